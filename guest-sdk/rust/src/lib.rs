@@ -1,0 +1,1 @@
+//! Write Cofferdam ops in Rust.

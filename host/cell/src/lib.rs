@@ -1,0 +1,1 @@
+//! The child process that runs attempts: its frames and the loop around the sandbox

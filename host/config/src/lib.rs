@@ -1,0 +1,1 @@
+//! TOML and YAML in, definitions and run config with spans out

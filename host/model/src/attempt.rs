@@ -1,0 +1,151 @@
+//! What crosses between scheduler and worker: assignments one way, reports the other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Failure, Fence, KeyedValue, LibraryDigest, Limits, MetadataEntry, Name, Output, PlanOutput, RunId,
+    StepKey, Timestamp, ValueRef,
+};
+
+/// Names one attempt for good. Every report carries it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    pub run: RunId,
+    pub step: StepKey,
+    /// 1 for the first try.
+    pub attempt: u32,
+    pub fence: Fence,
+}
+
+/// An order to run one attempt: all that a worker needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    pub id: AttemptId,
+    pub library: LibraryDigest,
+    pub op: Name,
+    /// CBOR.
+    #[serde(with = "serde_bytes")]
+    pub config: Vec<u8>,
+    pub inputs: Vec<AssignedInput>,
+    /// What the op may emit.
+    pub outputs: Vec<PlanOutput>,
+    pub limits: Limits,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An input with its committed values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedInput {
+    pub name: Name,
+    pub value: AssignedValue,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignedValue {
+    One(ValueRef),
+    Many(Vec<KeyedValue>),
+}
+
+/// What a scheduler tells a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    Run(Box<Assignment>),
+    /// Stop that attempt; it answers with a failure of kind `Cancelled` unless it has already finished.
+    Cancel(AttemptId),
+}
+
+/// What a worker says about an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// The guest is about to be instantiated.
+    Started {
+        id: AttemptId,
+        at: Timestamp,
+    },
+    /// Log lines, in order.
+    Logs {
+        id: AttemptId,
+        lines: Vec<LogLine>,
+    },
+    Progress {
+        id: AttemptId,
+        progress: Progress,
+    },
+    /// The attempt has ended; its outputs are stored but not yet committed.
+    Finished {
+        id: AttemptId,
+        outcome: Outcome,
+        usage: Usage,
+    },
+}
+
+/// How an attempt ended, as the worker sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Succeeded {
+        outputs: Vec<Output>,
+        metadata: Vec<MetadataEntry>,
+    },
+    Failed(Box<Failure>),
+}
+
+/// What an attempt used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Microseconds of wall time from instantiation to drop.
+    pub wall_us: u64,
+    /// Largest sum of linear memory, in bytes.
+    pub memory_bytes_peak: u64,
+    /// Fuel used, where fuel is counted.
+    pub fuel: Option<u64>,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub host_calls: u64,
+    /// Log lines dropped because of the limits.
+    pub log_lines_dropped: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub done: u64,
+    pub total: Option<u64>,
+    pub message: String,
+}
+
+/// One log line of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub at: Timestamp,
+    pub level: LogLevel,
+    pub source: LogSource,
+    pub message: String,
+    pub fields: Vec<(String, String)>,
+}
+
+/// Who wrote a line: the guest cannot choose this, so it cannot forge the host's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSource {
+    /// Through `context.log`.
+    Op,
+    Stdout,
+    Stderr,
+    /// Cofferdam itself.
+    Host,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}

@@ -1,0 +1,170 @@
+//! Events: the facts of a run, in the order in which they became true. The run log holds nothing else, and
+//! the engine's state is their fold.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Failure, Fence, MetadataEntry, Name, Output, StepKey, Timestamp, Usage, ValueDigest, WorkerId};
+
+/// Version of the stored form of events. A reader refuses a larger one.
+pub const EVENT_VERSION: u32 = 1;
+
+/// An event with its place in the run's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// 1, 2, 3 … without gaps within a run.
+    pub seq: u64,
+    /// When the scheduler decided it; never used to order.
+    pub at: Timestamp,
+    pub event: Event,
+}
+
+/// A fact about a run. Past tense; each one is final.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run is accepted: from here on it will reach a terminal status.
+    RunAccepted { plan: ValueDigest },
+    /// The claim of an attempt. Recorded before the order leaves.
+    StepDispatched {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+        worker: WorkerId,
+    },
+    /// The guest is being instantiated.
+    StepStarted {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+    },
+    /// The commit: these outputs are the step's outputs, for good.
+    StepSucceeded {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+        outputs: Vec<Output>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        metadata: Vec<MetadataEntry>,
+        usage: Usage,
+    },
+    /// An attempt failed. With `retry_at` the step waits until then; without, the step has failed.
+    StepFailed {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+        failure: Box<Failure>,
+        usage: Usage,
+        retry_at: Option<Timestamp>,
+    },
+    /// The worker of an attempt is gone. The step is dispatched anew; not counted against its retries.
+    StepLost {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+        worker: WorkerId,
+    },
+    /// A required input will never come because its producer left an optional output out, or was skipped.
+    StepSkipped { step: StepKey, input: Name },
+    /// A step before it failed, so it will not run. `root` is the step that failed first.
+    StepAbandoned { step: StepKey, root: StepKey },
+    /// Somebody asked for the end of the run.
+    RunCancelRequested,
+    /// The step was waiting or running when its run was cancelled.
+    StepCancelled { step: StepKey },
+    /// The last event of every run.
+    RunFinished { status: RunStatus },
+}
+
+/// Status of a run: a function of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Accepted; no step dispatched yet.
+    Queued,
+    Running,
+    Cancelling,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl RunStatus {
+    pub fn is_terminal(self) -> bool {
+        matches!(
+            self,
+            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled
+        )
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            RunStatus::Queued => "queued",
+            RunStatus::Running => "running",
+            RunStatus::Cancelling => "cancelling",
+            RunStatus::Succeeded => "succeeded",
+            RunStatus::Failed => "failed",
+            RunStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// Status of a step.
+///
+/// ```text
+/// waiting ─► ready ─► running ─► succeeded
+///    │         ▲         ├─────► failed
+///    │         └─ retry ◄┤
+///    ├─► skipped         └─────► cancelled
+///    ├─► abandoned
+///    └─► cancelled
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Some input is not there yet.
+    Waiting,
+    /// May be dispatched.
+    Ready,
+    /// Dispatched.
+    Running,
+    /// Failed, to be tried again at a time.
+    Retrying,
+    Succeeded,
+    Failed,
+    Skipped,
+    Abandoned,
+    Cancelled,
+}
+
+impl StepStatus {
+    pub fn is_terminal(self) -> bool {
+        use StepStatus::{Abandoned, Cancelled, Failed, Skipped, Succeeded};
+        matches!(self, Succeeded | Failed | Skipped | Abandoned | Cancelled)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            StepStatus::Waiting => "waiting",
+            StepStatus::Ready => "ready",
+            StepStatus::Running => "running",
+            StepStatus::Retrying => "retrying",
+            StepStatus::Succeeded => "succeeded",
+            StepStatus::Failed => "failed",
+            StepStatus::Skipped => "skipped",
+            StepStatus::Abandoned => "abandoned",
+            StepStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl std::fmt::Display for StepStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}

@@ -1,0 +1,36 @@
+//! Names, ids, definitions, schemas, plans, events and limits: the words that every other crate shares.
+//!
+//! Owns the data and its invariants. Knows no format, no IO and no clock: a [`Timestamp`] is a number that
+//! somebody else read.
+
+mod attempt;
+mod definitions;
+mod diagnostic;
+mod digest;
+mod event;
+mod failure;
+mod ids;
+mod library;
+mod limits;
+mod names;
+mod node;
+mod plan;
+mod retry;
+mod time;
+mod value;
+
+pub use attempt::*;
+pub use definitions::*;
+pub use diagnostic::*;
+pub use digest::*;
+pub use event::*;
+pub use failure::*;
+pub use ids::*;
+pub use library::*;
+pub use limits::*;
+pub use names::*;
+pub use node::*;
+pub use plan::*;
+pub use retry::*;
+pub use time::*;
+pub use value::*;

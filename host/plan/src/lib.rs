@@ -1,0 +1,1 @@
+//! Definitions, selection and run config in; a plan or all diagnostics out

@@ -1,0 +1,1 @@
+//! wasmtime, limits, capabilities and the cache of compiled components

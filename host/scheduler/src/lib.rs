@@ -1,0 +1,1 @@
+//! The loop that drives the engine: appends, then dispatches

@@ -1,0 +1,1 @@
+//! Finds or prepares the compiler for guests

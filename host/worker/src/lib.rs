@@ -1,0 +1,1 @@
+//! The supervisor: cells, libraries, values, reports
