@@ -1,0 +1,96 @@
+//! Why the log refused or failed.
+
+use std::path::PathBuf;
+
+use cofferdam_model::{RunId, Term};
+
+/// Why a call failed. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no run `{0}`")]
+    UnknownRun(RunId),
+    #[error("the run `{0}` exists already")]
+    RunExists(RunId),
+    #[error("the store `{}` is in use by another cofferdam process; end it, or use another store", path.display())]
+    InUse { path: PathBuf },
+    #[error(
+        "the store `{}` has schema version {found}, this program knows up to {known}; use a newer cofferdam",
+        path.display()
+    )]
+    NewerSchema { path: PathBuf, found: u32, known: u32 },
+    #[error("there is no store at `{}`; the first `cofferdam run` makes one", path.display())]
+    Missing { path: PathBuf },
+    #[error("cannot {what} the store `{}`", path.display())]
+    Open {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the store was opened for reading only")]
+    ReadOnly,
+    #[error("the run log holds {what} that cannot be read")]
+    Damaged {
+        what: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("the run log cannot {what}")]
+    Sql {
+        what: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("the run log's writer has ended")]
+    Closed,
+}
+
+/// Why an append was refused. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    #[error("the run `{run}` is at event {found}, the writer believed {expected}: somebody else has written")]
+    Conflict { run: RunId, expected: u64, found: u64 },
+    #[error("term {term} has passed, the store is in term {current}: another scheduler has taken over", term = term.0, current = current.0)]
+    StaleTerm { term: Term, current: Term },
+    #[error("events of run `{run}` are not numbered from {expected}")]
+    Numbering { run: RunId, expected: u64 },
+    #[error("the run `{run}` has ended and takes no more events")]
+    Ended { run: RunId },
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Why a prefix does not name a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    #[error("no run starts with `{0}`")]
+    None(String),
+    #[error("`{prefix}` may be any of {}", runs.iter().map(|run| format!("`{run}`")).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        prefix: String,
+        /// At most five of them.
+        runs: Vec<RunId>,
+    },
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl FindError {
+    /// Runs that an ambiguous prefix is answered with.
+    pub(crate) const SHOWN_MAX: usize = 5;
+
+    /// From the runs that match (one more than are shown is enough) to the one that was meant.
+    pub(crate) fn decide(prefix: &str, mut found: Vec<RunId>) -> Result<RunId, FindError> {
+        match found[..] {
+            [] => Err(FindError::None(prefix.to_owned())),
+            [run] => Ok(run),
+            _ => {
+                found.truncate(FindError::SHOWN_MAX);
+                Err(FindError::Ambiguous {
+                    prefix: prefix.to_owned(),
+                    runs: found,
+                })
+            }
+        }
+    }
+}

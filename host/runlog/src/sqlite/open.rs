@@ -1,0 +1,150 @@
+//! Opening the file: lock, schema version, settings.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Error;
+
+/// Version of the tables below, kept in the file's `user_version`.
+const SCHEMA_VERSION: u32 = 1;
+/// How long a connection waits for another one's lock. Readers and the writer do not block each other in
+/// WAL; only recovery after a crash and checkpoints hold a lock for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Prepared statements that a connection keeps.
+const STATEMENTS_KEPT: usize = 32;
+
+const SCHEMA: &str = "
+CREATE TABLE term (only INTEGER PRIMARY KEY CHECK (only = 1), term INTEGER NOT NULL) STRICT;
+INSERT INTO term VALUES (1, 0);
+CREATE TABLE plans (digest TEXT PRIMARY KEY, plan BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL UNIQUE,
+    idempotency_key TEXT UNIQUE,
+    plan TEXT NOT NULL REFERENCES plans (digest),
+    -- From here on a projection of the events.
+    job TEXT NOT NULL,
+    status TEXT NOT NULL,
+    summary TEXT NOT NULL
+) STRICT;
+CREATE INDEX runs_by_job ON runs (job, run);
+CREATE INDEX runs_by_status ON runs (status, run);
+CREATE TABLE events (
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE logs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    step TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    line TEXT NOT NULL
+) STRICT;
+CREATE INDEX logs_by_run ON logs (run_id, number);
+";
+
+/// The one connection that writes, and the lock that makes it the only one. The lock is the kernel's: it
+/// goes with its process, however that ends, so there is no stale lock to clean up.
+pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
+    let lock = lock(path)?;
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    let version = check_version(&connection, path)?;
+    let prepare = |connection: &mut Connection| -> rusqlite::Result<()> {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL: an append that was answered survives a power cut.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        if version == 0 {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    };
+    prepare(&mut connection).map_err(|source| opening("write to", path, source))?;
+    Ok((connection, lock))
+}
+
+/// A connection for reading an existing store.
+pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
+    if !path.exists() {
+        return Err(Error::Missing {
+            path: path.to_owned(),
+        });
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    check_version(&connection, path)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        Ok(connection)
+    };
+    open().map_err(|source| opening("open", path, source))
+}
+
+/// The schema version of the file; 0 if it is new.
+fn check_version(connection: &Connection, path: &Path) -> Result<u32, Error> {
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+        .map_err(|source| opening("read", path, source))?;
+    if found > SCHEMA_VERSION {
+        return Err(Error::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(found)
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name));
+    let file = opened.map_err(|source| Error::Open {
+        what: "lock",
+        path: path.to_owned(),
+        source,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(Error::Open {
+            what: "lock",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn opening(what: &'static str, path: &Path, source: rusqlite::Error) -> Error {
+    Error::Open {
+        what,
+        path: path.to_owned(),
+        source: std::io::Error::other(source),
+    }
+}
