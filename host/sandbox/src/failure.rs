@@ -1,0 +1,148 @@
+//! From the way a guest ended to a [`Failure`] that a person can read.
+
+use std::time::Duration;
+
+use cofferdam_model::{
+    BACKTRACE_FRAMES_MAX, Failure, FailureKind, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, RetryAdvice,
+};
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::bindings::types;
+use crate::metadata::Metadata;
+use crate::state::{CALL_BYTES_MAX, State, Stop};
+use crate::text::{cut, human_bytes};
+
+/// Bytes of one frame of a backtrace: names of generic functions can be very long.
+const FRAME_BYTES_MAX: usize = 256;
+/// Causes that are kept.
+const CAUSES_MAX: usize = 32;
+
+/// The op said itself that it failed. Its words are cut, never parsed.
+pub(crate) fn returned(failure: types::Failure) -> Failure {
+    let mut metadata = Metadata::default();
+    metadata.add(failure.metadata.into_iter().take(METADATA_ENTRIES_MAX));
+    let causes = failure.causes.into_iter().take(CAUSES_MAX);
+    Failure {
+        kind: FailureKind::Op,
+        message: cut(failure.message, MESSAGE_BYTES_MAX),
+        causes: causes.map(|cause| cut(cause, MESSAGE_BYTES_MAX)).collect(),
+        backtrace: vec![],
+        retry: failure.retry.into(),
+        metadata: metadata.into_entries(),
+    }
+}
+
+/// The guest did not return. `timeout` is what it was given.
+pub(crate) fn ended(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) -> Failure {
+    let mut failure = explain(state, error, timeout);
+    failure.message = cut(failure.message, MESSAGE_BYTES_MAX);
+    failure.backtrace = backtrace(error);
+    if let Some(trouble) = &state.trouble {
+        failure.causes.push(cut(trouble.to_string(), MESSAGE_BYTES_MAX));
+    }
+    if matches!(failure.kind, FailureKind::Trap | FailureKind::Memory) {
+        let words = state.log.last_words().iter();
+        failure
+            .causes
+            .extend(words.map(|line| format!("stderr: {}", cut(line.clone(), MESSAGE_BYTES_MAX))));
+    }
+    failure
+}
+
+fn explain(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) -> Failure {
+    use FailureKind as Kind;
+    match &state.stop {
+        Some(Stop::Timeout) => {
+            let timeout = timeout.map_or_else(String::new, |timeout| format!(" of {}", duration(timeout)));
+            return Failure::new(Kind::Timeout, format!("ran longer than its timeout{timeout}"));
+        }
+        Some(Stop::HostCalls(message)) => return Failure::new(Kind::HostCalls, message.as_str()),
+        Some(Stop::OutputLimit(message)) => return Failure::new(Kind::OutputLimit, message.as_str()),
+        Some(Stop::Misuse(message)) => return Failure::new(Kind::Trap, message.as_str()),
+        Some(Stop::Exit(code)) => {
+            let message = format!("exited with code {code} instead of returning a result");
+            return Failure::new(Kind::Trap, message);
+        }
+        None => {}
+    }
+    let trap = error.downcast_ref::<Trap>().copied();
+    if trap == Some(Trap::OutOfFuel) {
+        return Failure::new(Kind::Fuel, "used up its fuel");
+    }
+    if trap == Some(Trap::StackOverflow) {
+        return Failure::new(Kind::Trap, "overflowed its stack: recursion is too deep");
+    }
+    if let Some(message) = state.limiter.explain() {
+        return Failure::new(Kind::Memory, message);
+    }
+    if let Some(trap) = trap {
+        return Failure::new(Kind::Trap, trap_text(trap));
+    }
+    // wasmtime keeps this error private; its text is checked by a test.
+    if format!("{error:#}").contains("fuel allocated for hostcalls") {
+        let max = human_bytes(CALL_BYTES_MAX as u64);
+        // On the way into the host the guest's frames are on the stack; when it has returned there are none.
+        return if error.downcast_ref::<WasmBacktrace>().is_some() {
+            Failure::new(
+                Kind::HostCalls,
+                format!("handed over more than {max} in one call into the host"),
+            )
+        } else {
+            let message = format!("returned more than {max} at once; write large outputs through a writer");
+            Failure::new(Kind::OutputLimit, message)
+        };
+    }
+    Failure::new(
+        Kind::Trap,
+        format!("broke the rules of the component model: {}", error.root_cause()),
+    )
+}
+
+/// wasmtime's words begin with `wasm trap:` for some.
+fn trap_text(trap: Trap) -> String {
+    match trap {
+        Trap::UnreachableCodeReached => "panicked or aborted (`unreachable` executed)".to_owned(),
+        Trap::MemoryOutOfBounds => {
+            "reached outside its memory (a wild pointer, or recursion that is too deep)".to_owned()
+        }
+        other => {
+            let text = other.to_string();
+            text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+        }
+    }
+}
+
+/// `500 ms`, `90 s`.
+fn duration(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 {
+        format!("{} s", duration.as_secs())
+    } else {
+        format!("{} ms", duration.as_millis())
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return vec![];
+    };
+    let frames = backtrace.frames().iter().take(BACKTRACE_FRAMES_MAX);
+    frames
+        .map(|frame| {
+            let name = match frame.func_name() {
+                // Demangling expands; a name that is too long is no use to anybody.
+                Some(name) if name.len() <= 4096 => format!("{:#}", rustc_demangle::demangle(name)),
+                Some(name) => name.to_owned(),
+                None => format!("function {}", frame.func_index()),
+            };
+            cut(name, FRAME_BYTES_MAX)
+        })
+        .collect()
+}
+
+/// A failure before or around the guest, for which trying again with the same bytes makes no sense.
+pub(crate) fn library(message: impl Into<String>) -> Failure {
+    Failure {
+        retry: RetryAdvice::Never,
+        ..Failure::new(FailureKind::Library, message)
+    }
+}
