@@ -9,13 +9,15 @@ use crate::bindings::values::{Host, HostReader, HostWriter, ValueError};
 use crate::state::{State, Stop};
 
 /// An open input.
-pub(crate) struct Reader {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Reader {
     number: u32,
     size: u64,
 }
 
 /// An output under way.
-pub(crate) struct Writer {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Writer {
     number: u32,
     bytes: u64,
     finished: bool,
