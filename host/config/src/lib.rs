@@ -1,1 +1,24 @@
-//! TOML and YAML in, definitions and run config with spans out
+//! TOML and YAML in; definitions and run config with places out; diagnostics rendered for people and machines.
+//!
+//! The only crate that knows these formats. Both are read into one tree ([`cofferdam_model::Node`]), and what
+//! reads definitions works on that tree. Leaves resolving of names and checking against ops to `plan`.
+//! Nothing in a text is expanded: no environment variables, no includes, no merge keys.
+
+mod definitions;
+mod discover;
+mod jobs;
+mod reader;
+mod render;
+mod run_config;
+mod steps;
+mod texts;
+mod toml;
+mod units;
+mod yaml;
+
+pub use definitions::read_definitions;
+pub use discover::{DEFINITIONS_FILE, find_definitions};
+pub use render::{ERRORS_SHOWN_MAX, render, render_json};
+pub use run_config::read_run_config;
+pub use texts::{TEXT_BYTES_MAX, Texts};
+pub use units::{parse_bytes, parse_duration};

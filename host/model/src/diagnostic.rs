@@ -98,3 +98,16 @@ impl Diagnostic {
         self
     }
 }
+
+/// The known word that is meant most likely, if one is near: what a hint offers as "did you mean".
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Damerau-Levenshtein distance; a third of the word may be wrong, so that short words do not match all.
+    let allowed = (found.chars().count() / 3).max(1);
+    let lower = found.to_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
