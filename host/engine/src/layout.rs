@@ -1,0 +1,362 @@
+//! A plan with what can be computed from it once: who waits for whom, and which steps are copied together.
+//!
+//! The steps of one scope (the same chain of dynamic outputs) live and are copied together, as a *group*: one
+//! group per path of mapping keys, the root group being that of the steps without scope.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cofferdam_model::{Name, OutputRef, Plan, PlanStep, Source, StepIdx};
+
+/// Resources in millionths, so that sums are exact.
+pub(crate) type Demand = BTreeMap<String, u64>;
+
+/// A plan and its indices; shared by all runs of the plan.
+#[derive(Debug)]
+pub struct Layout {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) templates: Vec<Template>,
+    pub(crate) scopes: Vec<Scope>,
+    /// The different demands for resources.
+    pub(crate) demands: Vec<Demand>,
+    /// Number of different ops, for what is measured per op.
+    pub(crate) n_ops: usize,
+}
+
+/// What is known of a [`PlanStep`] beyond its definition.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) scope: u32,
+    /// Place among the steps of its scope.
+    pub(crate) local: u32,
+    /// Templates that must have ended first, each once.
+    pub(crate) deps: Vec<u32>,
+    /// Templates that have this one among their `deps`.
+    pub(crate) dependents: Vec<u32>,
+    /// Dynamic outputs over which a scope is copied, in the order of the step's outputs.
+    pub(crate) spawns: Vec<(Name, u32)>,
+    pub(crate) demand: u32,
+    pub(crate) op: u32,
+    /// The first template of the outermost scope (itself, if it has no scope): mapped regions take their
+    /// turn where they stand in the plan.
+    pub(crate) anchor: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) depth: u32,
+    /// Scopes from the root (exclusive) to this one (inclusive).
+    pub(crate) chain: Vec<u32>,
+    /// Template of the step whose output is mapped; none for the root.
+    pub(crate) producer: Option<u32>,
+    pub(crate) members: Vec<u32>,
+}
+
+/// Why a plan cannot be run. The plan compiler makes no such plan; a file that was changed by hand may be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLayout {
+    #[error("step `{step}` depends on step number {on}, which does not come before it")]
+    Order { step: String, on: u32 },
+    #[error("step `{step}` reads `{from}`, which is mapped over other keys")]
+    Scope { step: String, from: String },
+    #[error("step `{step}` refers to the output `{output}` of `{from}`, which has no such {kind} output")]
+    Output {
+        step: String,
+        from: String,
+        output: Name,
+        kind: &'static str,
+    },
+    #[error("step `{step}` asks for {amount} of `{resource}`; expected a number of 0 or more")]
+    Resource {
+        step: String,
+        resource: String,
+        amount: String,
+    },
+    #[error("two steps have the key `{step}`")]
+    Twice { step: String },
+}
+
+impl Layout {
+    /// Checks the plan's inner references and computes the indices.
+    pub fn new(plan: Arc<Plan>) -> Result<Arc<Layout>, InvalidLayout> {
+        let mut builder = Builder::default();
+        for (at, step) in plan.steps.iter().enumerate() {
+            builder.add(&plan, at, step)?;
+        }
+        builder.anchor();
+        Ok(Arc::new(Layout {
+            templates: builder.templates,
+            scopes: builder.scopes,
+            demands: builder.demands,
+            n_ops: builder.ops.len(),
+            plan,
+        }))
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub(crate) fn scope_of(&self, template: u32) -> &Scope {
+        &self.scopes[self.templates[template as usize].scope as usize]
+    }
+
+    pub(crate) fn step(&self, template: u32) -> &PlanStep {
+        &self.plan.steps[template as usize]
+    }
+}
+
+struct Builder {
+    templates: Vec<Template>,
+    scopes: Vec<Scope>,
+    by_chain: HashMap<Vec<OutputRef>, u32>,
+    demands: Vec<Demand>,
+    ops: HashMap<(cofferdam_model::LibraryDigest, Name), u32>,
+    keys: BTreeSet<String>,
+}
+
+impl Default for Builder {
+    fn default() -> Builder {
+        let root = Scope {
+            depth: 0,
+            chain: vec![],
+            producer: None,
+            members: vec![],
+        };
+        Builder {
+            templates: vec![],
+            scopes: vec![root],
+            by_chain: HashMap::from([(vec![], 0)]),
+            demands: vec![],
+            ops: HashMap::new(),
+            keys: BTreeSet::new(),
+        }
+    }
+}
+
+impl Builder {
+    fn add(&mut self, plan: &Plan, at: usize, step: &PlanStep) -> Result<(), InvalidLayout> {
+        if !self.keys.insert(step.key.as_str().to_owned()) {
+            return Err(InvalidLayout::Twice {
+                step: step.key.to_string(),
+            });
+        }
+        let template = u32::try_from(at).expect("the compiler bounds the number of steps");
+        let scope = self.scope(plan, step)?;
+        let deps = self.deps(plan, step, scope)?;
+        for dep in &deps {
+            self.templates[*dep as usize].dependents.push(template);
+        }
+        let next_op = u32::try_from(self.ops.len()).expect("there are no more ops than steps");
+        let op = *self.ops.entry((step.library, step.op.clone())).or_insert(next_op);
+        let demand = self.demand(step)?;
+        let members = &mut self.scopes[scope as usize].members;
+        let local = u32::try_from(members.len()).expect("there are no more members than steps");
+        members.push(template);
+        self.templates.push(Template {
+            scope,
+            local,
+            deps,
+            dependents: vec![],
+            spawns: vec![],
+            demand,
+            op,
+            anchor: template,
+        });
+        Ok(())
+    }
+
+    /// The step's scope, made together with the outer ones if it is new.
+    fn scope(&mut self, plan: &Plan, step: &PlanStep) -> Result<u32, InvalidLayout> {
+        let mut scope = 0;
+        for depth in 1..=step.scope.len() {
+            let chain = &step.scope[..depth];
+            if let Some(known) = self.by_chain.get(chain) {
+                scope = *known;
+                continue;
+            }
+            let mapped = &chain[depth - 1];
+            let producer = self.before(step, mapped.step)?;
+            if self.templates[producer as usize].scope != scope {
+                return Err(scope_error(plan, step, producer));
+            }
+            declared(plan, step, mapped, Some(true))?;
+            let new = u32::try_from(self.scopes.len()).expect("there are no more scopes than outputs");
+            let mut whole = self.scopes[scope as usize].chain.clone();
+            whole.push(new);
+            self.scopes.push(Scope {
+                depth: u32::try_from(depth).expect("a scope is as deep as its chain is long"),
+                chain: whole,
+                producer: Some(producer),
+                members: vec![],
+            });
+            self.templates[producer as usize]
+                .spawns
+                .push((mapped.output.clone(), new));
+            self.by_chain.insert(chain.to_vec(), new);
+            scope = new;
+        }
+        Ok(scope)
+    }
+
+    fn deps(&self, plan: &Plan, step: &PlanStep, scope: u32) -> Result<Vec<u32>, InvalidLayout> {
+        let mut deps = BTreeSet::new();
+        for producer in self.scopes[scope as usize]
+            .chain
+            .iter()
+            .filter_map(|s| self.scopes[*s as usize].producer)
+        {
+            deps.insert(producer);
+        }
+        let mut outer = |output: &OutputRef| -> Result<(), InvalidLayout> {
+            let dep = self.before(step, output.step)?;
+            declared(plan, step, output, None)?;
+            if !self.contains(self.templates[dep as usize].scope, scope) {
+                return Err(scope_error(plan, step, dep));
+            }
+            deps.insert(dep);
+            Ok(())
+        };
+        for input in &step.inputs {
+            match &input.source {
+                Source::Value(_) | Source::Values(_) | Source::Collect(_) => {}
+                Source::Output(output) => outer(output)?,
+                Source::FanIn(outputs) => outputs.iter().try_for_each(&mut outer)?,
+            }
+        }
+        for input in &step.inputs {
+            if let Source::Collect(output) = &input.source {
+                let dep = self.before(step, output.step)?;
+                let from = &self.scopes[self.templates[dep as usize].scope as usize];
+                let one_in = from.depth == self.scopes[scope as usize].depth + 1;
+                let same = self.templates[dep as usize].scope == scope;
+                declared(plan, step, output, same.then_some(true))?;
+                if !same && !one_in {
+                    return Err(scope_error(plan, step, dep));
+                }
+                self.inner(plan, step, scope, dep, &mut deps)?;
+            }
+        }
+        for after in &step.after {
+            let dep = self.before(step, *after)?;
+            if self.contains(self.templates[dep as usize].scope, scope) {
+                deps.insert(dep);
+            } else {
+                self.inner(plan, step, scope, dep, &mut deps)?;
+            }
+        }
+        Ok(deps.into_iter().collect())
+    }
+
+    /// Waiting for all copies of `dep` means waiting for every producer on the way to it as well.
+    fn inner(
+        &self,
+        plan: &Plan,
+        step: &PlanStep,
+        scope: u32,
+        dep: u32,
+        deps: &mut BTreeSet<u32>,
+    ) -> Result<(), InvalidLayout> {
+        let from = self.templates[dep as usize].scope;
+        if !self.contains(scope, from) {
+            return Err(scope_error(plan, step, dep));
+        }
+        let depth = self.scopes[scope as usize].depth as usize;
+        let on_the_way = self.scopes[from as usize].chain[depth..].iter();
+        deps.extend(on_the_way.filter_map(|scope| self.scopes[*scope as usize].producer));
+        deps.insert(dep);
+        Ok(())
+    }
+
+    /// Whether every path of `inner` begins with a path of `outer`.
+    fn contains(&self, outer: u32, inner: u32) -> bool {
+        let outer = &self.scopes[outer as usize].chain;
+        self.scopes[inner as usize].chain.starts_with(outer)
+    }
+
+    fn before(&self, step: &PlanStep, on: StepIdx) -> Result<u32, InvalidLayout> {
+        if on.index() < self.templates.len() {
+            return Ok(on.0);
+        }
+        Err(InvalidLayout::Order {
+            step: step.key.to_string(),
+            on: on.0,
+        })
+    }
+
+    fn demand(&mut self, step: &PlanStep) -> Result<u32, InvalidLayout> {
+        let mut demand = Demand::new();
+        for (resource, amount) in &step.resources {
+            let units = units(*amount).ok_or_else(|| InvalidLayout::Resource {
+                step: step.key.to_string(),
+                resource: resource.clone(),
+                amount: amount.to_string(),
+            })?;
+            if units > 0 {
+                demand.insert(resource.clone(), units);
+            }
+        }
+        let known = self.demands.iter().position(|known| *known == demand);
+        let at = known.unwrap_or_else(|| {
+            self.demands.push(demand);
+            self.demands.len() - 1
+        });
+        Ok(u32::try_from(at).expect("there are no more demands than steps"))
+    }
+
+    fn anchor(&mut self) {
+        for at in 0..self.templates.len() {
+            let scope = &self.scopes[self.templates[at].scope as usize];
+            if let Some(outermost) = scope.chain.first() {
+                let first = self.scopes[*outermost as usize].members.first();
+                self.templates[at].anchor = *first.unwrap_or(&0);
+            }
+        }
+    }
+}
+
+/// Millionths; none for what is not a number of 0 or more.
+pub(crate) fn units(amount: f64) -> Option<u64> {
+    (amount.is_finite() && amount >= 0.0).then(|| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it saturates"
+        )]
+        let units = (amount * 1e6).round() as u64;
+        units
+    })
+}
+
+fn declared(
+    plan: &Plan,
+    step: &PlanStep,
+    output: &OutputRef,
+    dynamic: Option<bool>,
+) -> Result<(), InvalidLayout> {
+    let from = plan.step(output.step);
+    let found = from
+        .outputs
+        .iter()
+        .find(|declared| declared.name == output.output);
+    match found {
+        Some(found) if dynamic.is_none_or(|dynamic| dynamic == found.dynamic) => Ok(()),
+        _ => Err(InvalidLayout::Output {
+            step: step.key.to_string(),
+            from: from.key.to_string(),
+            output: output.output.clone(),
+            kind: if dynamic == Some(true) {
+                "dynamic"
+            } else {
+                "declared"
+            },
+        }),
+    }
+}
+
+fn scope_error(plan: &Plan, step: &PlanStep, from: u32) -> InvalidLayout {
+    InvalidLayout::Scope {
+        step: step.key.to_string(),
+        from: plan.steps[from as usize].key.to_string(),
+    }
+}

@@ -1,0 +1,163 @@
+//! What becomes of a step whose predecessors have all ended: SEMANTICS.md, sections 8 and 9.
+//!
+//! Skipping comes before abandoning: a step that misses an input is skipped even if another step before it
+//! failed.
+
+use cofferdam_model::{Name, OutputRef, PlanInput, Source, StepStatus};
+
+use crate::run::Run;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Run,
+    /// This input will never come.
+    Skip(Name),
+    /// That step failed.
+    Abandon(u32),
+    Cancel,
+}
+
+/// Whether the value of an input is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Here,
+    /// Its producer left it out, or was skipped.
+    Missing,
+    /// Its producer failed, was abandoned or cancelled; that is judged over all predecessors at once.
+    Lost,
+}
+
+impl Run {
+    /// What becomes of a step whose predecessors have all ended.
+    pub(crate) fn verdict(&self, at_step: u32) -> Verdict {
+        let step = &self.steps[at_step as usize];
+        let (template, group) = (step.template, step.group);
+        let plan_step = self.layout.step(template);
+        let missing = |input: &&PlanInput| {
+            input.required && self.input(&input.source, template, group) == Presence::Missing
+        };
+        if let Some(input) = plan_step.inputs.iter().find(missing) {
+            return Verdict::Skip(input.name.clone());
+        }
+        let mut skipped = false;
+        for dep in &self.layout.templates[template as usize].deps {
+            for producer in self.copies(*dep, group) {
+                let producer = &self.steps[producer as usize];
+                match producer.status {
+                    StepStatus::Failed | StepStatus::Abandoned => return Verdict::Abandon(producer.root),
+                    StepStatus::Cancelled => return Verdict::Cancel,
+                    _ => {}
+                }
+            }
+            skipped |= self.orders(template, *dep, group);
+        }
+        if skipped {
+            return Verdict::Skip(Name::new("after").expect("`after` is a name"));
+        }
+        Verdict::Run
+    }
+
+    /// Whether `dep` decides by being skipped alone: it comes first without giving data, or this is the
+    /// stand-in of copies that its dynamic output would have made.
+    fn orders(&self, template: u32, dep: u32, group: u32) -> bool {
+        let after = self
+            .layout
+            .step(template)
+            .after
+            .iter()
+            .any(|after| after.0 == dep);
+        let outer = self.layout.scope_of(dep).depth <= self.layout.scope_of(template).depth;
+        let skipped =
+            outer && self.steps[self.outer_instance(dep, group) as usize].status == StepStatus::Skipped;
+        skipped && (after || self.groups[group as usize].key.is_none() && group != 0)
+    }
+
+    /// The copies of `dep` that a step in `group` waits for.
+    fn copies(&self, dep: u32, group: u32) -> Vec<u32> {
+        let here = self.layout.scopes[self.groups[group as usize].scope as usize].depth;
+        if self.layout.scope_of(dep).depth <= here {
+            return vec![self.outer_instance(dep, group)];
+        }
+        let mut found = vec![];
+        self.inner_instances(dep, group, &mut found);
+        found
+    }
+
+    fn input(&self, source: &Source, template: u32, group: u32) -> Presence {
+        match source {
+            Source::Value(_) | Source::Values(_) => Presence::Here,
+            Source::Output(output) => self.outer_output(output, group),
+            Source::FanIn(outputs) => self.any(outputs.iter().map(|output| self.outer_output(output, group))),
+            Source::Collect(output) => self.collected(output, template, group),
+        }
+    }
+
+    fn outer_output(&self, output: &OutputRef, group: u32) -> Presence {
+        let producer = self.outer_instance(output.step.0, group);
+        self.output(producer, output)
+    }
+
+    /// Whether that copy emitted the output.
+    fn output(&self, producer: u32, output: &OutputRef) -> Presence {
+        match self.steps[producer as usize].status {
+            StepStatus::Skipped => Presence::Missing,
+            StepStatus::Succeeded => {
+                let emitted = self
+                    .outputs(producer)
+                    .iter()
+                    .any(|value| value.name == output.output);
+                if emitted {
+                    Presence::Here
+                } else {
+                    Presence::Missing
+                }
+            }
+            _ => Presence::Lost,
+        }
+    }
+
+    fn collected(&self, output: &OutputRef, template: u32, group: u32) -> Presence {
+        let scope = self.layout.templates[template as usize].scope;
+        let from = self.layout.scope_of(output.step.0);
+        if self.layout.templates[output.step.index()].scope == scope {
+            let producer = self.outer_instance(output.step.0, group);
+            return self.all_of(producer, output);
+        }
+        let mapped = &self.layout.step(output.step.0).scope[from.depth as usize - 1];
+        let producer = self.outer_instance(mapped.step.0, group);
+        match self.all_of(producer, mapped) {
+            Presence::Here => {}
+            other => return other,
+        }
+        let mut copies = vec![];
+        self.inner_instances(output.step.0, group, &mut copies);
+        if copies.is_empty() {
+            return Presence::Here;
+        }
+        self.any(copies.into_iter().map(|copy| self.output(copy, output)))
+    }
+
+    /// Whether a dynamic output came, be it with no values: that counts only if the output is required.
+    fn all_of(&self, producer: u32, output: &OutputRef) -> Presence {
+        match self.output(producer, output) {
+            Presence::Missing if self.steps[producer as usize].status == StepStatus::Succeeded => {
+                let declared = self.layout.step(output.step.0).outputs.iter();
+                let required = declared.filter(|declared| declared.required);
+                let empty = required
+                    .map(|declared| &declared.name)
+                    .any(|name| *name == output.output);
+                if empty { Presence::Here } else { Presence::Missing }
+            }
+            other => other,
+        }
+    }
+
+    /// Missing only if all are missing.
+    fn any(&self, mut sources: impl Iterator<Item = Presence>) -> Presence {
+        if sources.all(|source| source == Presence::Missing) {
+            Presence::Missing
+        } else {
+            Presence::Here
+        }
+    }
+}

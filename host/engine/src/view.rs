@@ -1,0 +1,153 @@
+//! What a reader may know of a run.
+
+use std::sync::Arc;
+
+use cofferdam_model::{
+    Failure, Fence, MetadataEntry, Output, Plan, RunId, RunStatus, StepIdx, StepKey, StepStatus, Timestamp,
+    Usage, WorkerId,
+};
+
+use crate::run::{Attempt, NONE, Run, Step};
+
+/// One step of the expanded plan, as it is now.
+#[derive(Debug, Clone, Copy)]
+pub struct StepView<'a> {
+    run: &'a Run,
+    step: &'a Step,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptView<'a> {
+    /// 1 for the first.
+    pub number: u32,
+    pub fence: Fence,
+    pub worker: WorkerId,
+    pub dispatched_at: Timestamp,
+    /// When the guest was about to be instantiated, if it came that far.
+    pub started_at: Option<Timestamp>,
+    /// None while it runs.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed. An attempt that ended without failure and without success lost its worker or was
+    /// cancelled.
+    pub failure: Option<&'a Failure>,
+    /// When the step is tried again because of this failure.
+    pub retry_at: Option<Timestamp>,
+    pub usage: Option<Usage>,
+}
+
+impl Run {
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.layout.plan
+    }
+
+    pub fn status(&self) -> RunStatus {
+        self.status
+    }
+
+    pub fn accepted_at(&self) -> Option<Timestamp> {
+        self.accepted_at
+    }
+
+    /// When the first step was dispatched.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
+
+    /// Sequence number of the last event that was folded; 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// All steps that are known by now: those of the plan without scope, then copies in the order in which
+    /// they were made. Mapped steps whose keys are not known yet are not among them.
+    pub fn steps(&self) -> impl Iterator<Item = StepView<'_>> {
+        self.steps.iter().map(|step| StepView { run: self, step })
+    }
+
+    pub fn n_steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Number of known steps with that status.
+    pub fn count(&self, status: StepStatus) -> u32 {
+        self.counts[status as usize]
+    }
+
+    pub fn step(&self, key: &StepKey) -> Option<StepView<'_>> {
+        let at_step = *self.index.get(key)?;
+        Some(StepView {
+            run: self,
+            step: &self.steps[at_step as usize],
+        })
+    }
+}
+
+impl<'a> StepView<'a> {
+    pub fn key(&self) -> &'a StepKey {
+        &self.step.key
+    }
+
+    /// Its step in the plan, before expansion.
+    pub fn template(&self) -> StepIdx {
+        StepIdx(self.step.template)
+    }
+
+    pub fn status(&self) -> StepStatus {
+        self.step.status
+    }
+
+    /// The step whose failure kept this one from running, if it was abandoned.
+    pub fn root(&self) -> Option<&'a StepKey> {
+        let root = self.step.root;
+        let abandoned = self.step.status == StepStatus::Abandoned && root != NONE;
+        abandoned.then(|| &self.run.steps[root as usize].key)
+    }
+
+    /// Oldest first.
+    pub fn attempts(&self) -> impl ExactSizeIterator<Item = AttemptView<'a>> {
+        let history = self.step.history.as_deref();
+        let attempts: &'a [Attempt] = history.map_or(&[], |history| &history.attempts);
+        attempts.iter().map(|attempt| AttemptView {
+            number: attempt.number,
+            fence: attempt.fence,
+            worker: attempt.worker,
+            dispatched_at: attempt.dispatched_at,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            failure: attempt.failure.as_deref(),
+            retry_at: attempt.retry_at,
+            usage: attempt.usage,
+        })
+    }
+
+    /// Committed outputs; empty unless the step succeeded.
+    pub fn outputs(&self) -> &'a [Output] {
+        let history = self.step.history.as_deref();
+        history.map_or(&[], |history| &history.outputs)
+    }
+
+    /// What the successful attempt said about the step.
+    pub fn metadata(&self) -> &'a [MetadataEntry] {
+        let history = self.step.history.as_deref();
+        history.map_or(&[], |history| &history.metadata)
+    }
+
+    /// The last failure, if an attempt failed.
+    pub fn failure(&self) -> Option<&'a Failure> {
+        let history = self.step.history.as_deref()?;
+        history
+            .attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| attempt.failure.as_deref())
+    }
+}
