@@ -1,1 +1,13 @@
-//! The loop that drives the engine: appends, then dispatches
+//! The loop that drives the engine: it takes what has happened, lets the engine decide, makes the decisions
+//! durable, and only then lets orders leave. It decides nothing itself.
+//!
+//! One task owns the engine; everybody else reaches it through [`Scheduler`]. Whatever is waiting is taken as
+//! one batch, so that many reports share one append.
+
+mod handle;
+mod loop_;
+mod updates;
+mod worker;
+
+pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock};
+pub use updates::{Update, Updates};

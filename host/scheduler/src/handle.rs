@@ -1,0 +1,212 @@
+//! What others see of the scheduler.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use cofferdam_engine::{InvalidHistory, InvalidLayout, Layout};
+use cofferdam_model::{
+    InvalidPlan, Order, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+};
+use cofferdam_runlog::{NewRun, RunLog};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::loop_::{Loop, Message};
+use crate::updates::{Update, Updates};
+
+/// Messages that wait for the loop; who sends more waits.
+const MESSAGES_WAITING_MAX: usize = 1024;
+
+/// Reads the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the scheduler's time comes from")]
+    let now = || {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let millis = since.map_or(0, |since| since.as_millis());
+        Timestamp(u64::try_from(millis).unwrap_or(u64::MAX))
+    };
+    Arc::new(now)
+}
+
+/// A run to be driven.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Made by the caller; version 7, so that runs sort by creation.
+    pub run: RunId,
+    pub plan: Arc<Plan>,
+    pub tags: BTreeMap<String, String>,
+    /// A second submission with the same key answers the first one's run and starts nothing.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a worker can do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkerOffer {
+    /// Attempts that it runs at once.
+    pub slots: u32,
+    /// Attempts that it is ready to hold beyond those, so that no slot waits for a round trip. Only short
+    /// steps are sent ahead. 0 is fine.
+    pub queue: u32,
+    /// Abstract resources: `GPU: 2`.
+    pub resources: BTreeMap<String, f64>,
+}
+
+/// Why the scheduler could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the plan cannot be run")]
+    Layout(#[from] InvalidLayout),
+    #[error("the plan of run `{run}` cannot be read")]
+    Plan {
+        run: RunId,
+        #[source]
+        source: InvalidPlan,
+    },
+    #[error("the history of run `{run}` cannot be continued")]
+    History {
+        run: RunId,
+        #[source]
+        source: InvalidHistory,
+    },
+    #[error("the run `{0}` is not driven by this scheduler")]
+    NotDriven(RunId),
+    #[error("the run log failed")]
+    Log(#[from] cofferdam_runlog::Error),
+    #[error("the scheduler has stopped: {why}")]
+    Stopped { why: String },
+}
+
+/// Drives runs over workers. Dropped, it stops at once: runs stay as the log has them and can be resumed.
+pub struct Scheduler {
+    log: Arc<dyn RunLog>,
+    clock: Clock,
+    term: Term,
+    messages: mpsc::Sender<Message>,
+    stopped: Arc<OnceLock<String>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Scheduler {
+    /// Takes a new term in the log and starts the loop on the current runtime.
+    pub async fn start(log: Arc<dyn RunLog>, clock: Clock) -> Result<Scheduler, Error> {
+        let term = log.take_term().await?;
+        let (messages, waiting) = mpsc::channel(MESSAGES_WAITING_MAX);
+        let stopped = Arc::new(OnceLock::new());
+        let weak = messages.downgrade();
+        let driver = Loop::new(log.clone(), clock.clone(), term, weak, stopped.clone());
+        #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborts the task when dropped")]
+        let task = tokio::spawn(driver.run(waiting));
+        Ok(Scheduler { log, clock, term, messages, stopped, task })
+    }
+
+    /// The time in office.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Records a run and starts to drive it. When this answers, the run is accepted durably and will reach a
+    /// terminal status, if need be by [`Scheduler::resume`].
+    pub async fn submit(&self, submission: Submission) -> Result<RunId, Error> {
+        let layout = Layout::new(submission.plan.clone())?;
+        let plan = submission.plan.encode();
+        let digest = ValueDigest::of(&plan);
+        let new = NewRun {
+            run: submission.run,
+            job: submission.plan.job.clone(),
+            plan,
+            digest,
+            tags: submission.tags,
+            created_at: (self.clock)(),
+            idempotency_key: submission.idempotency_key,
+        };
+        let run = self.log.create_run(new).await?;
+        if run == submission.run {
+            self.ask(|answer| Message::Submit { run, layout, plan: digest, answer }).await?;
+        }
+        Ok(run)
+    }
+
+    /// Takes over a run from the log: attempts that were under way are recorded as lost and run again,
+    /// committed steps are not. Does nothing for a run that is driven already or has ended.
+    pub async fn resume(&self, run: RunId) -> Result<(), Error> {
+        let bytes = self.log.plan(run).await?;
+        let plan = Plan::decode(&bytes).map_err(|source| Error::Plan { run, source })?;
+        let layout = Layout::new(Arc::new(plan))?;
+        let events = self.log.history(run, 1).await?;
+        let resumed = self
+            .ask(|answer| Message::Resume { run, layout, plan: ValueDigest::of(&bytes), events, answer })
+            .await?;
+        resumed.map_err(|source| Error::History { run, source })
+    }
+
+    /// Asks for the end of a run. Answers when the request is durable: nothing new starts from then on. The
+    /// run is `Cancelled` when all of its attempts have ended.
+    pub async fn cancel(&self, run: RunId) -> Result<(), Error> {
+        let driven = self.ask(|answer| Message::Cancel { run, answer }).await?;
+        if driven { Ok(()) } else { Err(Error::NotDriven(run)) }
+    }
+
+    /// Adds a worker. It leaves by closing its end of either channel; its attempts are then lost.
+    pub async fn attach_worker(
+        &self,
+        offer: WorkerOffer,
+        orders: mpsc::Sender<Vec<Order>>,
+        reports: mpsc::Receiver<Vec<Report>>,
+    ) -> Result<WorkerId, Error> {
+        self.ask(|answer| Message::Attach { offer, orders, reports, answer }).await
+    }
+
+    /// All updates of a run, from its first event on.
+    pub async fn updates(&self, run: RunId) -> Result<Updates, Error> {
+        let live = self.ask(|answer| Message::Watch { run, answer }).await?;
+        let mut events = self.log.history(run, 1).await?;
+        let live = live.map(|(seq, live)| {
+            // What came later is on its way through the channel.
+            events.retain(|recorded| recorded.seq <= seq);
+            live
+        });
+        let past = (!events.is_empty()).then(|| Update::Events(events.into()));
+        Ok(Updates { past: past.into_iter().collect(), live })
+    }
+
+    /// Waits until a run has ended.
+    pub async fn wait(&self, run: RunId) -> Result<RunStatus, Error> {
+        match self.ask(|answer| Message::Wait { run, answer }).await? {
+            Some(status) => Ok(status),
+            None => {
+                let status = self.log.summary(run).await?.status;
+                if status.is_terminal() { Ok(status) } else { Err(Error::NotDriven(run)) }
+            }
+        }
+    }
+
+    /// Resources that waiting steps ask for and no worker offers, with the runs that wait for them.
+    pub async fn unservable(&self) -> Result<Vec<(Vec<String>, Vec<RunId>)>, Error> {
+        self.ask(|answer| Message::Unservable { answer }).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        // Whether it was never taken or never answered, the loop has ended and said why.
+        let sent = self.messages.send(message(answer)).await;
+        match (sent, answered.await) {
+            (Ok(()), Ok(answer)) => Ok(answer),
+            _ => Err(self.why_stopped()),
+        }
+    }
+
+    fn why_stopped(&self) -> Error {
+        let why = self.stopped.get().cloned();
+        Error::Stopped { why: why.unwrap_or_else(|| "its task was ended".to_owned()) }
+    }
+}
