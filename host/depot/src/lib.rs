@@ -1,1 +1,185 @@
-//! Libraries by digest
+//! Libraries by digest: `put` names bytes by their SHA-256, `get` gives them back verified. What keeps them is
+//! an object store. Compiled code is not kept here; it has no integrity of its own and never travels.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use sha2::{Digest, Sha256};
+
+/// Folder of the libraries within the store; a later layout gets another number.
+const PREFIX: &str = "v1/libraries";
+
+/// Why the depot could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("open the depot `{}`", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("keep a library of {size} bytes: at most {LIBRARY_BYTES_MAX} are allowed")]
+    TooLarge { size: u64 },
+    #[error("find library {0} in the depot: it was never put there or has been deleted")]
+    NotFound(LibraryDigest),
+    #[error(
+        "verify library {expected}: the depot holds bytes with digest {found}; delete that file and register the library again"
+    )]
+    DigestMismatch {
+        expected: LibraryDigest,
+        found: LibraryDigest,
+    },
+    #[error("{doing} library {digest}")]
+    Store {
+        doing: &'static str,
+        digest: LibraryDigest,
+        #[source]
+        source: object_store::Error,
+    },
+}
+
+/// The libraries that a deployment knows. Clones share one store.
+#[derive(Debug, Clone)]
+pub struct Depot {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Depot {
+    /// A depot in this folder, which is made if it is absent.
+    pub fn local(folder: &Path) -> Result<Depot, Error> {
+        let open = |source: Box<dyn std::error::Error + Send + Sync>| Error::Open {
+            path: folder.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(|source| open(source.into()))?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|source| open(source.into()))?;
+        Ok(Depot::over(Arc::new(store.with_fsync(true))))
+    }
+
+    /// A depot that ends with the process.
+    pub fn memory() -> Depot {
+        Depot::over(Arc::new(InMemory::new()))
+    }
+
+    /// A depot over any object store.
+    pub fn over(store: Arc<dyn ObjectStore>) -> Depot {
+        Depot { store }
+    }
+
+    /// Keeps these bytes and gives their name, computed here. Putting the same bytes again changes nothing,
+    /// except that a damaged copy is replaced; a reader sees all of a library or nothing.
+    pub async fn put(&self, bytes: Bytes) -> Result<LibraryDigest, Error> {
+        let size = bytes.len() as u64;
+        if size > LIBRARY_BYTES_MAX {
+            return Err(Error::TooLarge { size });
+        }
+        let digest = digest(&bytes);
+        let mut mode = PutMode::Create;
+        if matches!(self.get(&digest).await, Err(Error::DigestMismatch { .. })) {
+            mode = PutMode::Overwrite;
+        }
+        let options = PutOptions::from(mode);
+        let payload = PutPayload::from_bytes(bytes);
+        match self.store.put_opts(&location(&digest), payload, options).await {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
+            Err(source) => Err(Error::Store {
+                doing: "keep",
+                digest,
+                source,
+            }),
+        }
+    }
+
+    /// The bytes of a library. What is returned has that digest.
+    pub async fn get(&self, digest: &LibraryDigest) -> Result<Bytes, Error> {
+        let failed = |source| match source {
+            object_store::Error::NotFound { .. } => Error::NotFound(*digest),
+            source => Error::Store {
+                doing: "read",
+                digest: *digest,
+                source,
+            },
+        };
+        let object = self.store.get(&location(digest)).await.map_err(failed)?;
+        if object.meta.size > LIBRARY_BYTES_MAX {
+            return Err(Error::TooLarge {
+                size: object.meta.size,
+            });
+        }
+        let bytes = object.bytes().await.map_err(failed)?;
+        let found = self::digest(&bytes);
+        if found != *digest {
+            return Err(Error::DigestMismatch {
+                expected: *digest,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+/// The name of a library with these bytes.
+pub fn digest(bytes: &[u8]) -> LibraryDigest {
+    LibraryDigest(Sha256::digest(bytes).into())
+}
+
+fn location(digest: &LibraryDigest) -> object_store::path::Path {
+    object_store::path::Path::from(format!("{PREFIX}/{}.wasm", digest.hex()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both() -> (tempfile::TempDir, [Depot; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let local = Depot::local(folder.path()).unwrap();
+        (folder, [local, Depot::memory()])
+    }
+
+    #[tokio::test]
+    async fn a_library_is_named_by_its_sha_256_and_comes_back() {
+        let (_folder, depots) = both();
+        for depot in depots {
+            let digest = depot.put(Bytes::from_static(b"abc")).await.unwrap();
+            let known = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+            assert_eq!(digest.to_string(), known);
+            assert_eq!(depot.put(Bytes::from_static(b"abc")).await.unwrap(), digest);
+            assert_eq!(depot.get(&digest).await.unwrap(), "abc");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_library_is_named_in_the_error() {
+        let (_folder, depots) = both();
+        for depot in depots {
+            let error = depot.get(&digest(b"absent")).await.unwrap_err();
+            assert!(matches!(error, Error::NotFound(found) if found == digest(b"absent")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_library_that_is_too_large_is_refused() {
+        let bytes = Bytes::from(vec![0; LIBRARY_BYTES_MAX as usize + 1]);
+        let error = Depot::memory().put(bytes).await.unwrap_err();
+        assert!(matches!(error, Error::TooLarge { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_library_is_never_handed_out_and_putting_it_again_mends_it() {
+        let (_folder, depots) = both();
+        for depot in depots {
+            let digest = depot.put(Bytes::from_static(b"good")).await.unwrap();
+            depot.store.put(&location(&digest), "evil".into()).await.unwrap();
+            let error = depot.get(&digest).await.unwrap_err();
+            assert!(matches!(error, Error::DigestMismatch { expected, .. } if expected == digest));
+            depot.put(Bytes::from_static(b"good")).await.unwrap();
+            assert_eq!(depot.get(&digest).await.unwrap(), "good");
+        }
+    }
+}

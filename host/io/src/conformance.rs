@@ -1,0 +1,138 @@
+//! What every backend of the value store does, run on each of them.
+
+use bytes::Bytes;
+use cofferdam_model::{AttemptId, Fence, Name, Place, RunId, StepKey, ValueDigest, ValueRef};
+
+use crate::{Error, ValueKey, ValueStore};
+
+fn space() -> Name {
+    Name::new("default").unwrap()
+}
+
+fn attempt(fence: u64) -> AttemptId {
+    AttemptId {
+        run: RunId("01890000-0000-7000-8000-000000000001".parse().unwrap()),
+        step: StepKey::new("clean"),
+        attempt: 1,
+        fence: Fence(fence),
+    }
+}
+
+fn both() -> (tempfile::TempDir, [ValueStore; 2]) {
+    let folder = tempfile::tempdir().unwrap();
+    let local = ValueStore::local(folder.path(), space()).unwrap();
+    (folder, [local, ValueStore::memory(space())])
+}
+
+async fn put(store: &ValueStore, bytes: &[u8]) -> (ValueKey, ValueRef) {
+    let key = store.output_key(&attempt(1), &Name::result(), None);
+    let value = store
+        .put(key.clone(), "text/plain", Bytes::copy_from_slice(bytes))
+        .await;
+    (key, value.unwrap())
+}
+
+#[tokio::test]
+async fn a_value_comes_back_by_ranges_and_its_digest_is_computed_here() {
+    let (_folder, stores) = both();
+    for store in stores {
+        let (key, value) = put(&store, b"0123456789").await;
+        assert_eq!((value.size, value.digest), (10, ValueDigest::of(b"0123456789")));
+        assert_eq!(store.read(&key, 2..5).await.unwrap(), "234");
+        assert_eq!(store.read(&key, 8..50).await.unwrap(), "89");
+        assert_eq!(store.read(&key, 10..20).await.unwrap(), "");
+        assert_eq!(store.read(&key, 99..100).await.unwrap(), "");
+        store.verify(&value).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn e4_a_value_appears_whole_or_not_at_all_and_is_never_overwritten() {
+    let (_folder, stores) = both();
+    let part = Bytes::from(vec![7; 5 << 20]);
+    for store in stores {
+        for fence in [1, 2] {
+            let key = store.streamed_key(&attempt(fence), 0);
+            let mut writer = store.writer(key.clone());
+            for _ in 0..5 {
+                writer.write(part.clone()).await.unwrap();
+            }
+            assert!(matches!(
+                store.read(&key, 0..1).await,
+                Err(Error::NotFound { .. })
+            ));
+            if fence == 1 {
+                writer.abort().await;
+                assert!(matches!(
+                    store.read(&key, 0..1).await,
+                    Err(Error::NotFound { .. })
+                ));
+                continue;
+            }
+            let (size, digest) = writer.finish().await.unwrap();
+            assert_eq!(size, 25 << 20);
+            let place = Place::Stored(key.to_string());
+            let value = ValueRef {
+                media_type: "x/y".to_owned(),
+                size,
+                digest,
+                place,
+            };
+            store.verify(&value).await.unwrap();
+            for late in [Bytes::from_static(b"late"), Bytes::from(vec![1; 9 << 20])] {
+                let error = store.put(key.clone(), "x/y", late).await.unwrap_err();
+                assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+            }
+            store.verify(&value).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn f_34_a_bit_flip_is_found_before_anybody_reads() {
+    let (_folder, stores) = both();
+    for store in stores {
+        let (key, value) = put(&store, b"0123456789").await;
+        for bit in 0..80 {
+            let mut bytes = b"0123456789".to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            store.delete(&key).await.unwrap();
+            put(&store, &bytes).await;
+            let error = store.verify(&value).await.unwrap_err();
+            assert!(matches!(&error, Error::DigestMismatch { .. }));
+            assert!(error.to_string().contains(key.as_str()), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f_37_a_deleted_value_is_named() {
+    let (_folder, stores) = both();
+    for store in stores {
+        let (key, value) = put(&store, b"gone").await;
+        store.delete(&key).await.unwrap();
+        store.delete(&key).await.unwrap();
+        let error = store.verify(&value).await.unwrap_err();
+        assert!(matches!(&error, Error::NotFound { key: found } if found == key.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_imported_once_and_a_damaged_import_is_mended() {
+    let (folder, stores) = both();
+    let file = folder.path().join("data.csv");
+    std::fs::write(&file, b"a,b\n1,2\n").unwrap();
+    for store in stores {
+        let value = store.import_file(&file).await.unwrap();
+        assert_eq!(value.digest, ValueDigest::of(b"a,b\n1,2\n"));
+        assert_eq!(store.import_file(&file).await.unwrap(), value);
+        let Place::Stored(key) = &value.place else {
+            panic!("imports are stored")
+        };
+        let key = ValueKey::parse(key).unwrap();
+        store.delete(&key).await.unwrap();
+        store.put(key, "x/y", Bytes::from_static(b"bad")).await.unwrap();
+        store.import_file(&file).await.unwrap();
+        store.verify(&value).await.unwrap();
+    }
+}
