@@ -1,0 +1,66 @@
+//! `cargo xtask test`: everything that must pass, the quick checks first.
+
+use crate::counts::Counts;
+use crate::shell::{self, Failure, Shell, say};
+use crate::{guests, setup, tidy};
+use std::process::Command;
+
+/// The host's workspace and those of the guests, which another compiler builds.
+const WORKSPACES: [&str; 3] = ["Cargo.toml", "tests/guests/Cargo.toml", NATIVE_OPS];
+
+/// Ops whose tests run natively, as their authors run them.
+const NATIVE_OPS: &str = "examples/flights/ops/Cargo.toml";
+
+/// Runs it all. The tests run to their end even if some fail; a test that was skipped is a failure.
+pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
+    let toolchain = setup::setup(shell)?;
+    for manifest in WORKSPACES {
+        let mut fmt = cargo(shell, &["fmt", "--all", "--check", "--manifest-path", manifest]);
+        shell.run(&format!("formatting of {manifest}"), &mut fmt)?;
+    }
+    tidy::command(shell)?;
+    let mut build = shell.command("cargo");
+    shell.run("build the program", build.args(["build", "--package", "cofferdam"]))?;
+    guests::build(shell, &toolchain)?;
+    let mut clippy = shell.command("cargo");
+    clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
+    shell.run("lints", &mut clippy)?;
+
+    let mut sum = Counts::default();
+    let mut broken = Vec::new();
+    let mut suite =
+        |shell: &mut Shell, name: &str, command: &mut Command, read: fn(&[String]) -> Option<Counts>| {
+            let (lines, success) = shell.step(name, |_| shell::watch(command))?;
+            match read(&lines) {
+                Some(counts) => {
+                    sum += counts;
+                    if !success || counts.failed > 0 || counts.skipped > 0 {
+                        broken.push(format!("{name}: {counts}"));
+                    }
+                }
+                None => broken.push(format!("{name}: no test ran")),
+            }
+            Ok(())
+        };
+    let mut tests = cargo(shell, &["nextest", "run", "--workspace", "--color", "never"]);
+    suite(shell, "tests", &mut tests, Counts::of_nextest)?;
+    let mut doctests = cargo(shell, &["test", "--quiet", "--doc", "--workspace"]);
+    suite(shell, "doc tests", &mut doctests, Counts::of_libtest)?;
+    let mut native = cargo(shell, &["test", "--quiet", "--manifest-path", NATIVE_OPS]);
+    suite(shell, "native tests of the flights ops", &mut native, Counts::of_libtest)?;
+
+    shell.finish("test");
+    say(&format!("{sum}"));
+    if broken.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Step(format!("tests failed\n  {}", broken.join("\n  "))))
+    }
+}
+
+fn cargo(shell: &Shell, arguments: &[&str]) -> Command {
+    let mut command = shell.command("cargo");
+    command.args(arguments);
+    command.env("COFFERDAM_TEST_GUESTS", guests::folder(&shell.root)).env("COFFERDAM_BIN", shell.program());
+    command
+}
