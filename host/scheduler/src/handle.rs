@@ -12,7 +12,7 @@ use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::loop_::{Loop, Message};
+use crate::driver::{Loop, Message};
 use crate::updates::{Update, Updates};
 
 /// Messages that wait for the loop; who sends more waits.

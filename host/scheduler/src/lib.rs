@@ -4,8 +4,8 @@
 //! One task owns the engine; everybody else reaches it through [`Scheduler`]. Whatever is waiting is taken as
 //! one batch, so that many reports share one append.
 
+mod driver;
 mod handle;
-mod loop_;
 mod updates;
 mod worker;
 

@@ -3,7 +3,7 @@
 use cofferdam_model::{Order, Report, WorkerId};
 use tokio::sync::mpsc;
 
-use crate::loop_::Message;
+use crate::driver::Message;
 
 /// Carries orders to a worker and its reports to the loop, until either end is closed; then tells the loop
 /// that the worker has left.
