@@ -36,9 +36,7 @@ impl Choice {
             "rustup" => Ok(Choice::Rustup),
             "debian" => Ok(Choice::Debian),
             path if path.contains('/') => Ok(Choice::Path(path.into())),
-            _ => Err(Error::UnknownChoice {
-                value: value.to_owned(),
-            }),
+            _ => Err(Error::UnknownChoice { value: value.to_owned() }),
         }
     }
 }
@@ -86,30 +84,21 @@ pub(crate) fn decide(choice: &Choice, facts: &Facts) -> Result<Decision, Error> 
                 rustc: Some(rustc.clone()),
                 description: format!("{} (from {VARIABLE})", rustc.display()),
             })),
-            Some(Err(reason)) => Err(Error::NamedCompiler {
-                rustc: rustc.clone(),
-                reason: reason.clone(),
-            }),
+            Some(Err(reason)) => Err(Error::NamedCompiler { rustc: rustc.clone(), reason: reason.clone() }),
             None => unreachable!("facts are gathered for the same choice"),
         },
         Choice::Rustup if facts.host_has_target => Ok(Decision::Ready(rustup())),
         Choice::Rustup if facts.rustup => Ok(Decision::Install(vec![Installer::RustupTarget])),
         Choice::Rustup => {
             let purpose = "add the target wasm32-wasip2";
-            Err(Error::ProgramMissing {
-                program: "rustup".into(),
-                purpose,
-            })
+            Err(Error::ProgramMissing { program: "rustup".into(), purpose })
         }
         Choice::Debian => match &facts.sysroot {
             Some(rustc) => Ok(Decision::Ready(debian(rustc))),
             None if facts.apt => Ok(Decision::Install(vec![Installer::DebianSysroot])),
             None => {
                 let purpose = "get Debian's packages";
-                Err(Error::ProgramMissing {
-                    program: "apt-get".into(),
-                    purpose,
-                })
+                Err(Error::ProgramMissing { program: "apt-get".into(), purpose })
             }
         },
         Choice::Auto => {
@@ -119,19 +108,10 @@ pub(crate) fn decide(choice: &Choice, facts: &Facts) -> Result<Decision, Error> 
             if let Some(rustc) = &facts.sysroot {
                 return Ok(Decision::Ready(debian(rustc)));
             }
-            let ways = [
-                (facts.rustup, Installer::RustupTarget),
-                (facts.apt, Installer::DebianSysroot),
-            ];
-            let ways: Vec<_> = ways
-                .into_iter()
-                .filter(|(here, _)| *here)
-                .map(|(_, way)| way)
-                .collect();
+            let ways = [(facts.rustup, Installer::RustupTarget), (facts.apt, Installer::DebianSysroot)];
+            let ways: Vec<_> = ways.into_iter().filter(|(here, _)| *here).map(|(_, way)| way).collect();
             match ways.is_empty() {
-                true => Err(Error::NoWay {
-                    looked_in: facts.host.sysroot.clone(),
-                }),
+                true => Err(Error::NoWay { looked_in: facts.host.sysroot.clone() }),
                 false => Ok(Decision::Install(ways)),
             }
         }
@@ -146,10 +126,7 @@ mod tests {
     /// A machine with neither rustup nor apt nor anything installed.
     fn bare() -> Facts {
         Facts {
-            host: Host {
-                sysroot: "/rust".into(),
-                triple: "x86_64-unknown-linux-gnu".into(),
-            },
+            host: Host { sysroot: "/rust".into(), triple: "x86_64-unknown-linux-gnu".into() },
             host_has_target: false,
             rustup: false,
             apt: false,
@@ -183,59 +160,33 @@ mod tests {
 
     #[test]
     fn auto_takes_the_target_of_the_toolchain_before_all_else() {
-        let facts = Facts {
-            host_has_target: true,
-            sysroot: Some("/cache/rustc".into()),
-            ..bare()
-        };
+        let facts = Facts { host_has_target: true, sysroot: Some("/cache/rustc".into()), ..bare() };
         assert_eq!(ready(Choice::Auto, &facts), None);
     }
 
     #[test]
     fn auto_reuses_a_sysroot_rather_than_install_anything() {
-        let facts = Facts {
-            rustup: true,
-            apt: true,
-            sysroot: Some("/cache/rustc".into()),
-            ..bare()
-        };
+        let facts = Facts { rustup: true, apt: true, sysroot: Some("/cache/rustc".into()), ..bare() };
         assert_eq!(ready(Choice::Auto, &facts), Some("/cache/rustc".into()));
     }
 
     #[test]
     fn auto_tries_rustup_first_and_then_debian() {
-        let both = Facts {
-            rustup: true,
-            apt: true,
-            ..bare()
-        };
-        assert_eq!(
-            installs(Choice::Auto, &both),
-            [Installer::RustupTarget, Installer::DebianSysroot]
-        );
+        let both = Facts { rustup: true, apt: true, ..bare() };
+        assert_eq!(installs(Choice::Auto, &both), [Installer::RustupTarget, Installer::DebianSysroot]);
         let apt = Facts { apt: true, ..bare() };
         assert_eq!(installs(Choice::Auto, &apt), [Installer::DebianSysroot]);
     }
 
     #[test]
     fn debian_never_asks_rustup_even_when_its_target_is_there() {
-        let facts = Facts {
-            host_has_target: true,
-            rustup: true,
-            apt: true,
-            ..bare()
-        };
+        let facts = Facts { host_has_target: true, rustup: true, apt: true, ..bare() };
         assert_eq!(installs(Choice::Debian, &facts), [Installer::DebianSysroot]);
     }
 
     #[test]
     fn rustup_never_falls_back_to_debian() {
-        let facts = Facts {
-            rustup: true,
-            apt: true,
-            sysroot: Some("/cache/rustc".into()),
-            ..bare()
-        };
+        let facts = Facts { rustup: true, apt: true, sysroot: Some("/cache/rustc".into()), ..bare() };
         assert_eq!(installs(Choice::Rustup, &facts), [Installer::RustupTarget]);
     }
 
@@ -245,25 +196,14 @@ mod tests {
         assert!(error.to_string().contains("`/rust`"), "{error}");
         assert_eq!(error.hint(), "rustup target add wasm32-wasip2");
         for (choice, program) in [(Choice::Rustup, "`rustup`"), (Choice::Debian, "`apt-get`")] {
-            assert!(
-                decide(&choice, &bare())
-                    .unwrap_err()
-                    .to_string()
-                    .contains(program)
-            );
+            assert!(decide(&choice, &bare()).unwrap_err().to_string().contains(program));
         }
     }
 
     #[test]
     fn a_named_compiler_without_the_target_is_refused_with_the_reason() {
-        let facts = Facts {
-            named: Some(Err("no std".into())),
-            ..bare()
-        };
+        let facts = Facts { named: Some(Err("no std".into())), ..bare() };
         let error = decide(&Choice::Path("/opt/rustc".into()), &facts).unwrap_err();
-        assert!(
-            error.to_string().contains("/opt/rustc") && error.to_string().contains("no std"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("/opt/rustc") && error.to_string().contains("no std"), "{error}");
     }
 }

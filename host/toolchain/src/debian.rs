@@ -29,11 +29,7 @@ pub(crate) fn find() -> Option<PathBuf> {
 }
 
 fn find_in(cache: &Path) -> Option<PathBuf> {
-    complete(cache)
-        .into_iter()
-        .rev()
-        .find(|sysroot| can_link(sysroot))
-        .map(|sysroot| rustc_of(&sysroot))
+    complete(cache).into_iter().rev().find(|sysroot| can_link(sysroot)).map(|sysroot| rustc_of(&sysroot))
 }
 
 /// Builds the sysroot, or only renews the links to the linker when the toolchain that they led to has moved.
@@ -79,39 +75,22 @@ fn build(
 
     let mut apt = Apt::new(work.join("apt"));
     let release = apt.compiler_release(progress)?;
-    progress(&format!(
-        "loading Debian's compiler {} and its libraries",
-        release.version
-    ));
+    progress(&format!("loading Debian's compiler {} and its libraries", release.version));
     apt.download(&release.packages, &debs, progress)?;
     progress("unpacking");
     for deb in entries(&debs)? {
-        run::output(
-            "unpack packages",
-            Command::new("dpkg").arg("-x").args([&deb, &unpacked]),
-        )?;
+        run::output("unpack packages", Command::new("dpkg").arg("-x").args([&deb, &unpacked]))?;
     }
     assemble(&unpacked, &sysroot, host, linkers)?;
-    run::output(
-        "check the compiler",
-        Command::new(rustc_of(&sysroot)).arg("--version"),
-    )?;
+    run::output("check the compiler", Command::new(rustc_of(&sysroot)).arg("--version"))?;
     progress("compiling std for wasm32-wasip2 (about half a minute)");
-    let source = unpacked
-        .join("usr/src")
-        .join(format!("rustc-{}", release.upstream()));
+    let source = unpacked.join("usr/src").join(format!("rustc-{}", release.upstream()));
     compile_std(&source, &sysroot, work)?;
 
     let version: String = release
         .version
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || ".-+".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
+        .map(|c| if c.is_ascii_alphanumeric() || ".-+".contains(c) { c } else { '_' })
         .collect();
     let home = cache.join(format!("{PREFIX}{version}-r{RECIPE}"));
     fs::rename(&sysroot, &home).map_err(at("move the finished compiler to", &home))?;
@@ -122,10 +101,7 @@ fn build(
 fn assemble(unpacked: &Path, sysroot: &Path, host: &Host, linkers: &Linkers) -> Result<(), Error> {
     let multiarch = host.triple.replace("-unknown", "");
     let lib = make_folder(sysroot.join("lib"))?;
-    for folder in [
-        unpacked.join("usr/lib").join(&multiarch),
-        unpacked.join("lib").join(&multiarch),
-    ] {
+    for folder in [unpacked.join("usr/lib").join(&multiarch), unpacked.join("lib").join(&multiarch)] {
         if !folder.is_dir() {
             continue;
         }
@@ -137,14 +113,8 @@ fn assemble(unpacked: &Path, sysroot: &Path, host: &Host, linkers: &Linkers) -> 
         }
     }
     let host_lib = make_folder(lib.join("rustlib").join(&host.triple))?;
-    rename(
-        &unpacked.join("usr/lib/rustlib").join(&host.triple).join("lib"),
-        &host_lib.join("lib"),
-    )?;
-    rename(
-        &unpacked.join("usr/bin/rustc"),
-        &make_folder(sysroot.join("libexec"))?.join("rustc"),
-    )?;
+    rename(&unpacked.join("usr/lib/rustlib").join(&host.triple).join("lib"), &host_lib.join("lib"))?;
+    rename(&unpacked.join("usr/bin/rustc"), &make_folder(sysroot.join("libexec"))?.join("rustc"))?;
     write_wrapper(&make_folder(sysroot.join("bin"))?.join("rustc"))?;
     linkers.link_into(&make_folder(host_lib.join("bin"))?)?;
 
@@ -170,19 +140,9 @@ fn compile_std(source: &Path, sysroot: &Path, work: &Path) -> Result<(), Error> 
     let target_dir = work.join("target");
     let mut cargo = Command::new("cargo");
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-Zbuild-std=std,panic_abort",
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--quiet", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET])
         .current_dir(work.join("seed"));
-    let compiler = GuestToolchain {
-        rustc: Some(rustc_of(sysroot)),
-        description: String::new(),
-    };
+    let compiler = GuestToolchain { rustc: Some(rustc_of(sysroot)), description: String::new() };
     compiler.configure(&mut cargo);
     cargo
         .env("CARGO_TARGET_DIR", &target_dir)
@@ -191,11 +151,7 @@ fn compile_std(source: &Path, sysroot: &Path, work: &Path) -> Result<(), Error> 
     run::output("compile std", &mut cargo)?;
 
     for file in entries(&target_dir.join(TARGET).join("release/deps"))? {
-        let name = file
-            .file_name()
-            .expect("an entry of a folder has a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().expect("an entry of a folder has a name").to_string_lossy().into_owned();
         if name.ends_with(".rlib") && !name.starts_with("libseed") {
             rename(&file, &target_lib(sysroot).join(name))?;
         }
@@ -209,10 +165,8 @@ struct Linkers([(&'static str, PathBuf); 2]);
 impl Linkers {
     fn of(host: &Host) -> Result<Linkers, Error> {
         let bin = host.sysroot.join("lib/rustlib").join(&host.triple).join("bin");
-        let linkers = [
-            ("wasm-component-ld", bin.join("wasm-component-ld")),
-            ("wasm-ld", bin.join("gcc-ld/wasm-ld")),
-        ];
+        let linkers =
+            [("wasm-component-ld", bin.join("wasm-component-ld")), ("wasm-ld", bin.join("gcc-ld/wasm-ld"))];
         match linkers.iter().find(|(_, path)| !path.is_file()) {
             Some((_, path)) => Err(Error::LinkerMissing { path: path.clone() }),
             None => Ok(Linkers(linkers)),
@@ -243,9 +197,7 @@ impl Work {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(at("remove", &folder))?;
         }
-        Ok(Work {
-            folder: make_folder(folder)?,
-        })
+        Ok(Work { folder: make_folder(folder)? })
     }
 }
 
@@ -261,10 +213,7 @@ fn complete(cache: &Path) -> Vec<PathBuf> {
     let suffix = format!("-r{RECIPE}");
     let mut found = entries(cache).unwrap_or_default();
     found.retain(|folder| {
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         name.starts_with(PREFIX)
             && name.ends_with(&suffix)
             && has_target(folder)
@@ -279,18 +228,12 @@ fn can_link(sysroot: &Path) -> bool {
         return false;
     };
     targets.iter().any(|target| {
-        ["wasm-component-ld", "wasm-ld"]
-            .iter()
-            .all(|name| target.join("bin").join(name).is_file())
+        ["wasm-component-ld", "wasm-ld"].iter().all(|name| target.join("bin").join(name).is_file())
     })
 }
 
 fn cache_folder() -> Option<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(base.join("cofferdam"))
 }
@@ -306,10 +249,8 @@ fn target_lib(sysroot: &Path) -> PathBuf {
 /// The paths of what a folder holds, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let read = || -> std::io::Result<Vec<PathBuf>> {
-        let mut paths = folder
-            .read_dir()?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<Vec<_>>>()?;
+        let mut paths =
+            folder.read_dir()?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
     };
@@ -356,17 +297,12 @@ mod tests {
         fs::create_dir_all(target_lib(&sysroot)).unwrap();
         write(&target_lib(&sysroot).join("libstd-1.rlib"), "").unwrap();
         write_wrapper(&make_folder(sysroot.join("bin")).unwrap().join("rustc")).unwrap();
-        linkers
-            .link_into(&make_folder(sysroot.join("lib/rustlib/x/bin")).unwrap())
-            .unwrap();
+        linkers.link_into(&make_folder(sysroot.join("lib/rustlib/x/bin")).unwrap()).unwrap();
         sysroot
     }
 
     fn host(folder: &Path, name: &str) -> Host {
-        let host = Host {
-            sysroot: folder.join(name),
-            triple: "x".into(),
-        };
+        let host = Host { sysroot: folder.join(name), triple: "x".into() };
         let bin = make_folder(host.sysroot.join("lib/rustlib/x/bin/gcc-ld")).unwrap();
         write(&bin.join("wasm-ld"), "").unwrap();
         write(&bin.parent().unwrap().join("wasm-component-ld"), "").unwrap();
@@ -381,11 +317,8 @@ mod tests {
         sysroot(cache.path(), "1.95.0", &linkers);
         let newest = sysroot(cache.path(), "1.96.0", &linkers);
         fs::create_dir_all(cache.path().join("guest-rust-1.97.0-r1/bin")).unwrap();
-        fs::rename(
-            sysroot(cache.path(), "1.98.0", &linkers),
-            cache.path().join("guest-rust-1.98.0-r0"),
-        )
-        .unwrap();
+        fs::rename(sysroot(cache.path(), "1.98.0", &linkers), cache.path().join("guest-rust-1.98.0-r0"))
+            .unwrap();
         assert_eq!(find_in(cache.path()), Some(rustc_of(&newest)));
     }
 
@@ -404,10 +337,7 @@ mod tests {
     #[test]
     fn a_toolchain_without_the_component_linker_is_refused_by_its_path() {
         let folder = tempfile::tempdir().unwrap();
-        let host = Host {
-            sysroot: folder.path().into(),
-            triple: "x".into(),
-        };
+        let host = Host { sysroot: folder.path().into(), triple: "x".into() };
         let error = Linkers::of(&host).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("bin/wasm-component-ld"), "{error}");
         assert!(error.hint().contains("rustup"));

@@ -23,21 +23,13 @@ pub enum Error {
     /// rustup reported success, but the target is not there.
     TargetStillMissing { sysroot: PathBuf },
     /// Debian's archive, as this machine sees it, has no compiler of the version that is needed.
-    PackageMissing {
-        package: String,
-        found: Option<String>,
-        needed: String,
-    },
+    PackageMissing { package: String, found: Option<String>, needed: String },
     /// The host toolchain has no linker for WASM components. Only rustup's does.
     LinkerMissing { path: PathBuf },
     /// There is no cache folder to build in: neither `XDG_CACHE_HOME` nor `HOME` is set.
     NoCacheFolder,
     /// A file operation failed.
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
 }
 
 impl Error {
@@ -68,10 +60,9 @@ impl Error {
             }
             Error::PackageMissing { .. } => "COFFERDAM_GUEST_TOOLCHAIN=rustup cargo xtask setup".into(),
             Error::NoCacheFolder => "export XDG_CACHE_HOME=FOLDER".into(),
-            Error::File { path, .. } => format!(
-                "make sure that {} can be written and has 2 GB free",
-                path.display()
-            ),
+            Error::File { path, .. } => {
+                format!("make sure that {} can be written and has 2 GB free", path.display())
+            }
         }
     }
 }
@@ -86,11 +77,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::NamedCompiler { rustc, reason } => {
-                write!(
-                    f,
-                    "use `{}` from COFFERDAM_GUEST_TOOLCHAIN for guests: {reason}",
-                    rustc.display()
-                )
+                write!(f, "use `{}` from COFFERDAM_GUEST_TOOLCHAIN for guests: {reason}", rustc.display())
             }
             Error::HostCompiler { reason } => write!(f, "ask `rustc` for its sysroot: {reason}"),
             Error::NoWay { looked_in } => write!(
@@ -99,10 +86,7 @@ impl fmt::Display for Error {
                 looked_in.display()
             ),
             Error::ProgramMissing { program, purpose } => {
-                write!(
-                    f,
-                    "find the program `{program}` in PATH, which is needed to {purpose}"
-                )
+                write!(f, "find the program `{program}` in PATH, which is needed to {purpose}")
             }
             Error::ProgramFailed { command, output } => write!(f, "run `{command}`: {output}"),
             Error::TargetStillMissing { sysroot } => {
@@ -112,33 +96,18 @@ impl fmt::Display for Error {
                     sysroot.display()
                 )
             }
-            Error::PackageMissing {
-                package,
-                found: None,
-                needed,
-            } => {
-                write!(
-                    f,
-                    "find the package `{package}` {needed} or newer: apt knows none"
-                )
+            Error::PackageMissing { package, found: None, needed } => {
+                write!(f, "find the package `{package}` {needed} or newer: apt knows none")
             }
-            Error::PackageMissing {
-                package,
-                found: Some(found),
-                needed,
-            } => {
-                write!(
-                    f,
-                    "find the package `{package}` {needed} or newer: apt offers {found}"
-                )
+            Error::PackageMissing { package, found: Some(found), needed } => {
+                write!(f, "find the package `{package}` {needed} or newer: apt offers {found}")
             }
             Error::LinkerMissing { path } => {
                 write!(f, "find the linker for components at `{}`", path.display())
             }
-            Error::NoCacheFolder => write!(
-                f,
-                "find the user's cache folder: neither XDG_CACHE_HOME nor HOME is set"
-            ),
+            Error::NoCacheFolder => {
+                write!(f, "find the user's cache folder: neither XDG_CACHE_HOME nor HOME is set")
+            }
             Error::File { action, path, .. } => write!(f, "{action} `{}`", path.display()),
         }
     }

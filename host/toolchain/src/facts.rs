@@ -31,10 +31,7 @@ pub(crate) fn gather(choice: &Choice) -> Result<Facts, Error> {
     let named = match choice {
         Choice::Path(rustc) => Some(ask(rustc).and_then(|host| match has_target(&host.sysroot) {
             true => Ok(()),
-            false => Err(format!(
-                "its sysroot `{}` has no std for {TARGET}",
-                host.sysroot.display()
-            )),
+            false => Err(format!("its sysroot `{}` has no std for {TARGET}", host.sysroot.display())),
         })),
         _ => None,
     };
@@ -68,10 +65,7 @@ fn ask(rustc: &Path) -> Result<Host, String> {
         .map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&done.stdout);
     match text.lines().collect::<Vec<_>>()[..] {
-        [sysroot, triple] => Ok(Host {
-            sysroot: sysroot.into(),
-            triple: triple.into(),
-        }),
+        [sysroot, triple] => Ok(Host { sysroot: sysroot.into(), triple: triple.into() }),
         _ => Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
     }
 }

@@ -53,21 +53,11 @@ mod tests {
 
     #[test]
     fn cargo_gets_the_compiler_and_the_flags_and_nothing_that_overrides_them() {
-        let toolchain = GuestToolchain {
-            rustc: Some("/opt/rustc".into()),
-            description: String::new(),
-        };
+        let toolchain = GuestToolchain { rustc: Some("/opt/rustc".into()), description: String::new() };
         let mut cargo = Command::new("cargo");
-        cargo
-            .env("RUSTC_WRAPPER", "sccache")
-            .env("CARGO_ENCODED_RUSTFLAGS", "-Copt-level=0");
+        cargo.env("RUSTC_WRAPPER", "sccache").env("CARGO_ENCODED_RUSTFLAGS", "-Copt-level=0");
         toolchain.configure(&mut cargo);
-        let value = |name: &str| {
-            cargo
-                .get_envs()
-                .find(|(key, _)| *key == name)
-                .and_then(|(_, value)| value)
-        };
+        let value = |name: &str| cargo.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
         assert_eq!(value("RUSTC"), Some(OsStr::new("/opt/rustc")));
         assert_eq!(value("RUSTFLAGS"), Some(OsStr::new(RUSTFLAGS)));
         assert_eq!(value("RUSTC_WRAPPER"), None);

@@ -60,21 +60,14 @@ pub fn prepare(choice: &Choice, progress: &mut dyn FnMut(&str)) -> Result<GuestT
             }
         }
     }
-    Err(failures
-        .pop()
-        .expect("a decision to install names at least one way"))
+    Err(failures.pop().expect("a decision to install names at least one way"))
 }
 
 fn install_rustup_target() -> Result<GuestToolchain, Error> {
-    run::output(
-        "rustup",
-        std::process::Command::new("rustup").args(["target", "add", TARGET]),
-    )?;
+    run::output("rustup", std::process::Command::new("rustup").args(["target", "add", TARGET]))?;
     let again = facts::gather(&Choice::Rustup)?;
     match choice::decide(&Choice::Rustup, &again)? {
         Decision::Ready(toolchain) => Ok(toolchain),
-        Decision::Install(_) => Err(Error::TargetStillMissing {
-            sysroot: again.host.sysroot,
-        }),
+        Decision::Install(_) => Err(Error::TargetStillMissing { sysroot: again.host.sysroot }),
     }
 }

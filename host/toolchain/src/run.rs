@@ -18,20 +18,13 @@ pub(crate) fn output(purpose: &'static str, command: &mut Command) -> Result<Str
             });
         }
         Err(source) => {
-            return Err(Error::ProgramFailed {
-                command: shown,
-                output: source.to_string(),
-            });
+            return Err(Error::ProgramFailed { command: shown, output: source.to_string() });
         }
     };
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    );
+    let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = lines.len().saturating_sub(QUOTED_LINES_MAX);
     Err(Error::ProgramFailed {
@@ -42,10 +35,7 @@ pub(crate) fn output(purpose: &'static str, command: &mut Command) -> Result<Str
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -64,13 +54,8 @@ mod tests {
     #[test]
     fn a_failed_program_is_quoted_with_its_last_lines() {
         let script = "for i in $(seq 30); do echo line $i; done; exit 3";
-        let error = output("test", Command::new("sh").args(["-c", script]))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("exit status: 3") && error.ends_with("line 30"),
-            "{error}"
-        );
+        let error = output("test", Command::new("sh").args(["-c", script])).unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.ends_with("line 30"), "{error}");
         assert!(!error.contains("line 18\n"), "{error}");
     }
 }

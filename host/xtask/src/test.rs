@@ -15,7 +15,7 @@ const NATIVE_OPS: &str = "examples/flights/ops/Cargo.toml";
 pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     let toolchain = setup::setup(shell)?;
     for manifest in WORKSPACES {
-        let mut fmt = cargo(shell, &["fmt", "--all", "--check", "--manifest-path", manifest]);
+        let mut fmt = cargo(shell, &["fmt", "--all", "--manifest-path", manifest, "--", "--check", "-l"]);
         shell.run(&format!("formatting of {manifest}"), &mut fmt)?;
     }
     tidy::command(shell)?;

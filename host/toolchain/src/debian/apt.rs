@@ -30,19 +30,13 @@ pub(super) struct Release {
 impl Release {
     /// The version of Rust, as in `1.96.0`.
     pub(super) fn upstream(&self) -> &str {
-        self.version
-            .split(['+', '-', '~'])
-            .next()
-            .expect("split yields at least one part")
+        self.version.split(['+', '-', '~']).next().expect("split yields at least one part")
     }
 }
 
 impl Apt {
     pub(super) fn new(folder: PathBuf) -> Apt {
-        Apt {
-            folder,
-            private: false,
-        }
+        Apt { folder, private: false }
     }
 
     /// The newest compiler that apt knows, with all its packages that are not installed on the system.
@@ -79,10 +73,7 @@ impl Apt {
     ) -> Result<(), Error> {
         let load = |apt: &Apt| {
             let mut command = apt.command("apt-get");
-            command
-                .args(["download", "--quiet"])
-                .args(packages)
-                .current_dir(debs);
+            command.args(["download", "--quiet"]).args(packages).current_dir(debs);
             run::output("load packages", &mut command)
         };
         if load(self).is_ok() {
@@ -97,13 +88,7 @@ impl Apt {
     /// libc itself is left out: a second one beside the system's would be worse than an error.
     fn libraries_of(&self, package: &str) -> Result<Vec<String>, Error> {
         let mut depends = self.command("apt-cache");
-        depends.args([
-            "depends",
-            "--recurse",
-            "--no-recommends",
-            "--no-suggests",
-            "--no-conflicts",
-        ]);
+        depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts"]);
         depends.args(["--no-breaks", "--no-replaces", "--no-enhances", package]);
         let wanted = run::output("resolve packages", &mut depends)?;
         let mut query = Command::new("dpkg-query");
@@ -113,10 +98,7 @@ impl Apt {
     }
 
     fn version_of(&self, package: &str) -> Result<Option<String>, Error> {
-        let policy = run::output(
-            "look up packages",
-            self.command("apt-cache").args(["policy", package]),
-        )?;
+        let policy = run::output("look up packages", self.command("apt-cache").args(["policy", package]))?;
         Ok(candidate(&policy))
     }
 
@@ -130,11 +112,7 @@ impl Apt {
             std::fs::create_dir_all(&path).map_err(super::at("make the folder", &path))?;
         }
         self.private = true;
-        run::output(
-            "load package lists",
-            self.command("apt-get").args(["update", "--quiet"]),
-        )
-        .map(|_| ())
+        run::output("load package lists", self.command("apt-get").args(["update", "--quiet"])).map(|_| ())
     }
 
     fn command(&self, program: &str) -> Command {
@@ -142,12 +120,7 @@ impl Apt {
         command.env("LC_ALL", "C");
         if self.private {
             let option = |key: &str, folder: &str| format!("{key}={}", self.folder.join(folder).display());
-            command.args([
-                "-o",
-                &option("Dir::State::lists", "lists"),
-                "-o",
-                &option("Dir::Cache", "cache"),
-            ]);
+            command.args(["-o", &option("Dir::State::lists", "lists"), "-o", &option("Dir::Cache", "cache")]);
             command.args(["-o", "Debug::NoLocking=1"]);
         }
         command
@@ -155,9 +128,7 @@ impl Apt {
 }
 
 fn candidate(policy: &str) -> Option<String> {
-    let line = policy
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    let line = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
     (line != "(none)").then(|| line.to_owned())
 }
 
@@ -170,10 +141,8 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 fn missing_libraries(wanted: &str, installed: &str, package: &str) -> Vec<String> {
-    let installed: BTreeSet<&str> = installed
-        .lines()
-        .filter_map(|line| line.strip_suffix(" installed"))
-        .collect();
+    let installed: BTreeSet<&str> =
+        installed.lines().filter_map(|line| line.strip_suffix(" installed")).collect();
     let names: BTreeSet<&str> = wanted
         .lines()
         .filter(|line| !line.starts_with([' ', '|', '<']) && !line.is_empty())
@@ -207,18 +176,12 @@ mod tests {
         let wanted = "libstd-rust-web-1.96\n  Depends: libc6\n  Depends: libllvm22\nlibc6\nlibllvm22\n\
                       libz3-4\nlibedit2\n<virtual>\n";
         let installed = "libc6 installed\nlibz3-4 installed\nlibedit2 config-files\n";
-        assert_eq!(
-            missing_libraries(wanted, installed, "libstd-rust-web-1.96"),
-            ["libedit2", "libllvm22"]
-        );
+        assert_eq!(missing_libraries(wanted, installed, "libstd-rust-web-1.96"), ["libedit2", "libllvm22"]);
     }
 
     #[test]
     fn the_version_of_rust_is_the_front_of_debians() {
-        let release = Release {
-            version: "1.96.0+dfsg1-1~deb12u2".into(),
-            packages: Vec::new(),
-        };
+        let release = Release { version: "1.96.0+dfsg1-1~deb12u2".into(), packages: Vec::new() };
         assert_eq!(release.upstream(), "1.96.0");
     }
 }
