@@ -1,1 +1,30 @@
-//! The child process that runs attempts: its frames and the loop around the sandbox
+//! Cells: the child processes in which guests run and libraries are compiled, and how a supervisor holds them.
+//!
+//! ```text
+//! supervisor                              children
+//! Cell ── frames over a socket pair ────► run()      attempts, one after another
+//! Artefacts ── bytes in, bytes out ─────► compile()  one library, under resource limits, then the end
+//! ```
+//!
+//! Knows no scheduler, no storage and no network: what a guest reads and writes goes through frames.
+
+mod artefacts;
+mod child;
+mod compile;
+mod frames;
+mod handle;
+mod wire;
+
+pub use artefacts::{Artefact, Artefacts};
+pub use child::run;
+pub use compile::compile;
+pub use frames::{
+    CellAttempt, CellCompletion, CellContent, CellInput, CellInputValue, CellOutput, CellOutputContent,
+    CellValue, FromCell, IoFault, Ticket, ToCell,
+};
+pub use handle::{Cell, CellCommand, CellEvent, Replies};
+
+/// Both children use the same settings, so that what one compiles the other can load.
+fn settings() -> cofferdam_sandbox::Settings {
+    cofferdam_sandbox::Settings::default()
+}

@@ -1,0 +1,215 @@
+//! The cache of compiled libraries. Machine code has no integrity of its own, so an entry counts only if its
+//! MAC, made with a key that never leaves this folder, vouches for exactly these bytes, this library and this
+//! engine. Anything else is compiled again. What is handed out is a sealed copy in memory: the bytes that
+//! were checked are the bytes that are loaded, whatever happens to the file.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use cofferdam_model::{Failure, FailureKind, LibraryDigest};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::CellCommand;
+use crate::compile::Compiled;
+
+/// How long a compiler may take; the largest known component takes 10 s on a slow machine.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Bytes of a MAC and of the key.
+const MAC_BYTES: usize = 32;
+
+/// A compiled library, verified and sealed. The path is good as long as this lives, for processes of the same
+/// user.
+#[derive(Debug, Clone)]
+pub struct Artefact {
+    file: Arc<OwnedFd>,
+}
+
+impl Artefact {
+    /// Where another process of this user finds it.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
+    }
+}
+
+/// The cache. Clones share it.
+#[derive(Clone)]
+pub struct Artefacts {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    key: [u8; MAC_BYTES],
+    command: CellCommand,
+    /// One compilation of a library at a time; later callers find its result.
+    busy: Mutex<HashMap<LibraryDigest, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Artefacts {
+    /// Opens the cache in this folder, which is made, for this user alone, if it is absent.
+    pub fn open(folder: &Path, command: CellCommand) -> io::Result<Artefacts> {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?,
+        }
+        let shared = Shared {
+            folder: folder.to_owned(),
+            key: read_key(&folder.join("key"))?,
+            command,
+            busy: Mutex::default(),
+        };
+        Ok(Artefacts { shared: Arc::new(shared) })
+    }
+
+    /// The library, compiled for the engine with that fingerprint: from the cache if an entry can be trusted,
+    /// else compiled in a child process. `component` are the library's bytes, verified by the caller.
+    pub async fn get(
+        &self,
+        digest: &LibraryDigest,
+        component: &[u8],
+        fingerprint: &str,
+    ) -> Result<Artefact, Failure> {
+        let turn = self.turn(digest);
+        let _turn = turn.lock().await;
+        let path = self.entry(digest, fingerprint);
+        if let Some(artefact) = self.load(&path, digest, fingerprint) {
+            return Ok(artefact);
+        }
+        let code = compile(&self.shared.command, component, fingerprint).await?;
+        if let Err(error) = self.publish(&path, &self.mac(digest, fingerprint, &code), &code) {
+            tracing::warn!(path = %path.display(), %error, "a compiled library could not be cached");
+        }
+        seal(&code).map_err(|error| {
+            Failure::new(FailureKind::Library, "the compiled library cannot be held in memory").because(error)
+        })
+    }
+
+    /// File of an entry.
+    fn entry(&self, digest: &LibraryDigest, fingerprint: &str) -> PathBuf {
+        let engine = blake3::hash(fingerprint.as_bytes()).to_hex();
+        self.shared.folder.join(format!("{}-{}.cwasm", digest.hex(), &engine[..16]))
+    }
+
+    fn turn(&self, digest: &LibraryDigest) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.shared.busy.lock().expect("nobody panics while holding it");
+        busy.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = busy.get(digest).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        busy.insert(*digest, Arc::downgrade(&turn));
+        turn
+    }
+
+    fn mac(&self, digest: &LibraryDigest, fingerprint: &str, code: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.shared.key);
+        hasher.update(b"cwasm-v1");
+        hasher.update(&digest.0);
+        hasher.update(&(fingerprint.len() as u64).to_le_bytes());
+        hasher.update(fingerprint.as_bytes());
+        hasher.update(code);
+        hasher.finalize()
+    }
+
+    /// A trusted entry, or nothing.
+    fn load(&self, path: &Path, digest: &LibraryDigest, fingerprint: &str) -> Option<Artefact> {
+        let bytes = fs::read(path).ok()?;
+        let (mac, code) = bytes.split_first_chunk::<MAC_BYTES>()?;
+        // The comparison of two hashes takes the same time wherever they differ.
+        if self.mac(digest, fingerprint, code) != blake3::Hash::from_bytes(*mac) {
+            tracing::warn!(path = %path.display(), "a compiled library is damaged or foreign; compiling again");
+            return None;
+        }
+        seal(code).ok()
+    }
+
+    /// Writes an entry beside and renames it: a reader sees all of it or the one before.
+    fn publish(&self, path: &Path, mac: &blake3::Hash, code: &[u8]) -> io::Result<()> {
+        let staged = path.with_extension(format!("{}.tmp", std::process::id()));
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+        let written = file
+            .write_all(mac.as_bytes())
+            .and_then(|()| file.write_all(code))
+            .and_then(|()| fs::rename(&staged, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&staged);
+        }
+        written
+    }
+}
+
+/// The key of this cache, drawn when it is first opened.
+fn read_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
+    if let Some(key) = fs::read(path).ok().and_then(|bytes| bytes.try_into().ok()) {
+        return Ok(key);
+    }
+    let mut key = [0; MAC_BYTES];
+    fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let staged = path.with_extension(std::process::id().to_string());
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?.write_all(&key)?;
+    // Of two processes that start at once, the first one's key holds.
+    let linked = fs::hard_link(&staged, path);
+    fs::remove_file(&staged)?;
+    match linked {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read(path)?
+            .try_into()
+            .map_err(|_| io::Error::other(format!("`{}` is damaged; delete it", path.display()))),
+        Err(error) => Err(error),
+    }
+}
+
+/// A copy in memory that nobody can change any more.
+fn seal(code: &[u8]) -> io::Result<Artefact> {
+    let file = memfd_create("cofferdam-artefact", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut file = fs::File::from(file);
+    file.write_all(code)?;
+    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(Artefact { file: Arc::new(file.into()) })
+}
+
+async fn compile(command: &CellCommand, component: &[u8], fingerprint: &str) -> Result<Vec<u8>, Failure> {
+    let died =
+        |what: String| Failure::new(FailureKind::Library, "the library cannot be compiled").because(what);
+    let child = tokio::process::Command::new(&command.program)
+        .args(&command.compile)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = child.map_err(|error| died(format!("the compiler cannot be started: {error}")))?;
+    let mut stdin = child.stdin.take().expect("asked for above");
+    let feed = async move {
+        // A compiler that dies while it reads tells so by its status.
+        let _ = stdin.write_all(component).await;
+    };
+    let work = async { tokio::join!(feed, child.wait_with_output()).1 };
+    let output = match tokio::time::timeout(COMPILE_TIMEOUT, work).await {
+        Ok(output) => output.map_err(|error| died(error.to_string()))?,
+        Err(_) => return Err(died(format!("the compiler took longer than {} s", COMPILE_TIMEOUT.as_secs()))),
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).chars().take(1000).collect::<String>();
+        return Err(died(format!("the compiler ended with {} {}", output.status, said.trim())));
+    }
+    let compiled: Compiled = postcard::from_bytes(&output.stdout).map_err(|error| died(error.to_string()))?;
+    let code = compiled.artefact?;
+    if compiled.fingerprint != fingerprint {
+        return Err(died("the compiler is of another version than the cells".to_owned()));
+    }
+    Ok(code.into_vec())
+}

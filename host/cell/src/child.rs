@@ -1,0 +1,203 @@
+//! The main of a cell: runs attempts one after another until the supervisor closes the socket, which is
+//! standard input. Standard output is a small file into which the cell writes the ticket of the attempt that
+//! it is about to run, so that the supervisor knows whom to blame if this process dies.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cofferdam_model::{Failure, FailureKind, LogLine, Progress, Timestamp};
+use cofferdam_sandbox::{
+    Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, Sandbox, StepIo, Value,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::frames::{
+    CellAttempt, CellContent, CellInputValue, CellOutput, CellOutputContent, CellValue, FromCell, IoFault,
+    Ticket, ToCell,
+};
+use crate::wire::Wire;
+
+/// Runs the cell to its end. Succeeds when the supervisor closes the socket.
+#[expect(clippy::print_stderr, reason = "standard error is all that a broken cell can still reach")]
+pub fn run() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cofferdam cell: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> io::Result<()> {
+    // A core file would hold the values of whoever ran here.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let sandbox = Sandbox::new(&crate::settings()).map_err(io::Error::other)?;
+    let wire = Wire::new(stream);
+    wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: sandbox.fingerprint() })?;
+    let mut libraries: HashMap<u32, Result<Library, Failure>> = HashMap::new();
+    while let Some(order) = wire.next()? {
+        match order {
+            ToCell::Load { library, artefact } => {
+                let loaded = sandbox.load(&artefact).map_err(|error| {
+                    Failure::new(FailureKind::Library, "the compiled library cannot be loaded").because(error)
+                });
+                libraries.insert(library, loaded);
+            }
+            ToCell::Describe { library } => {
+                let spec = find(&libraries, library).and_then(|library| library.describe());
+                let spec = spec.map(|spec| serde_json::to_string(&spec).expect("a spec is plain JSON"));
+                wire.send(&FromCell::Described { library, spec })?;
+            }
+            ToCell::Run(attempt) => {
+                let ticket = attempt.ticket;
+                rustix::io::pwrite(io::stdout(), &ticket.to_le_bytes(), 0)?;
+                let ended = match find(&libraries, attempt.library) {
+                    Ok(library) => run_one(&wire, &library, *attempt),
+                    Err(failure) => (Err(failure), Default::default()),
+                };
+                let (result, usage) = ended;
+                wire.send(&FromCell::Ended { ticket, result, usage })?;
+            }
+            // An answer to an attempt that did not wait for it: there is none in this protocol.
+            ToCell::Chunk(_) | ToCell::Done(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+    Ok(())
+}
+
+fn find(libraries: &HashMap<u32, Result<Library, Failure>>, library: u32) -> Result<Library, Failure> {
+    let missing = || Err(Failure::new(FailureKind::Library, "the library was not loaded into this cell"));
+    libraries.get(&library).cloned().unwrap_or_else(missing)
+}
+
+type EndedParts =
+    (Result<(Vec<CellOutput>, Vec<cofferdam_model::MetadataEntry>), Failure>, cofferdam_model::Usage);
+
+fn run_one(wire: &Arc<Wire>, library: &Library, attempt: CellAttempt) -> EndedParts {
+    let io = CellIo { wire: wire.clone(), ticket: attempt.ticket, writers: 0 };
+    let Ended { result, usage, .. } = library.run(to_sandbox(attempt), Box::new(io));
+    let result = result.map(|completion| {
+        let outputs = completion.outputs.into_iter().map(|emitted| CellOutput {
+            name: emitted.name,
+            key: emitted.key,
+            media_type: emitted.media_type,
+            content: match emitted.content {
+                EmittedContent::Bytes(bytes) => CellOutputContent::Bytes(bytes),
+                EmittedContent::Stored { writer } => CellOutputContent::Stored { writer },
+            },
+            metadata: emitted.metadata,
+        });
+        (outputs.collect(), completion.metadata)
+    });
+    (result, usage)
+}
+
+fn to_sandbox(attempt: CellAttempt) -> Attempt {
+    let value = |value: CellValue| Value {
+        media_type: value.media_type,
+        content: match value.content {
+            CellContent::Bytes(bytes) => Content::Bytes(bytes),
+            CellContent::Stored { number, size } => Content::Stored { number, size },
+        },
+    };
+    let inputs = attempt.inputs.into_iter().map(|input| Input {
+        name: input.name,
+        value: match input.value {
+            CellInputValue::One(one) => InputValue::One(value(one)),
+            CellInputValue::Many(many) => {
+                InputValue::Many(many.into_iter().map(|(key, one)| (key, value(one))).collect())
+            }
+        },
+    });
+    Attempt {
+        inputs: inputs.collect(),
+        id: attempt.id,
+        op: attempt.op,
+        config: attempt.config,
+        outputs: attempt.outputs,
+        limits: attempt.limits,
+        tags: attempt.tags,
+        seed: attempt.seed,
+    }
+}
+
+/// What the guest reads and writes, as frames.
+struct CellIo {
+    wire: Arc<Wire>,
+    ticket: Ticket,
+    writers: u32,
+}
+
+impl CellIo {
+    /// A cell that has lost its supervisor has nothing left to do.
+    fn ask(&self, frame: &FromCell) -> ToCell {
+        let reply = self.wire.send(frame).and_then(|()| self.wire.reply());
+        reply.unwrap_or_else(|_| std::process::exit(0))
+    }
+
+    fn tell(&self, frame: &FromCell) {
+        if self.wire.send(frame).is_err() {
+            std::process::exit(0);
+        }
+    }
+
+    fn done(&self, frame: &FromCell) -> Result<(), IoError> {
+        match self.ask(frame) {
+            ToCell::Done(done) => done.map_err(to_io_error),
+            _ => Err(IoError::Store("the supervisor answered another question".to_owned())),
+        }
+    }
+}
+
+impl StepIo for CellIo {
+    fn read(&mut self, number: u32, offset: u64, length: u32) -> Result<Vec<u8>, IoError> {
+        let ticket = self.ticket;
+        match self.ask(&FromCell::Read { ticket, number, offset, length }) {
+            ToCell::Chunk(chunk) => chunk.map_err(to_io_error),
+            _ => Err(IoError::Input("the supervisor answered another question".to_owned())),
+        }
+    }
+
+    fn create(&mut self) -> Result<u32, IoError> {
+        let writer = self.writers;
+        self.writers += 1;
+        self.tell(&FromCell::Create { ticket: self.ticket, writer });
+        Ok(writer)
+    }
+
+    fn write(&mut self, writer: u32, bytes: &[u8]) -> Result<(), IoError> {
+        self.done(&FromCell::Write { ticket: self.ticket, writer, bytes: bytes.to_vec() })
+    }
+
+    fn finish(&mut self, writer: u32) -> Result<(), IoError> {
+        self.done(&FromCell::Finish { ticket: self.ticket, writer })
+    }
+
+    fn log(&mut self, line: LogLine) {
+        self.tell(&FromCell::Log { ticket: self.ticket, line });
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.tell(&FromCell::Progress { ticket: self.ticket, progress });
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the cell is a shell: times of log lines are read here")]
+    fn now(&mut self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+fn to_io_error(fault: IoFault) -> IoError {
+    match fault {
+        IoFault::Input(text) => IoError::Input(text),
+        IoFault::Store(text) => IoError::Store(text),
+    }
+}

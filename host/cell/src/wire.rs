@@ -1,0 +1,193 @@
+//! The cell's end of the socket. Replies are held while frames are waiting and leave together; a second
+//! thread sees to it that they leave in time, gives queued attempts back when the running one takes long, and
+//! ends the process when the supervisor is gone.
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, recv};
+
+use crate::frames::{FromCell, Inbox, Ticket, ToCell, encode};
+
+/// How long a reply may be held, and how long an attempt may run before those behind it are given back.
+const TICK: Duration = Duration::from_millis(5);
+/// Ticks without work after which the second thread sleeps until there is some.
+const IDLE_TICKS: u32 = 20;
+/// Held replies that leave at once: the supervisor should not wait for a full pipe.
+const OUTPUT_BYTES_HELD: usize = 64 * 1024;
+/// Bytes taken from the socket at a time.
+const RECEIVE_BYTES: usize = 64 * 1024;
+
+pub(crate) struct Wire {
+    stream: UnixStream,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    inbox: Inbox,
+    queue: VecDeque<ToCell>,
+    output: Vec<u8>,
+    running: Option<Ticket>,
+    /// The main thread is waiting for the socket, which is its own then.
+    waiting: bool,
+    parked: bool,
+    scratch: Vec<u8>,
+    /// The supervisor has closed its end.
+    closed: bool,
+}
+
+impl Wire {
+    pub(crate) fn new(stream: UnixStream) -> Arc<Wire> {
+        let wire = Arc::new(Wire { stream, state: Mutex::default(), work: Condvar::new() });
+        let second = wire.clone();
+        std::thread::spawn(move || second.tick());
+        wire
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("neither thread panics while it holds the lock")
+    }
+
+    /// The next order; none when the supervisor has closed.
+    pub(crate) fn next(&self) -> io::Result<Option<ToCell>> {
+        let mut state = self.lock();
+        state.running = None;
+        loop {
+            let queued = state.queue.pop_front();
+            let frame = match queued {
+                Some(frame) => Some(frame),
+                None => state.inbox.take().map_err(io::Error::other)?,
+            };
+            if let Some(frame) = frame {
+                if let ToCell::Run(attempt) = &frame {
+                    state.running = Some(attempt.ticket);
+                }
+                if state.parked {
+                    state.parked = false;
+                    self.work.notify_one();
+                }
+                return Ok(Some(frame));
+            }
+            state = self.fill(state)?;
+            if state.closed {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The answer to what was just asked; attempts that come before it are queued.
+    pub(crate) fn reply(&self) -> io::Result<ToCell> {
+        let mut state = self.lock();
+        loop {
+            match state.inbox.take().map_err(io::Error::other)? {
+                Some(reply @ (ToCell::Chunk(_) | ToCell::Done(_))) => return Ok(reply),
+                Some(other) => state.queue.push_back(other),
+                None => state = self.fill(state)?,
+            }
+            if state.closed {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    pub(crate) fn send(&self, frame: &FromCell) -> io::Result<()> {
+        let mut state = self.lock();
+        encode(frame, &mut state.output);
+        if state.output.len() >= OUTPUT_BYTES_HELD {
+            self.flush(&mut state)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, state: &mut State) -> io::Result<()> {
+        if !state.output.is_empty() {
+            (&self.stream).write_all(&state.output)?;
+            state.output.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends what is held and waits for more, without the lock.
+    fn fill<'a>(&'a self, mut state: MutexGuard<'a, State>) -> io::Result<MutexGuard<'a, State>> {
+        self.flush(&mut state)?;
+        state.waiting = true;
+        drop(state);
+        let mut ready = [PollFd::new(&self.stream, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut state = self.lock();
+        state.waiting = false;
+        self.receive(&mut state)?;
+        Ok(state)
+    }
+
+    /// Takes what the socket holds now.
+    fn receive(&self, state: &mut State) -> io::Result<()> {
+        state.scratch.resize(RECEIVE_BYTES, 0);
+        let mut scratch = std::mem::take(&mut state.scratch);
+        let received = recv(&self.stream, &mut scratch[..], RecvFlags::DONTWAIT);
+        match received {
+            Ok((0, _)) => state.closed = true,
+            Ok((read, _)) => state.inbox.extend(&scratch[..read]),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        state.scratch = scratch;
+        Ok(())
+    }
+
+    fn tick(&self) {
+        let (mut last, mut idle) = (None, 0);
+        loop {
+            std::thread::sleep(TICK);
+            let mut state = self.lock();
+            let slow = state.running.is_some() && state.running == last;
+            last = state.running;
+            if self.tend(&mut state, slow).is_err() {
+                // The supervisor is gone; nobody wants what this process still does.
+                std::process::exit(0);
+            }
+            idle = if state.running.is_none() { idle + 1 } else { 0 };
+            if idle > IDLE_TICKS {
+                state.parked = true;
+                let woken = self.work.wait_while(state, |state| state.parked);
+                drop(woken.expect("neither thread panics while it holds the lock"));
+                idle = 0;
+            }
+        }
+    }
+
+    fn tend(&self, state: &mut State, slow: bool) -> io::Result<()> {
+        if slow {
+            if !state.waiting {
+                self.receive(state)?;
+                if state.closed {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                while let Some(frame) = state.inbox.take().map_err(io::Error::other)? {
+                    state.queue.push_back(frame);
+                }
+            }
+            let mut tickets = vec![];
+            state.queue.retain(|frame| match frame {
+                ToCell::Run(attempt) => {
+                    tickets.push(attempt.ticket);
+                    false
+                }
+                _ => true,
+            });
+            if !tickets.is_empty() {
+                encode(&FromCell::Returned { tickets }, &mut state.output);
+            }
+        }
+        self.flush(state)
+    }
+}
