@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example native -- FOLDER      writes report.svg and report.html there
 
-use std::{fs, fs::File, path::Path, time::Instant};
+use std::{fs, fs::File, io::BufReader, path::Path, time::Instant};
 
 use flights_ops::{
     airlines::Airlines,
@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let airlines = Airlines::read(File::open(data.join("airlines.csv"))?)?;
     let (mut carriers, mut routes) = (Vec::new(), Vec::new());
     for month in 1..=12 {
-        let file = File::open(data.join(format!("flights-{}.csv.gz", Month { year: 2013, month })))?;
+        let path = data.join(format!("flights-{}.csv.gz", Month { year: 2013, month }));
+        let file = BufReader::new(File::open(path)?);
         let flights = clean_month(file, &airlines, &CleanConfig::default(), |_, _| ())?.flights;
         carriers.push(by_carrier(&flights)?);
         routes.push(by_route(&flights)?);

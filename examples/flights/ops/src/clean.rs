@@ -1,6 +1,6 @@
 //! From a month's gzipped CSV to typed rows: streams, checks every row, and says where what is wrong.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 
 use csv::{ByteRecord, ReaderBuilder};
 use schemars::JsonSchema;
@@ -105,18 +105,10 @@ pub enum CleanError {
     Table(#[from] table::Invalid),
 }
 
-impl CleanError {
-    /// False if another try may do better.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::Unavailable { .. })
-    }
-}
-
 /// Reads a month's flights. `progress` is told now and then how many rows were read from how many
 /// compressed bytes.
 pub fn clean_month(
-    source: impl Read,
+    source: impl BufRead,
     airlines: &Airlines,
     config: &CleanConfig,
     mut progress: impl FnMut(u64, u64),
@@ -141,13 +133,13 @@ pub fn clean_month(
     }
 }
 
-fn csv_reader<R: Read>(source: R) -> csv::Reader<Gunzip<R>> {
+fn csv_reader<R: BufRead>(source: R) -> csv::Reader<Gunzip<R>> {
     // A row of wrong length is one bad row, not the end of the file.
     ReaderBuilder::new().flexible(true).from_reader(Gunzip::new(source))
 }
 
 /// `line` is kept at the last line that was read, `reject` is given every row that cannot be used.
-fn read_rows<R: Read>(
+fn read_rows<R: BufRead>(
     reader: &mut csv::Reader<Gunzip<R>>,
     airlines: &Airlines,
     line: &mut u64,
@@ -182,7 +174,7 @@ fn read_rows<R: Read>(
 }
 
 /// The month of the first row that tells it, read without unpacking more than the beginning of the file.
-pub fn peek_month(source: impl Read) -> Result<Month, CleanError> {
+pub fn peek_month(source: impl BufRead) -> Result<Month, CleanError> {
     let mut reader = csv_reader(source);
     let columns = read_header(&mut reader)?;
     let mut record = ByteRecord::new();
@@ -194,7 +186,7 @@ pub fn peek_month(source: impl Read) -> Result<Month, CleanError> {
     Err(CleanError::Empty)
 }
 
-fn read_header<R: Read>(reader: &mut csv::Reader<Gunzip<R>>) -> Result<Columns, CleanError> {
+fn read_header<R: BufRead>(reader: &mut csv::Reader<Gunzip<R>>) -> Result<Columns, CleanError> {
     let header = match reader.byte_headers() {
         Ok(header) => header.clone(),
         Err(error) => return Err(broken(reader, 0, error)),
@@ -210,7 +202,7 @@ fn too_many(row: Rejected, config: &CleanConfig) -> CleanError {
 }
 
 /// Ragged rows are let through and bytes need no encoding, so all that can fail while reading is the stream below.
-fn broken<R: Read>(reader: &csv::Reader<Gunzip<R>>, line: u64, error: csv::Error) -> CleanError {
+fn broken<R: BufRead>(reader: &csv::Reader<Gunzip<R>>, line: u64, error: csv::Error) -> CleanError {
     let gunzip = reader.get_ref();
     let offset = gunzip.offset();
     if gunzip.source_failed() {
@@ -340,7 +332,6 @@ mod tests {
         let bytes = long_month();
         let cut = bytes.len() / 2;
         let error = clean_month(&bytes[..cut], &airlines(), &CleanConfig::default(), |_, _| ()).unwrap_err();
-        assert!(error.is_permanent());
         let CleanError::Damaged { offset, line, .. } = error else { panic!("{error}") };
         assert_eq!(offset, cut as u64);
         assert!((5_000..15_000).contains(&line), "{line}");
@@ -353,7 +344,6 @@ mod tests {
         bytes[place..place + 64].fill(0xff);
         let error =
             clean_month(bytes.as_slice(), &airlines(), &CleanConfig::default(), |_, _| ()).unwrap_err();
-        assert!(error.is_permanent());
         assert!(matches!(error, CleanError::Damaged { .. }), "{error}");
     }
 

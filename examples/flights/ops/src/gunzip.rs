@@ -1,21 +1,16 @@
 //! Streaming gunzip that knows where it is in the compressed file, and whether a failure is the file's or the storage's.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// Bytes asked of the source at a time: what the host serves best.
-const CHUNK_BYTES: usize = 256 * 1024;
+/// Reads the text inside a gzip file, in as much memory as the source buffers.
+pub struct Gunzip<R>(MultiGzDecoder<Counted<R>>);
 
-/// Reads the text inside a gzip file, in as much memory as one chunk takes.
-pub struct Gunzip<R: Read>(MultiGzDecoder<Counted<R>>);
-
-impl<R: Read> Gunzip<R> {
+impl<R: BufRead> Gunzip<R> {
     /// Unpacks `source` from where it stands.
     pub fn new(source: R) -> Self {
-        let source = Source { inner: source, failed: false };
-        let reader = BufReader::with_capacity(CHUNK_BYTES, source);
-        Self(MultiGzDecoder::new(Counted { reader, consumed: 0 }))
+        Self(MultiGzDecoder::new(Counted { source, consumed: 0, failed: false }))
     }
 
     /// How many compressed bytes were used up. After a failure: where the file stops making sense.
@@ -25,58 +20,49 @@ impl<R: Read> Gunzip<R> {
 
     /// True if the source could not be read; then a failure says nothing about the file.
     pub fn source_failed(&self) -> bool {
-        self.0.get_ref().reader.get_ref().failed
+        self.0.get_ref().failed
     }
 }
 
-impl<R: Read> Read for Gunzip<R> {
+impl<R: BufRead> Read for Gunzip<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-/// Counts what the decoder has used, not what was read ahead.
+/// Counts what the decoder has used, not what was read ahead, and remembers whether the source failed: to the reader
+/// of a decoder all errors look alike.
 struct Counted<R> {
-    reader: BufReader<Source<R>>,
+    source: R,
     consumed: u64,
+    failed: bool,
 }
 
-impl<R: Read> BufRead for Counted<R> {
+impl<R: BufRead> BufRead for Counted<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.reader.fill_buf()
+        let result = self.source.fill_buf();
+        self.failed |= matches!(&result, Err(error) if error.kind() != io::ErrorKind::Interrupted);
+        result
     }
 
     fn consume(&mut self, n: usize) {
         self.consumed += n as u64;
-        self.reader.consume(n);
+        self.source.consume(n);
     }
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: BufRead> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.reader.read(buffer)?;
-        self.consumed += n as u64;
+        let mut bytes = self.fill_buf()?;
+        let n = bytes.read(buffer)?;
+        self.consume(n);
         Ok(n)
-    }
-}
-
-/// Remembers that the source itself failed: the decoder's errors look alike.
-struct Source<R> {
-    inner: R,
-    failed: bool,
-}
-
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let result = self.inner.read(buffer);
-        self.failed |= matches!(&result, Err(error) if error.kind() != io::ErrorKind::Interrupted);
-        result
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io::Write;
+    use std::io::{BufReader, Write};
 
     use flate2::{Compression, write::GzEncoder};
 
@@ -107,7 +93,8 @@ pub(crate) mod tests {
             }
         }
         let bytes = gzip("text");
-        let mut reader = Gunzip::new(bytes.as_slice().take(6).chain(Broken));
+        let source = BufReader::new(bytes.as_slice().take(6).chain(Broken));
+        let mut reader = Gunzip::new(source);
         assert!(reader.read_to_end(&mut Vec::new()).is_err());
         assert!(reader.source_failed());
     }

@@ -4,6 +4,7 @@ pub mod airlines;
 pub mod clean;
 pub mod gunzip;
 pub mod month;
+pub mod ops;
 pub mod report;
 mod row;
 pub mod table;

@@ -1,6 +1,11 @@
 //! The whole year natively, over the real files, against figures that `expected/compute.py` computed without this crate.
 
-use std::{fs, fs::File, path::PathBuf};
+use std::{
+    fs,
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
 use flights_ops::{
     airlines::Airlines,
@@ -15,6 +20,10 @@ fn example(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(path)
 }
 
+fn open(path: &Path) -> BufReader<File> {
+    BufReader::new(File::open(path).unwrap())
+}
+
 fn year() -> (Carriers, Routes) {
     let airlines = Airlines::read(File::open(example("data/airlines.csv")).unwrap()).unwrap();
     let config = CleanConfig { max_rejected: 0 };
@@ -22,8 +31,8 @@ fn year() -> (Carriers, Routes) {
     for month in 1..=12 {
         let month = Month { year: 2013, month };
         let path = example(&format!("data/flights-{month}.csv.gz"));
-        assert_eq!(peek_month(File::open(&path).unwrap()).unwrap(), month);
-        let cleaned = clean_month(File::open(&path).unwrap(), &airlines, &config, |_, _| ()).unwrap();
+        assert_eq!(peek_month(open(&path)).unwrap(), month);
+        let cleaned = clean_month(open(&path), &airlines, &config, |_, _| ()).unwrap();
         assert_eq!(cleaned.flights.month, month);
         carriers.push(by_carrier(&cleaned.flights).unwrap());
         routes.push(by_route(&cleaned.flights).unwrap());
