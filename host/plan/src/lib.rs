@@ -1,1 +1,29 @@
-//! Definitions, selection and run config in; a plan or all diagnostics out
+//! Definitions and run config in; a plan or all diagnostics out. Pure: the same input gives the same bytes.
+//!
+//! The way of a job: [`file_sources`] says which files its inputs name; the shell reads them; [`compile`]
+//! resolves names, orders the steps, gives every step its scope (what it is mapped over), checks the types of
+//! every edge and all config, and pins libraries by digest. [`check`] does the same for all jobs without files
+//! and run config. Knows no format, no storage and no wasmtime.
+
+mod cbor;
+mod compile;
+mod config;
+mod edges;
+mod files;
+mod graph;
+mod inputs;
+mod overrides;
+mod schema;
+mod settings;
+mod types;
+
+use std::collections::BTreeMap;
+
+use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
+
+pub use cbor::encode as encode_cbor;
+pub use compile::{check, compile};
+pub use files::{FileSource, Files, file_sources};
+
+/// Libraries by the name that the definitions give them.
+pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;

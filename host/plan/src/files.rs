@@ -1,0 +1,125 @@
+//! Files that inputs name: which ones the shell has to read, and what it found.
+
+use std::collections::BTreeMap;
+
+use cofferdam_model::{
+    Definitions, Diagnostic, JobDef, KeyedValue, Name, Node, NodeKind, RunConfig, SourceDef, Span, nearest,
+};
+
+use crate::overrides::Overrides;
+
+/// A file, or files, that an input of a job names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// Relative to the folder of the definitions; never leaves it.
+    pub pattern: String,
+    /// A pattern of many files, or one path.
+    pub many: bool,
+    pub span: Option<Span>,
+}
+
+/// What the shell found: the values of every [`FileSource`] by pattern and `many`. A missing or empty entry
+/// means that there is no such file.
+#[derive(Debug, Clone, Default)]
+pub struct Files(pub BTreeMap<(String, bool), Vec<KeyedValue>>);
+
+/// What the shell must read before it can compile a job. What is wrong on the way (an unknown job, a path
+/// that is not allowed) is left out; [`crate::compile`] reports the same again with everything else.
+pub fn file_sources(
+    defs: &Definitions,
+    job: &Name,
+    run_config: &RunConfig,
+) -> (Vec<FileSource>, Vec<Diagnostic>) {
+    let Some(job_def) = defs.jobs.get(job) else {
+        return (vec![], vec![unknown_job(defs, job)]);
+    };
+    let mut ignored = vec![];
+    let overrides = Overrides::read(job_def, run_config, &mut ignored);
+    let mut problems = vec![];
+    let mut sources = vec![];
+    for (source, span) in job_sources(job_def, &overrides) {
+        let (path, many) = match source {
+            SourceDef::File(path) => (path, false),
+            SourceDef::Files(path) => (path, true),
+            _ => continue,
+        };
+        match bad_path(&path.value, span) {
+            Some(problem) => problems.push(problem),
+            None => sources.push(FileSource { pattern: path.value.clone(), many, span: path.span.clone() }),
+        }
+    }
+    (sources, problems)
+}
+
+/// The sources that hold for a run: those of the run config in place of those of the definitions.
+fn job_sources<'a>(
+    job: &'a JobDef,
+    overrides: &'a Overrides<'_>,
+) -> impl Iterator<Item = (&'a SourceDef, Option<&'a Span>)> {
+    let defined = job.steps.iter().flatten_inputs().filter(|(step, input, _, _)| {
+        overrides.ops.get(*step).is_none_or(|given| !given.inputs.contains_key(*input))
+    });
+    let given = overrides.ops.values().flat_map(|given| given.inputs.values());
+    defined
+        .map(|(_, _, source, span)| (source, span))
+        .chain(given.map(|source| (&source.value, source.span.as_ref())))
+}
+
+trait FlattenInputs<'a> {
+    fn flatten_inputs(self) -> impl Iterator<Item = (&'a Name, &'a Name, &'a SourceDef, Option<&'a Span>)>;
+}
+
+impl<'a, I: Iterator<Item = &'a cofferdam_model::StepDef>> FlattenInputs<'a> for I {
+    fn flatten_inputs(self) -> impl Iterator<Item = (&'a Name, &'a Name, &'a SourceDef, Option<&'a Span>)> {
+        self.flat_map(|step| {
+            step.inputs.iter().map(move |(input, source)| {
+                (&step.name.value, &input.value, &source.value, source.span.as_ref())
+            })
+        })
+    }
+}
+
+/// A path must stay below the folder of the definitions, on every operating system.
+pub(crate) fn bad_path(path: &str, span: Option<&Span>) -> Option<Diagnostic> {
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    let climbs = path.split(['/', '\\']).any(|part| part == "..");
+    if !(path.is_empty() || path.starts_with(['/', '\\']) || drive || climbs) {
+        return None;
+    }
+    Some(
+        Diagnostic::error("plan::bad-path", format!("`{path}` leaves the folder of the definitions"))
+            .at(span, "expected a relative path without `..`")
+            .hint("copy or link the file below that folder, and write for example `data/flights.csv`"),
+    )
+}
+
+pub(crate) fn unknown_job(defs: &Definitions, job: &Name) -> Diagnostic {
+    let problem = Diagnostic::error("plan::unknown-job", format!("there is no job `{job}`"));
+    known(problem, job.as_str(), defs.jobs.keys().map(Name::as_str))
+}
+
+/// Adds a hint with the near word, or else with what exists.
+pub(crate) fn known<'a>(
+    problem: Diagnostic,
+    found: &str,
+    words: impl Iterator<Item = &'a str> + Clone,
+) -> Diagnostic {
+    /// Words that a hint lists at most.
+    const WORDS_MAX: usize = 12;
+    let list: Vec<String> = words.clone().take(WORDS_MAX).map(|word| format!("`{word}`")).collect();
+    let more = if words.clone().count() > WORDS_MAX { ", …" } else { "" };
+    let exists = if list.is_empty() {
+        "there is none".to_owned()
+    } else {
+        format!("known: {}{more}", list.join(", "))
+    };
+    match nearest(found, words) {
+        Some(near) => problem.hint(format!("did you mean `{near}`? {exists}")),
+        None => problem.hint(exists),
+    }
+}
+
+/// A literal in a few words.
+pub(crate) fn is_list(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::List(_))
+}

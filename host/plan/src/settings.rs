@@ -1,0 +1,54 @@
+//! What tags of Dagster say about priority and resources, beside our own keys.
+
+use std::collections::BTreeMap;
+
+use cofferdam_model::{Diagnostic, StepDef};
+
+const PRIORITY_TAG: &str = "dagster/priority";
+const RESOURCES_TAG: &str = "dagster-dask/resource_requirements";
+
+/// Our own key, or else the tag.
+pub(crate) fn priority(step: &StepDef, problems: &mut Vec<Diagnostic>) -> i32 {
+    let Some(text) = step.tags.get(PRIORITY_TAG) else { return step.priority };
+    match text.trim().parse() {
+        Ok(_) if step.priority != 0 => step.priority,
+        Ok(priority) => priority,
+        Err(_) => {
+            problems.push(bad_tag(step, PRIORITY_TAG, "a whole number such as `3`"));
+            step.priority
+        }
+    }
+}
+
+/// The amounts of the tag, with our own key over them.
+pub(crate) fn resources(step: &StepDef, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, f64> {
+    let mut resources = BTreeMap::new();
+    if let Some(text) = step.tags.get(RESOURCES_TAG) {
+        match serde_json::from_str::<BTreeMap<String, f64>>(text) {
+            Ok(amounts) => resources.extend(amounts),
+            Err(_) => problems.push(bad_tag(step, RESOURCES_TAG, "JSON such as `{\"GPU\": 1}`")),
+        }
+    }
+    resources.extend(step.resources.clone());
+    for (name, amount) in &resources {
+        if !(amount.is_finite() && *amount > 0.0) {
+            problems.push(
+                Diagnostic::error(
+                    "plan::bad-resource",
+                    format!("step `{}` asks for {amount} of `{name}`", step.name.value),
+                )
+                .at(step.span.as_ref(), "expected a number above zero")
+                .hint(format!("write for example `resources = {{ {name} = 1 }}`, or leave it out")),
+            );
+        }
+    }
+    resources
+}
+
+fn bad_tag(step: &StepDef, tag: &str, expected: &str) -> Diagnostic {
+    Diagnostic::error(
+        "plan::bad-tag",
+        format!("tag `{tag}` of step `{}` is `{}`", step.name.value, step.tags[tag]),
+    )
+    .at(step.span.as_ref(), format!("expected {expected}"))
+}
