@@ -16,7 +16,7 @@ pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     let toolchain = setup::setup(shell)?;
     for manifest in WORKSPACES {
         let mut fmt = cargo(shell, &["fmt", "--all", "--manifest-path", manifest, "--", "--check", "-l"]);
-        shell.run(&format!("formatting of {manifest}"), &mut fmt)?;
+        shell.run(&format!("formatting of {manifest} (`cargo fmt --all` mends it)"), &mut fmt)?;
     }
     tidy::command(shell)?;
     let mut build = shell.command("cargo");
