@@ -16,9 +16,7 @@ pub fn read_definitions(
     path: &str,
     content: impl AsRef<[u8]>,
 ) -> (Definitions, Vec<Diagnostic>) {
-    let root = texts
-        .decode(path, content.as_ref())
-        .and_then(|text| toml::parse(texts, text));
+    let root = texts.decode(path, content.as_ref()).and_then(|text| toml::parse(texts, text));
     match root {
         Ok(root) => {
             let mut problems = vec![];
@@ -34,9 +32,7 @@ fn read_root(root: &Node, problems: &mut Problems) -> Definitions {
     let Some(mut table) = Table::new(root, "the file", problems) else {
         return definitions;
     };
-    if let Some(libraries) = table
-        .get("libraries")
-        .and_then(|node| Table::new(node, "`libraries`", problems))
+    if let Some(libraries) = table.get("libraries").and_then(|node| Table::new(node, "`libraries`", problems))
     {
         for (name, node) in libraries.named("library", problems) {
             if let Some(library) = read_library(&name, node, problems) {
@@ -44,10 +40,7 @@ fn read_root(root: &Node, problems: &mut Problems) -> Definitions {
             }
         }
     }
-    if let Some(jobs) = table
-        .get("jobs")
-        .and_then(|node| Table::new(node, "`jobs`", problems))
-    {
+    if let Some(jobs) = table.get("jobs").and_then(|node| Table::new(node, "`jobs`", problems)) {
         for (name, node) in jobs.named("job", problems) {
             if let Some(job) = read_job(&name, node, problems) {
                 definitions.jobs.insert(name.value, job);
@@ -91,27 +84,19 @@ fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> O
     };
     let span = table.span.cloned();
     table.finish(problems);
-    Some(LibraryDef {
-        source: source?,
-        span,
-    })
+    Some(LibraryDef { source: source?, span })
 }
 
 /// A path below the folder of the file. A crate may lie anywhere on this machine, hence `..` is allowed:
 /// libraries are built by whoever writes the file. An absolute path would not survive a clone.
 fn relative(path: &Spanned<String>, problems: &mut Problems) -> Option<PathBuf> {
     let parsed = Path::new(&path.value);
-    let absolute = parsed
-        .components()
-        .any(|part| matches!(part, Component::RootDir | Component::Prefix(_)));
+    let absolute = parsed.components().any(|part| matches!(part, Component::RootDir | Component::Prefix(_)));
     if path.value.is_empty() || absolute {
         problems.push(
-            Diagnostic::error(
-                "config::bad-path",
-                format!("`{}` is not a relative path", path.value),
-            )
-            .at(path.span.as_ref(), "expected a path from the folder of this file")
-            .hint("write for example `ops` or `../shared/ops`"),
+            Diagnostic::error("config::bad-path", format!("`{}` is not a relative path", path.value))
+                .at(path.span.as_ref(), "expected a path from the folder of this file")
+                .hint("write for example `ops` or `../shared/ops`"),
         );
         return None;
     }

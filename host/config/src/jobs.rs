@@ -14,22 +14,13 @@ use crate::units::parse_duration;
 pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<JobDef> {
     let what = format!("job `{}`", name.value);
     let mut table = Table::new(node, what.clone(), problems)?;
-    let description = table
-        .text("description", problems)
-        .map_or(String::new(), |text| text.value);
+    let description = table.text("description", problems).map_or(String::new(), |text| text.value);
     let max_concurrent = table
         .int("max_concurrent", 1..=i64::from(u32::MAX), problems)
         .and_then(|value| u32::try_from(value).ok());
-    let tags = table
-        .get("tags")
-        .map(|node| read_tags(node, &what, problems))
-        .unwrap_or_default();
-    let retry = table
-        .get("retry")
-        .and_then(|node| read_retry(node, &what, problems));
-    let config = table
-        .get("config")
-        .and_then(|node| config_table(node, &what, problems));
+    let tags = table.get("tags").map(|node| read_tags(node, &what, problems)).unwrap_or_default();
+    let retry = table.get("retry").and_then(|node| read_retry(node, &what, problems));
+    let config = table.get("config").and_then(|node| config_table(node, &what, problems));
     let steps = match table.get("steps") {
         Some(node) => Table::new(node, format!("`steps` of {what}"), problems)
             .map(|steps| steps.named("step", problems))
@@ -45,15 +36,7 @@ pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problem
     };
     let span = table.span.cloned();
     table.finish(problems);
-    Some(JobDef {
-        description,
-        steps,
-        tags,
-        retry,
-        max_concurrent,
-        config,
-        span,
-    })
+    Some(JobDef { description, steps, tags, retry, max_concurrent, config, span })
 }
 
 /// Config as it was written; a table, since that is what it is merged with.
@@ -90,48 +73,30 @@ pub(crate) fn read_retry(node: &Node, what: &str, problems: &mut Problems) -> Op
     if node.get("max_retries").is_none() {
         problems.push(table.missing("max_retries", "max_retries = 2"));
     }
-    let delay = table
-        .parsed("delay", "1s", retry_delay, problems)
-        .unwrap_or_default();
+    let delay = table.parsed("delay", "1s", retry_delay, problems).unwrap_or_default();
     let backoff = table
         .word(
             "backoff",
-            &[
-                ("none", Backoff::None),
-                ("linear", Backoff::Linear),
-                ("exponential", Backoff::Exponential),
-            ],
+            &[("none", Backoff::None), ("linear", Backoff::Linear), ("exponential", Backoff::Exponential)],
             problems,
         )
         .unwrap_or_default();
     let jitter = table
         .word(
             "jitter",
-            &[
-                ("none", Jitter::None),
-                ("full", Jitter::Full),
-                ("plus_minus", Jitter::PlusMinus),
-            ],
+            &[("none", Jitter::None), ("full", Jitter::Full), ("plus_minus", Jitter::PlusMinus)],
             problems,
         )
         .unwrap_or_default();
     if (node.get("backoff").is_some() || node.get("jitter").is_some()) && node.get("delay").is_none() {
         problems.push(
-            Diagnostic::error(
-                "config::contradiction",
-                "`backoff` and `jitter` need a `delay` to work on",
-            )
-            .at(table.span, "no `delay`")
-            .hint("add for example `delay = \"1s\"`"),
+            Diagnostic::error("config::contradiction", "`backoff` and `jitter` need a `delay` to work on")
+                .at(table.span, "no `delay`")
+                .hint("add for example `delay = \"1s\"`"),
         );
     }
     table.finish(problems);
-    Some(RetryPolicy {
-        max_retries: u32::try_from(max_retries?).ok()?,
-        delay,
-        backoff,
-        jitter,
-    })
+    Some(RetryPolicy { max_retries: u32::try_from(max_retries?).ok()?, delay, backoff, jitter })
 }
 
 fn retry_delay(text: &str) -> Result<f64, String> {

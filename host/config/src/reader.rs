@@ -23,21 +23,13 @@ impl<'a> Table<'a> {
             problems.push(wrong_type(&what, "a table", node));
             return None;
         };
-        Some(Table {
-            what,
-            span: node.span.as_ref(),
-            entries,
-            known: vec![],
-        })
+        Some(Table { what, span: node.span.as_ref(), entries, known: vec![] })
     }
 
     /// The value of a key, if it is there.
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&'a Node> {
         self.known.push(key);
-        self.entries
-            .iter()
-            .find(|(name, _)| name.value == key)
-            .map(|(_, node)| node)
+        self.entries.iter().find(|(name, _)| name.value == key).map(|(_, node)| node)
     }
 
     /// Text under a key.
@@ -61,17 +53,10 @@ impl<'a> Table<'a> {
                 problems.push(
                     Diagnostic::error(
                         "config::out-of-range",
-                        format!(
-                            "{what} is {value}, expected {} to {}",
-                            bounds.start(),
-                            bounds.end()
-                        ),
+                        format!("{what} is {value}, expected {} to {}", bounds.start(), bounds.end()),
                     )
                     .at(node.span.as_ref(), "")
-                    .hint(format!(
-                        "write for example `{key} = {}`",
-                        (*bounds.start()).max(1)
-                    )),
+                    .hint(format!("write for example `{key} = {}`", (*bounds.start()).max(1))),
                 );
                 None
             }
@@ -122,26 +107,15 @@ impl<'a> Table<'a> {
         problems: &mut Problems,
     ) -> Option<T> {
         let text = self.text(key, problems)?;
-        let found = words
-            .iter()
-            .find(|(word, _)| *word == text.value)
-            .map(|(_, value)| *value);
+        let found = words.iter().find(|(word, _)| *word == text.value).map(|(_, value)| *value);
         if found.is_none() {
-            let list = words
-                .iter()
-                .map(|(word, _)| format!("`{word}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let list = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
             let problem = Diagnostic::error(
                 "config::bad-value",
                 format!("`{key}` of {} is `{}`", self.what, text.value),
             )
             .at(text.span.as_ref(), format!("expected one of {list}"));
-            problems.push(did_you_mean(
-                problem,
-                &text.value,
-                words.iter().map(|(word, _)| *word),
-            ));
+            problems.push(did_you_mean(problem, &text.value, words.iter().map(|(word, _)| *word)));
         }
         found
     }
@@ -159,10 +133,7 @@ impl<'a> Table<'a> {
                 problems.push(
                     Diagnostic::error(
                         "config::duplicate-name",
-                        format!(
-                            "{kind} `{}` and {kind} `{}` are too alike",
-                            first.value, key.value
-                        ),
+                        format!("{kind} `{}` and {kind} `{}` are too alike", first.value, key.value),
                     )
                     .at(key.span.as_ref(), "differs only in case or in `-` and `_`")
                     .at(first.span.as_ref(), "first one")
@@ -181,11 +152,9 @@ impl<'a> Table<'a> {
             if self.known.contains(&key.value.as_str()) {
                 continue;
             }
-            let problem = Diagnostic::error(
-                "config::unknown-key",
-                format!("{} has no key `{}`", self.what, key.value),
-            )
-            .at(key.span.as_ref(), "unknown key");
+            let problem =
+                Diagnostic::error("config::unknown-key", format!("{} has no key `{}`", self.what, key.value))
+                    .at(key.span.as_ref(), "unknown key");
             problems.push(did_you_mean(problem, &key.value, self.known.iter().copied()));
         }
     }
@@ -207,10 +176,7 @@ pub(crate) fn did_you_mean<'a>(
     if let Some(near) = nearest(found, known.clone()) {
         return problem.hint(format!("did you mean `{near}`?"));
     }
-    let list = known
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = known.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
     if list.is_empty() {
         return problem;
     }
@@ -238,12 +204,9 @@ pub(crate) fn name(text: &Spanned<String>, kind: &str, problems: &mut Problems) 
         Ok(name) => Some(Spanned::new(name, text.span.clone())),
         Err(error) => {
             problems.push(
-                Diagnostic::error(
-                    "config::bad-name",
-                    format!("`{}` cannot name a {kind}", text.value),
-                )
-                .at(text.span.as_ref(), error.to_string())
-                .hint("write for example `clean_flights`"),
+                Diagnostic::error("config::bad-name", format!("`{}` cannot name a {kind}", text.value))
+                    .at(text.span.as_ref(), error.to_string())
+                    .hint("write for example `clean_flights`"),
             );
             None
         }

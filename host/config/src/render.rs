@@ -13,11 +13,7 @@ pub const ERRORS_SHOWN_MAX: usize = 20;
 /// Renders diagnostics sorted by place, errors before warnings at one place; at most [`ERRORS_SHOWN_MAX`]
 /// and a count of what is left out. Ends with a line break unless there is nothing to say.
 pub fn render(texts: &Texts, diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(width).decor_style(DecorStyle::Ascii);
     let sorted = sorted(diagnostics);
     let mut out = String::new();
@@ -37,11 +33,7 @@ fn group<'a>(texts: &'a Texts, diagnostic: &'a Diagnostic) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(
-        level
-            .primary_title(diagnostic.message.as_str())
-            .id(diagnostic.code),
-    );
+    let mut group = Group::with_title(level.primary_title(diagnostic.message.as_str()).id(diagnostic.code));
     // One snippet per text, in the order of the labels.
     let mut shown: Vec<TextId> = vec![];
     for label in &diagnostic.labels {
@@ -51,27 +43,17 @@ fn group<'a>(texts: &'a Texts, diagnostic: &'a Diagnostic) -> Group<'a> {
         let text = label.span.text;
         shown.push(text);
         let content = texts.content(text);
-        let annotations = diagnostic
-            .labels
-            .iter()
-            .enumerate()
-            .filter(|(_, label)| label.span.text == text)
-            .map(|(at, label)| {
-                let kind = if at == 0 {
-                    AnnotationKind::Primary
-                } else {
-                    AnnotationKind::Context
-                };
-                let start = floor_char_boundary(content, label.span.range.start);
-                let end = floor_char_boundary(content, label.span.range.end.max(start));
-                let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
-                kind.span(start..end).label(text)
-            });
-        group = group.element(
-            Snippet::source(content)
-                .path(texts.path(text))
-                .annotations(annotations),
-        );
+        let annotations =
+            diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.text == text).map(
+                |(at, label)| {
+                    let kind = if at == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+                    let start = floor_char_boundary(content, label.span.range.start);
+                    let end = floor_char_boundary(content, label.span.range.end.max(start));
+                    let text = Some(label.text.as_str()).filter(|text| !text.is_empty());
+                    kind.span(start..end).label(text)
+                },
+            );
+        group = group.element(Snippet::source(content).path(texts.path(text)).annotations(annotations));
     }
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));

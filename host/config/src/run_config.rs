@@ -11,9 +11,7 @@ pub fn read_run_config(
     path: &str,
     content: impl AsRef<[u8]>,
 ) -> (RunConfig, Vec<Diagnostic>) {
-    let root = texts
-        .decode(path, content.as_ref())
-        .and_then(|text| yaml::parse(texts, text));
+    let root = texts.decode(path, content.as_ref()).and_then(|text| yaml::parse(texts, text));
     match root {
         Err(problem) => (RunConfig::default(), vec![problem]),
         Ok(None) => (RunConfig::default(), vec![]),

@@ -16,9 +16,7 @@ const SOURCE_KEYS: [&str; 5] = ["value", "file", "files", "map", "collect"];
 pub(crate) fn read_step(name: Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<StepDef> {
     let what = format!("step `{}`", name.value);
     let mut table = Table::new(node, what.clone(), problems)?;
-    let op = table
-        .text("op", problems)
-        .and_then(|text| read_op(&text, problems));
+    let op = table.text("op", problems).and_then(|text| read_op(&text, problems));
     if node.get("op").is_none() {
         problems.push(table.missing("op", "op = \"library.op\""));
     }
@@ -37,60 +35,30 @@ pub(crate) fn read_step(name: Spanned<Name>, node: &Node, problems: &mut Problem
         .get("after")
         .map(|node| names(node, &format!("`after` of {what}"), "step", problems))
         .unwrap_or_default();
-    let config = table
-        .get("config")
-        .and_then(|node| config_table(node, &what, problems));
-    let retry = table
-        .get("retry")
-        .and_then(|node| read_retry(node, &what, problems));
-    let limits = table
-        .get("limits")
-        .map(|node| read_limits(node, &what, problems))
-        .unwrap_or_default();
+    let config = table.get("config").and_then(|node| config_table(node, &what, problems));
+    let retry = table.get("retry").and_then(|node| read_retry(node, &what, problems));
+    let limits = table.get("limits").map(|node| read_limits(node, &what, problems)).unwrap_or_default();
     let priority = table
         .int("priority", i64::from(i32::MIN)..=i64::from(i32::MAX), problems)
         .and_then(|value| i32::try_from(value).ok())
         .unwrap_or(0);
-    let tags = table
-        .get("tags")
-        .map(|node| read_tags(node, &what, problems))
-        .unwrap_or_default();
-    let resources = table
-        .get("resources")
-        .map(|node| read_resources(node, &what, problems))
-        .unwrap_or_default();
+    let tags = table.get("tags").map(|node| read_tags(node, &what, problems)).unwrap_or_default();
+    let resources =
+        table.get("resources").map(|node| read_resources(node, &what, problems)).unwrap_or_default();
     let span = table.span.cloned();
     table.finish(problems);
-    Some(StepDef {
-        name,
-        op: op?,
-        inputs,
-        after,
-        config,
-        retry,
-        limits,
-        priority,
-        tags,
-        resources,
-        span,
-    })
+    Some(StepDef { name, op: op?, inputs, after, config, retry, limits, priority, tags, resources, span })
 }
 
 fn read_op(path: &Spanned<String>, problems: &mut Problems) -> Option<Spanned<OpPath>> {
     let parts = path.value.split_once('.').and_then(|(library, op)| {
-        Some(OpPath {
-            library: Name::new(library).ok()?,
-            op: Name::new(op).ok()?,
-        })
+        Some(OpPath { library: Name::new(library).ok()?, op: Name::new(op).ok()? })
     });
     if parts.is_none() {
         problems.push(
-            Diagnostic::error(
-                "config::bad-name",
-                format!("`{}` does not name an op", path.value),
-            )
-            .at(path.span.as_ref(), "expected `library.op`")
-            .hint("write for example `op = \"flights.clean\"`, with a name from `[libraries]`"),
+            Diagnostic::error("config::bad-name", format!("`{}` does not name an op", path.value))
+                .at(path.span.as_ref(), "expected `library.op`")
+                .hint("write for example `op = \"flights.clean\"`, with a name from `[libraries]`"),
         );
     }
     Some(Spanned::new(parts?, path.span.clone()))
@@ -101,10 +69,7 @@ fn read_source(input: &Spanned<Name>, node: &Node, problems: &mut Problems) -> O
     match &node.kind {
         NodeKind::Text(_) => output_path(node, &what, problems).map(|path| SourceDef::From(path.value)),
         NodeKind::List(items) => {
-            let paths: Vec<_> = items
-                .iter()
-                .map(|item| output_path(item, &what, problems))
-                .collect();
+            let paths: Vec<_> = items.iter().map(|item| output_path(item, &what, problems)).collect();
             if items.is_empty() {
                 problems.push(
                     Diagnostic::error("config::bad-value", format!("{what}: the list is empty"))
@@ -113,10 +78,7 @@ fn read_source(input: &Spanned<Name>, node: &Node, problems: &mut Problems) -> O
                 );
                 return None;
             }
-            paths
-                .into_iter()
-                .collect::<Option<Vec<_>>>()
-                .map(SourceDef::FanIn)
+            paths.into_iter().collect::<Option<Vec<_>>>().map(SourceDef::FanIn)
         }
         NodeKind::Map(_) => read_source_table(&what, node, problems),
         _ => {
@@ -151,11 +113,9 @@ fn read_source_table(what: &str, node: &Node, problems: &mut Problems) -> Option
         "map" => output_path(value, what, problems).map(|path| SourceDef::Map(path.value)),
         "collect" => output_path(value, what, problems).map(|path| SourceDef::Collect(path.value)),
         _ => {
-            let problem = Diagnostic::error(
-                "config::unknown-key",
-                format!("{what} has no source `{}`", key.value),
-            )
-            .at(key.span.as_ref(), "unknown key");
+            let problem =
+                Diagnostic::error("config::unknown-key", format!("{what} has no source `{}`", key.value))
+                    .at(key.span.as_ref(), "unknown key");
             problems.push(did_you_mean(problem, &key.value, SOURCE_KEYS.into_iter()));
             None
         }

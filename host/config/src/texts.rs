@@ -21,10 +21,7 @@ impl Texts {
     /// Keeps a text under the path that messages show.
     pub fn add(&mut self, path: &str, content: &str) -> TextId {
         let id = TextId(u32::try_from(self.texts.len()).expect("fewer than 2^32 texts are read"));
-        self.texts.push(Text {
-            path: path.to_owned(),
-            content: content.to_owned(),
-        });
+        self.texts.push(Text { path: path.to_owned(), content: content.to_owned() });
         id
     }
 
@@ -43,10 +40,7 @@ impl Texts {
         let content = self.content(id);
         let before = &content[..floor_char_boundary(content, byte)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
     /// Decodes a file's bytes and keeps the text. A byte order mark is dropped; what is not UTF-8, holds NUL
@@ -55,36 +49,16 @@ impl Texts {
         let refuse = |texts: &mut Texts, good: &[u8], message: String, label: &str, hint: &str| {
             let shown = String::from_utf8_lossy(good);
             let id = texts.add(path, &shown);
-            let span = Span {
-                text: id,
-                range: shown.len()..shown.len(),
-            };
-            Diagnostic::error("config::not-text", message)
-                .at(Some(&span), label)
-                .hint(hint)
+            let span = Span { text: id, range: shown.len()..shown.len() };
+            Diagnostic::error("config::not-text", message).at(Some(&span), label).hint(hint)
         };
         if bytes.len() > TEXT_BYTES_MAX {
-            let message = format!(
-                "the file has {} bytes, at most {TEXT_BYTES_MAX} are read",
-                bytes.len()
-            );
-            return Err(refuse(
-                self,
-                b"",
-                message,
-                "",
-                "split it, or give large values as files",
-            ));
+            let message = format!("the file has {} bytes, at most {TEXT_BYTES_MAX} are read", bytes.len());
+            return Err(refuse(self, b"", message, "", "split it, or give large values as files"));
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             let message = "the file is UTF-16, expected UTF-8".to_owned();
-            return Err(refuse(
-                self,
-                b"",
-                message,
-                "byte order mark of UTF-16",
-                "save it as UTF-8",
-            ));
+            return Err(refuse(self, b"", message, "byte order mark of UTF-16", "save it as UTF-8"));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = match std::str::from_utf8(bytes) {
@@ -92,13 +66,7 @@ impl Texts {
             Err(error) => {
                 let at = error.valid_up_to();
                 let message = format!("byte 0x{:02x} is not UTF-8", bytes[at]);
-                return Err(refuse(
-                    self,
-                    &bytes[..at],
-                    message,
-                    "after this",
-                    "save the file as UTF-8",
-                ));
+                return Err(refuse(self, &bytes[..at], message, "after this", "save the file as UTF-8"));
             }
         };
         if let Some(at) = text.find('\0') {

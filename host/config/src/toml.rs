@@ -16,37 +16,26 @@ fn syntax_error(text: TextId, error: &toml_edit::TomlError) -> Diagnostic {
     let span = error.span().map(|range| Span { text, range });
     let message = error.message();
     let (code, hint) = if message.contains("duplicate key") {
-        (
-            "config::duplicate-key",
-            "keep one of them; every name is defined once",
-        )
+        ("config::duplicate-key", "keep one of them; every name is defined once")
     } else {
         (
             "config::syntax",
             "what follows is not looked at until the syntax is right; text is written in quotes",
         )
     };
-    Diagnostic::error(code, message.lines().collect::<Vec<_>>().join(", "))
-        .at(span.as_ref(), "")
-        .hint(hint)
+    Diagnostic::error(code, message.lines().collect::<Vec<_>>().join(", ")).at(span.as_ref(), "").hint(hint)
 }
 
 fn table(text: TextId, span: Option<Span>, table: &dyn TableLike) -> Node {
     let entries = table
         .iter()
         .filter_map(|(name, item)| {
-            let key_span = table
-                .key(name)
-                .and_then(toml_edit::Key::span)
-                .map(|range| Span { text, range });
+            let key_span = table.key(name).and_then(toml_edit::Key::span).map(|range| Span { text, range });
             let node = node(text, key_span.as_ref(), item)?;
             Some((Spanned::new(name.to_owned(), key_span), node))
         })
         .collect();
-    Node {
-        span,
-        kind: NodeKind::Map(entries),
-    }
+    Node { span, kind: NodeKind::Map(entries) }
 }
 
 /// A table that spans many lines is shown by its key: marking its first line tells more than marking all.
@@ -68,10 +57,7 @@ fn node(text: TextId, key: Option<&Span>, item: &Item) -> Option<Node> {
 }
 
 fn value(text: TextId, key: Option<&Span>, value: &Value) -> Node {
-    let span = value
-        .span()
-        .map(|range| Span { text, range })
-        .or_else(|| key.cloned());
+    let span = value.span().map(|range| Span { text, range }).or_else(|| key.cloned());
     let kind = match value {
         Value::String(inner) => NodeKind::Text(inner.value().clone()),
         Value::Integer(inner) => NodeKind::Int(*inner.value()),

@@ -8,13 +8,7 @@ const DURATION_MAX_SECONDS: f64 = 100.0 * 366.0 * 86_400.0;
 
 /// Reads `250ms`, `1s`, `1.5m`, `2h`, `1d`. The error reads on from "the duration".
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let units = [
-        ("ms", 0.001),
-        ("s", 1.0),
-        ("m", 60.0),
-        ("h", 3600.0),
-        ("d", 86_400.0),
-    ];
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
     let seconds = parse(text, &units, "`30s`, `5m`, `250ms`, `2h` or `1d`")?;
     if seconds > DURATION_MAX_SECONDS {
         return Err(format!("`{text}` is too long; at most 36600d"));
@@ -54,9 +48,7 @@ fn parse(text: &str, units: &[(&str, f64)], examples: &str) -> Result<f64, Strin
     if text.starts_with('-') {
         return Err(format!("`{text}` is negative; write for example {examples}"));
     }
-    let digits = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: f64 = number
         .parse()
@@ -83,17 +75,7 @@ mod tests {
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_bytes("256MiB"), Ok(256 << 20));
         assert_eq!(parse_bytes("1.5 kB"), Ok(1500));
-        for bad in [
-            "30",
-            "-1s",
-            "s",
-            "",
-            "9999999999d",
-            "1y",
-            "1e3s",
-            "nan s",
-            "1.2.3s",
-        ] {
+        for bad in ["30", "-1s", "s", "", "9999999999d", "1y", "1e3s", "nan s", "1.2.3s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         for bad in ["30", "-1B", "1mb", "inf", "99999999999TB", "0x10B"] {

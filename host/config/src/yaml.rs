@@ -51,22 +51,16 @@ fn check_depth(text: TextId, content: &str) -> Result<(), Diagnostic> {
             _ => {}
         }
         if open > OPEN_MAX {
-            return Err(too_deep(Span {
-                text,
-                range: at..at + 1,
-            }));
+            return Err(too_deep(Span { text, range: at..at + 1 }));
         }
     }
     Ok(())
 }
 
 fn too_deep(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "config::too-deep",
-        format!("lists and mappings nest deeper than {DEPTH_MAX}"),
-    )
-    .at(Some(&span), "")
-    .hint("flatten the config, or give the value as a file")
+    Diagnostic::error("config::too-deep", format!("lists and mappings nest deeper than {DEPTH_MAX}"))
+        .at(Some(&span), "")
+        .hint("flatten the config, or give the value as a file")
 }
 
 fn syntax_hint(content: &str, at: usize) -> &'static str {
@@ -106,11 +100,8 @@ struct Open {
 
 impl<'a> Builder<'a> {
     fn new(text: TextId, content: &'a str) -> Builder<'a> {
-        let bytes = if content.is_ascii() {
-            vec![]
-        } else {
-            content.char_indices().map(|(at, _)| at).collect()
-        };
+        let bytes =
+            if content.is_ascii() { vec![] } else { content.char_indices().map(|(at, _)| at).collect() };
         Builder {
             text,
             content,
@@ -134,10 +125,7 @@ impl<'a> Builder<'a> {
         let start = self.byte(span.start.index());
         let end = self.byte(span.end.index()).max(start);
         let trimmed = self.content[start..end].trim_end().len();
-        Span {
-            text: self.text,
-            range: start..start + trimmed,
-        }
+        Span { text: self.text, range: start..start + trimmed }
     }
 
     fn take(&mut self, event: Event<'_>, yaml_span: YamlSpan) -> Result<(), Diagnostic> {
@@ -165,14 +153,7 @@ impl<'a> Builder<'a> {
                 } else {
                     NodeKind::Text(value.into_owned())
                 };
-                self.put(
-                    Node {
-                        span: Some(span),
-                        kind,
-                    },
-                    anchor,
-                    1,
-                );
+                self.put(Node { span: Some(span), kind }, anchor, 1);
             }
             Event::SequenceStart(anchor, tag) => {
                 refuse_tag(tag.as_deref(), &span)?;
@@ -205,30 +186,21 @@ impl<'a> Builder<'a> {
     }
 
     fn expects_key(&self) -> bool {
-        self.open
-            .last()
-            .is_some_and(|open| matches!(open.node.kind, NodeKind::Map(_)) && open.key.is_none())
+        self.open.last().is_some_and(|open| matches!(open.node.kind, NodeKind::Map(_)) && open.key.is_none())
     }
 
     fn take_key(&mut self, key: &str, style: ScalarStyle, span: Span) -> Result<(), Diagnostic> {
         if key == "<<" && style == ScalarStyle::Plain {
-            return Err(
-                Diagnostic::error("config::merge-key", "merge keys are not a part of YAML 1.2")
-                    .at(Some(&span), "")
-                    .hint("write the keys out, or repeat a whole value with `*name`"),
-            );
+            return Err(Diagnostic::error("config::merge-key", "merge keys are not a part of YAML 1.2")
+                .at(Some(&span), "")
+                .hint("write the keys out, or repeat a whole value with `*name`"));
         }
-        let open = self
-            .open
-            .last_mut()
-            .expect("a key is expected only inside a mapping");
+        let open = self.open.last_mut().expect("a key is expected only inside a mapping");
         if let Some(first) = open.seen.insert(key.to_owned(), Some(span.clone())) {
-            return Err(
-                Diagnostic::error("config::duplicate-key", format!("`{key}` is given twice"))
-                    .at(Some(&span), "again")
-                    .at(first.as_ref(), "first given here")
-                    .hint("keep one of them"),
-            );
+            return Err(Diagnostic::error("config::duplicate-key", format!("`{key}` is given twice"))
+                .at(Some(&span), "again")
+                .at(first.as_ref(), "first given here")
+                .hint("keep one of them"));
         }
         open.key = Some(Spanned::new(key.to_owned(), Some(span)));
         Ok(())
@@ -244,10 +216,7 @@ impl<'a> Builder<'a> {
         let nodes_before = self.n_nodes;
         self.count(&span, 1)?;
         self.open.push(Open {
-            node: Node {
-                span: Some(span),
-                kind,
-            },
+            node: Node { span: Some(span), kind },
             anchor,
             key: None,
             seen: HashMap::new(),
@@ -260,17 +229,8 @@ impl<'a> Builder<'a> {
         let mut open = self.open.pop().expect("the parser balances its events");
         if let Some(span) = &mut open.node.span {
             // A block is marked by its first line, a flow collection whole.
-            let first_line = self.content[span.range.start..]
-                .lines()
-                .next()
-                .unwrap_or("")
-                .trim_end()
-                .len();
-            span.range.end = end
-                .range
-                .end
-                .min(span.range.start + first_line)
-                .max(span.range.start);
+            let first_line = self.content[span.range.start..].lines().next().unwrap_or("").trim_end().len();
+            span.range.end = end.range.end.min(span.range.start + first_line).max(span.range.start);
         }
         let nodes = self.n_nodes - open.nodes_before;
         self.put(open.node, open.anchor, nodes);
@@ -281,11 +241,9 @@ impl<'a> Builder<'a> {
             return Err(key_not_text(span));
         }
         let Some((_, nodes)) = self.anchors.get(&anchor) else {
-            return Err(
-                Diagnostic::error("config::alias", "the alias stands inside of what it names")
-                    .at(Some(span), "")
-                    .hint("a value cannot hold itself"),
-            );
+            return Err(Diagnostic::error("config::alias", "the alias stands inside of what it names")
+                .at(Some(span), "")
+                .hint("a value cannot hold itself"));
         };
         self.count(span, *nodes)?;
         let (mut node, nodes) = self.anchors[&anchor].clone();
@@ -326,12 +284,11 @@ fn depth(node: &Node) -> usize {
 }
 
 fn key_not_text(span: &Span) -> Diagnostic {
-    Diagnostic::error(
-        "config::wrong-type",
-        "a key is text, not a list, mapping or alias",
-    )
-    .at(Some(span), "")
-    .hint("quote the key if it is meant as text; `{{ x }}` of a template is taken literally only in quotes")
+    Diagnostic::error("config::wrong-type", "a key is text, not a list, mapping or alias")
+        .at(Some(span), "")
+        .hint(
+            "quote the key if it is meant as text; `{{ x }}` of a template is taken literally only in quotes",
+        )
 }
 
 fn refuse_tag(tag: Option<&saphyr_parser::Tag>, span: &Span) -> Result<(), Diagnostic> {
@@ -341,22 +298,17 @@ fn refuse_tag(tag: Option<&saphyr_parser::Tag>, span: &Span) -> Result<(), Diagn
     } else {
         format!("{}{}", tag.handle, tag.suffix)
     };
-    Err(
-        Diagnostic::error("config::tag", format!("the tag `{shown}` is not allowed"))
-            .at(Some(span), "")
-            .hint("write the value without a tag; quotes make text"),
-    )
+    Err(Diagnostic::error("config::tag", format!("the tag `{shown}` is not allowed"))
+        .at(Some(span), "")
+        .hint("write the value without a tag; quotes make text"))
 }
 
 /// What a plain scalar means in YAML 1.2's core schema.
 fn plain_scalar(text: &str, span: &Span) -> Result<NodeKind, Diagnostic> {
     let too_large = || {
-        Diagnostic::error(
-            "config::out-of-range",
-            format!("`{text}` does not fit into 64 bits"),
-        )
-        .at(Some(span), "")
-        .hint("quote it if it is meant as text")
+        Diagnostic::error("config::out-of-range", format!("`{text}` does not fit into 64 bits"))
+            .at(Some(span), "")
+            .hint("quote it if it is meant as text")
     };
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => NodeKind::Null,
@@ -373,14 +325,12 @@ fn plain_scalar(text: &str, span: &Span) -> Result<NodeKind, Diagnostic> {
         }
         _ => {
             let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-            if let Some(digits) = text
-                .strip_prefix("0o")
-                .filter(|rest| is_all(rest, |c| matches!(c, '0'..='7')))
+            if let Some(digits) =
+                text.strip_prefix("0o").filter(|rest| is_all(rest, |c| matches!(c, '0'..='7')))
             {
                 NodeKind::Int(i64::from_str_radix(digits, 8).map_err(|_| too_large())?)
-            } else if let Some(digits) = text
-                .strip_prefix("0x")
-                .filter(|rest| is_all(rest, |c| c.is_ascii_hexdigit()))
+            } else if let Some(digits) =
+                text.strip_prefix("0x").filter(|rest| is_all(rest, |c| c.is_ascii_hexdigit()))
             {
                 NodeKind::Int(i64::from_str_radix(digits, 16).map_err(|_| too_large())?)
             } else if is_all(unsigned, |c| c.is_ascii_digit()) {
@@ -413,10 +363,7 @@ fn is_float(text: &str) -> bool {
         Some((whole, part)) => digits(whole) && digits(part) && !(whole.is_empty() && part.is_empty()),
         None => is_all(mantissa, |c| c.is_ascii_digit()),
     };
-    let exponent_ok = exponent.is_none_or(|text| {
-        is_all(text.strip_prefix(['-', '+']).unwrap_or(text), |c| {
-            c.is_ascii_digit()
-        })
-    });
+    let exponent_ok = exponent
+        .is_none_or(|text| is_all(text.strip_prefix(['-', '+']).unwrap_or(text), |c| c.is_ascii_digit()));
     mantissa_ok && exponent_ok
 }
