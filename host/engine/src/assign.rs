@@ -13,18 +13,10 @@ impl Run {
         let plan_step = self.layout.step(step.template);
         let value = |source| self.value(source, step.template, step.group);
         let inputs = plan_step.inputs.iter().filter_map(|input| {
-            Some(AssignedInput {
-                name: input.name.clone(),
-                value: value(&input.source)?,
-            })
+            Some(AssignedInput { name: input.name.clone(), value: value(&input.source)? })
         });
         Assignment {
-            id: AttemptId {
-                run: self.id,
-                step: step.key.clone(),
-                attempt,
-                fence,
-            },
+            id: AttemptId { run: self.id, step: step.key.clone(), attempt, fence },
             library: plan_step.library,
             op: plan_step.op.clone(),
             config: plan_step.config.clone(),
@@ -42,10 +34,7 @@ impl Run {
             Source::Values(values) => AssignedValue::Many(values.clone()),
             Source::Output(output) => AssignedValue::One(self.one(output, group)?.clone()),
             Source::FanIn(outputs) => {
-                let values: Vec<_> = outputs
-                    .iter()
-                    .filter_map(|output| self.one(output, group))
-                    .collect();
+                let values: Vec<_> = outputs.iter().filter_map(|output| self.one(output, group)).collect();
                 (!values.is_empty())
                     .then(|| AssignedValue::Many(values.into_iter().map(keyless).collect()))?
             }
@@ -54,16 +43,10 @@ impl Run {
                     == self.layout.templates[template as usize].scope =>
             {
                 let producer = self.outer_instance(output.step.0, group);
-                let all = self
-                    .outputs(producer)
-                    .iter()
-                    .filter(|value| value.name == output.output);
+                let all = self.outputs(producer).iter().filter(|value| value.name == output.output);
                 AssignedValue::Many(
-                    all.map(|value| KeyedValue {
-                        key: value.key.clone(),
-                        value: value.value.clone(),
-                    })
-                    .collect(),
+                    all.map(|value| KeyedValue { key: value.key.clone(), value: value.value.clone() })
+                        .collect(),
                 )
             }
             Source::Collect(output) => AssignedValue::Many(self.collect(output, group)),
@@ -95,23 +78,14 @@ impl Run {
         let mut copies = vec![];
         self.inner_instances(output.step.0, group, &mut copies);
         let value = |copy: u32| {
-            let found = self
-                .outputs(copy)
-                .iter()
-                .find(|value| value.name == output.output)?;
+            let found = self.outputs(copy).iter().find(|value| value.name == output.output)?;
             let group = self.steps[copy as usize].group;
-            Some(KeyedValue {
-                key: self.groups[group as usize].key.clone(),
-                value: found.value.clone(),
-            })
+            Some(KeyedValue { key: self.groups[group as usize].key.clone(), value: found.value.clone() })
         };
         copies.into_iter().filter_map(value).collect()
     }
 }
 
 fn keyless(value: &ValueRef) -> KeyedValue {
-    KeyedValue {
-        key: None,
-        value: value.clone(),
-    }
+    KeyedValue { key: None, value: value.clone() }
 }

@@ -57,10 +57,7 @@ pub enum Action {
     /// Write this event to the run's log.
     Append { run: RunId, event: Recorded },
     /// Send an attempt to a worker.
-    Dispatch {
-        worker: WorkerId,
-        assignment: Box<Assignment>,
-    },
+    Dispatch { worker: WorkerId, assignment: Box<Assignment> },
     /// Tell a worker to stop an attempt. It still reports how that ended.
     CancelAttempt { worker: WorkerId, id: AttemptId },
     /// The run has reached its last event. The engine keeps it until [`Engine::forget`].
@@ -135,12 +132,9 @@ impl Engine {
         self.wake(now);
         match input {
             Input::RunSubmitted { run, layout, plan } => self.submitted(run, layout, plan, now, &mut actions),
-            Input::WorkerJoined {
-                worker,
-                slots,
-                queue,
-                resources,
-            } => self.placement.join(worker, slots, queue, &resources),
+            Input::WorkerJoined { worker, slots, queue, resources } => {
+                self.placement.join(worker, slots, queue, &resources)
+            }
             Input::WorkerLeft { worker } => self.left(worker, now, &mut actions),
             Input::Report(report) => self.reported(report, now, &mut actions),
             Input::CancelRequested { run } => self.cancel(run, now, &mut actions),
@@ -195,9 +189,7 @@ impl Engine {
     /// Resources that ready steps ask for and no worker offers, with the runs that wait for them.
     pub fn unservable(&self) -> Vec<(Vec<String>, Vec<RunId>)> {
         let waiting = self.placement.unservable();
-        waiting
-            .map(|(demand, runs)| (demand.keys().cloned().collect(), runs.collect()))
-            .collect()
+        waiting.map(|(demand, runs)| (demand.keys().cloned().collect(), runs.collect())).collect()
     }
 
     fn submitted(
@@ -243,10 +235,7 @@ impl Engine {
             match (step.status, last) {
                 (StepStatus::Ready, _) => run.fresh.push(at_step),
                 (StepStatus::Retrying, Some(last)) => {
-                    let at = last
-                        .retry_at
-                        .unwrap_or(now)
-                        .min(now + cofferdam_model::RETRY_DELAY_MAX);
+                    let at = last.retry_at.unwrap_or(now).min(now + cofferdam_model::RETRY_DELAY_MAX);
                     self.retries.push(Reverse((at, id, at_step)));
                 }
                 (StepStatus::Running, Some(last)) => {
@@ -271,28 +260,15 @@ impl Engine {
     }
 
     fn fence(&mut self) -> Fence {
-        self.n_fences = self
-            .n_fences
-            .checked_add(1)
-            .expect("no scheduler makes 4 billion claims");
+        self.n_fences = self.n_fences.checked_add(1).expect("no scheduler makes 4 billion claims");
         Fence((self.term.0 << 32) | u64::from(self.n_fences))
     }
 
     /// Makes an event true: folds it and hands it out to be written.
     fn record(&mut self, id: RunId, event: Event, now: Timestamp, actions: &mut Vec<Action>) {
-        let active = self
-            .runs
-            .get_mut(&id)
-            .expect("events are recorded for runs that are driven");
-        let event = Recorded {
-            seq: active.run.seq + 1,
-            at: now,
-            event,
-        };
-        active
-            .run
-            .apply(&event)
-            .expect("the engine decides only what fits the run's history");
+        let active = self.runs.get_mut(&id).expect("events are recorded for runs that are driven");
+        let event = Recorded { seq: active.run.seq + 1, at: now, event };
+        active.run.apply(&event).expect("the engine decides only what fits the run's history");
         actions.push(Action::Append { run: id, event });
     }
 
@@ -309,10 +285,9 @@ impl Engine {
             let event = match verdict {
                 Verdict::Run => continue,
                 Verdict::Skip(input) => Event::StepSkipped { step: key, input },
-                Verdict::Abandon(root) => Event::StepAbandoned {
-                    step: key,
-                    root: run.steps[root as usize].key.clone(),
-                },
+                Verdict::Abandon(root) => {
+                    Event::StepAbandoned { step: key, root: run.steps[root as usize].key.clone() }
+                }
                 Verdict::Cancel => Event::StepCancelled { step: key },
             };
             self.record(id, event, now, actions);
@@ -334,9 +309,7 @@ impl Engine {
     }
 
     fn active(&mut self, id: RunId) -> &mut Active {
-        self.runs
-            .get_mut(&id)
-            .expect("only runs that are driven are settled")
+        self.runs.get_mut(&id).expect("only runs that are driven are settled")
     }
 
     /// Tells the placement what stands at the head of each of the run's queues.
@@ -394,11 +367,7 @@ impl Engine {
         if last.is_some_and(|last| last.started_at.is_some()) {
             return;
         }
-        let event = Event::StepStarted {
-            step: id.step,
-            attempt: id.attempt,
-            fence: id.fence,
-        };
+        let event = Event::StepStarted { step: id.step, attempt: id.attempt, fence: id.fence };
         self.record(claim.run, event, now, actions);
     }
 
@@ -450,18 +419,13 @@ impl Engine {
         let run = &self.active(claim.run).run;
         let cancelling = run.status == RunStatus::Cancelling;
         if cancelling && failure.kind == FailureKind::Cancelled {
-            return Event::StepCancelled {
-                step: id.step.clone(),
-            };
+            return Event::StepCancelled { step: id.step.clone() };
         }
         let step = &run.steps[claim.step as usize];
         let policy = &run.layout.step(step.template).retry;
         let random = retry::random(id.run, &id.step, id.attempt);
-        let retry_at = if cancelling {
-            None
-        } else {
-            retry::retry_at(policy, &failure, step.failures + 1, random, now)
-        };
+        let retry_at =
+            if cancelling { None } else { retry::retry_at(policy, &failure, step.failures + 1, random, now) };
         if let Some(at) = retry_at {
             self.retries.push(Reverse((at, claim.run, claim.step)));
         }
@@ -477,8 +441,7 @@ impl Engine {
 
     fn release(&mut self, fence: Fence) {
         if let Some(claim) = self.attempts.remove(&fence) {
-            self.placement
-                .give_back(claim.worker, claim.class, claim.expected_us);
+            self.placement.give_back(claim.worker, claim.class, claim.expected_us);
         }
     }
 
@@ -497,10 +460,7 @@ impl Engine {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the facts of one attempt, from two kinds of owners"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the facts of one attempt, from two kinds of owners")]
     fn lose(
         &mut self,
         id: RunId,
@@ -517,12 +477,7 @@ impl Engine {
             self.record(id, Event::StepCancelled { step: key }, now, actions);
             return;
         }
-        let event = Event::StepLost {
-            step: key.clone(),
-            attempt,
-            fence,
-            worker,
-        };
+        let event = Event::StepLost { step: key.clone(), attempt, fence, worker };
         self.record(id, event, now, actions);
         let losses = self.active(id).run.steps[at_step as usize].losses;
         if losses >= LOSSES_MAX && term(fence) == self.term.0 {
@@ -584,21 +539,10 @@ impl Engine {
             let attempts = step.history.as_ref().map_or(&[][..], |history| &history.attempts);
             let attempt = attempts.last().map_or(1, |last| last.number + 1);
             let assignment = Box::new(run.assignment(at_step, attempt, fence));
-            let event = Event::StepDispatched {
-                step: step.key.clone(),
-                attempt,
-                fence,
-                worker,
-            };
+            let event = Event::StepDispatched { step: step.key.clone(), attempt, fence, worker };
             self.record(id, event, now, actions);
             self.placement.take(worker, class, expected_us);
-            let claim = Claim {
-                run: id,
-                step: at_step,
-                worker,
-                class,
-                expected_us,
-            };
+            let claim = Claim { run: id, step: at_step, worker, class, expected_us };
             self.attempts.insert(fence, claim);
             actions.push(Action::Dispatch { worker, assignment });
             self.show_heads(id);
@@ -638,10 +582,7 @@ impl Active {
     }
 
     fn next(&mut self, class: u32) -> u32 {
-        let queue = self
-            .queues
-            .get_mut(&class)
-            .expect("the placement names queues that have a head");
+        let queue = self.queues.get_mut(&class).expect("the placement names queues that have a head");
         let Reverse(turn) = queue.steps.pop().expect("a queue that has a head is not empty");
         turn.5
     }
@@ -686,19 +627,12 @@ impl Run {
                 return refuse(format!("the output `{name}` is not declared"));
             };
             if spec.dynamic != output.key.is_some() {
-                let expected = if spec.dynamic {
-                    "a mapping key"
-                } else {
-                    "no mapping key"
-                };
+                let expected = if spec.dynamic { "a mapping key" } else { "no mapping key" };
                 return refuse(format!("the output `{name}` takes {expected}"));
             }
             if !seen.insert((name, &output.key)) {
                 let key = output.key.as_ref().map(|key| format!(" with the key `{key}`"));
-                return refuse(format!(
-                    "the output `{name}`{} came twice",
-                    key.unwrap_or_default()
-                ));
+                return refuse(format!("the output `{name}`{} came twice", key.unwrap_or_default()));
             }
         }
         let missing = |spec: &&cofferdam_model::PlanOutput| {

@@ -60,18 +60,9 @@ pub enum InvalidLayout {
     #[error("step `{step}` reads `{from}`, which is mapped over other keys")]
     Scope { step: String, from: String },
     #[error("step `{step}` refers to the output `{output}` of `{from}`, which has no such {kind} output")]
-    Output {
-        step: String,
-        from: String,
-        output: Name,
-        kind: &'static str,
-    },
+    Output { step: String, from: String, output: Name, kind: &'static str },
     #[error("step `{step}` asks for {amount} of `{resource}`; expected a number of 0 or more")]
-    Resource {
-        step: String,
-        resource: String,
-        amount: String,
-    },
+    Resource { step: String, resource: String, amount: String },
     #[error("two steps have the key `{step}`")]
     Twice { step: String },
 }
@@ -117,12 +108,7 @@ struct Builder {
 
 impl Default for Builder {
     fn default() -> Builder {
-        let root = Scope {
-            depth: 0,
-            chain: vec![],
-            producer: None,
-            members: vec![],
-        };
+        let root = Scope { depth: 0, chain: vec![], producer: None, members: vec![] };
         Builder {
             templates: vec![],
             scopes: vec![root],
@@ -137,9 +123,7 @@ impl Default for Builder {
 impl Builder {
     fn add(&mut self, plan: &Plan, at: usize, step: &PlanStep) -> Result<(), InvalidLayout> {
         if !self.keys.insert(step.key.as_str().to_owned()) {
-            return Err(InvalidLayout::Twice {
-                step: step.key.to_string(),
-            });
+            return Err(InvalidLayout::Twice { step: step.key.to_string() });
         }
         let template = u32::try_from(at).expect("the compiler bounds the number of steps");
         let scope = self.scope(plan, step)?;
@@ -190,9 +174,7 @@ impl Builder {
                 producer: Some(producer),
                 members: vec![],
             });
-            self.templates[producer as usize]
-                .spawns
-                .push((mapped.output.clone(), new));
+            self.templates[producer as usize].spawns.push((mapped.output.clone(), new));
             self.by_chain.insert(chain.to_vec(), new);
             scope = new;
         }
@@ -201,10 +183,8 @@ impl Builder {
 
     fn deps(&self, plan: &Plan, step: &PlanStep, scope: u32) -> Result<Vec<u32>, InvalidLayout> {
         let mut deps = BTreeSet::new();
-        for producer in self.scopes[scope as usize]
-            .chain
-            .iter()
-            .filter_map(|s| self.scopes[*s as usize].producer)
+        for producer in
+            self.scopes[scope as usize].chain.iter().filter_map(|s| self.scopes[*s as usize].producer)
         {
             deps.insert(producer);
         }
@@ -278,10 +258,7 @@ impl Builder {
         if on.index() < self.templates.len() {
             return Ok(on.0);
         }
-        Err(InvalidLayout::Order {
-            step: step.key.to_string(),
-            on: on.0,
-        })
+        Err(InvalidLayout::Order { step: step.key.to_string(), on: on.0 })
     }
 
     fn demand(&mut self, step: &PlanStep) -> Result<u32, InvalidLayout> {
@@ -318,11 +295,7 @@ impl Builder {
 /// Millionths; none for what is not a number of 0 or more.
 pub(crate) fn units(amount: f64) -> Option<u64> {
     (amount.is_finite() && amount >= 0.0).then(|| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it saturates"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
         let units = (amount * 1e6).round() as u64;
         units
     })
@@ -335,28 +308,18 @@ fn declared(
     dynamic: Option<bool>,
 ) -> Result<(), InvalidLayout> {
     let from = plan.step(output.step);
-    let found = from
-        .outputs
-        .iter()
-        .find(|declared| declared.name == output.output);
+    let found = from.outputs.iter().find(|declared| declared.name == output.output);
     match found {
         Some(found) if dynamic.is_none_or(|dynamic| dynamic == found.dynamic) => Ok(()),
         _ => Err(InvalidLayout::Output {
             step: step.key.to_string(),
             from: from.key.to_string(),
             output: output.output.clone(),
-            kind: if dynamic == Some(true) {
-                "dynamic"
-            } else {
-                "declared"
-            },
+            kind: if dynamic == Some(true) { "dynamic" } else { "declared" },
         }),
     }
 }
 
 fn scope_error(plan: &Plan, step: &PlanStep, from: u32) -> InvalidLayout {
-    InvalidLayout::Scope {
-        step: step.key.to_string(),
-        from: plan.steps[from as usize].key.to_string(),
-    }
+    InvalidLayout::Scope { step: step.key.to_string(), from: plan.steps[from as usize].key.to_string() }
 }

@@ -62,11 +62,7 @@ impl Placement {
             return *class;
         }
         let class = u32::try_from(self.classes.len()).expect("there are no more classes than steps");
-        self.classes.push(Class {
-            demand: demand.clone(),
-            heads: BTreeSet::new(),
-            blocked_at: u64::MAX,
-        });
+        self.classes.push(Class { demand: demand.clone(), heads: BTreeSet::new(), blocked_at: u64::MAX });
         self.by_demand.insert(demand.clone(), class);
         class
     }
@@ -116,11 +112,7 @@ impl Placement {
             if self.room.is_empty() {
                 return None;
             }
-            let open = self
-                .classes
-                .iter()
-                .enumerate()
-                .filter(|(_, class)| class.blocked_at != self.version);
+            let open = self.classes.iter().enumerate().filter(|(_, class)| class.blocked_at != self.version);
             let heads = open.filter_map(|(at, class)| Some((class.heads.first()?, at)));
             let ((_, _, run), at) = heads.min().map(|(head, at)| (*head, at))?;
             let class = u32::try_from(at).expect("classes are numbered so");
@@ -139,28 +131,18 @@ impl Placement {
         };
         let ids = self.room.iter();
         // Without a demand the least loaded worker is as good as any: if it has no room, none has.
-        let found = if demand.is_empty() {
-            ids.take(1).find(takes)
-        } else {
-            self.room.iter().find(takes)
-        };
+        let found = if demand.is_empty() { ids.take(1).find(takes) } else { self.room.iter().find(takes) };
         found.map(|(_, id)| *id)
     }
 
     pub(crate) fn take(&mut self, id: WorkerId, class: u32, expected_us: Option<u32>) {
         self.no_room(id);
         let demand = &self.classes[class as usize].demand;
-        let worker = self
-            .workers
-            .get_mut(&id)
-            .expect("a step is placed on a worker that is there");
+        let worker = self.workers.get_mut(&id).expect("a step is placed on a worker that is there");
         worker.n_attempts += 1;
         worker.expected_us += cost(expected_us);
         for (name, amount) in demand {
-            *worker
-                .free
-                .get_mut(name)
-                .expect("the worker offers what the step asks for") -= amount;
+            *worker.free.get_mut(name).expect("the worker offers what the step asks for") -= amount;
         }
         self.make_room(id);
     }
@@ -173,10 +155,7 @@ impl Placement {
             worker.n_attempts -= 1;
             worker.expected_us -= cost(expected_us);
             for (name, amount) in demand {
-                *worker
-                    .free
-                    .get_mut(name)
-                    .expect("the worker offered what was taken") += amount;
+                *worker.free.get_mut(name).expect("the worker offered what was taken") += amount;
             }
         }
         self.version += 1;
@@ -223,9 +202,7 @@ impl Worker {
     }
 
     fn has(&self, demand: &Demand) -> bool {
-        demand
-            .iter()
-            .all(|(name, amount)| self.free.get(name).is_some_and(|free| free >= amount))
+        demand.iter().all(|(name, amount)| self.free.get(name).is_some_and(|free| free >= amount))
     }
 
     fn offers(&self, demand: &Demand) -> bool {

@@ -138,10 +138,7 @@ impl Run {
 
     /// Folds one more event. Fails, and changes nothing, if it does not fit what came before.
     pub fn apply(&mut self, recorded: &Recorded) -> Result<(), InvalidHistory> {
-        let refuse = |why: String| InvalidHistory {
-            seq: recorded.seq,
-            why,
-        };
+        let refuse = |why: String| InvalidHistory { seq: recorded.seq, why };
         if recorded.seq != self.seq + 1 {
             return Err(refuse(format!("expected event {}", self.seq + 1)));
         }
@@ -156,24 +153,14 @@ impl Run {
     fn change(&mut self, at: Timestamp, event: &Event) -> Result<(), String> {
         match event {
             Event::RunAccepted { .. } => self.accepted_at = Some(at),
-            Event::StepDispatched {
-                step,
-                attempt,
-                fence,
-                worker,
-            } => self.dispatched(self.find(step)?, *attempt, *fence, *worker, at)?,
+            Event::StepDispatched { step, attempt, fence, worker } => {
+                self.dispatched(self.find(step)?, *attempt, *fence, *worker, at)?
+            }
             Event::StepStarted { step, fence, .. } => {
                 let (_, attempt) = self.running(step, *fence)?;
                 attempt.started_at = Some(at);
             }
-            Event::StepSucceeded {
-                step,
-                fence,
-                outputs,
-                metadata,
-                usage,
-                ..
-            } => {
+            Event::StepSucceeded { step, fence, outputs, metadata, usage, .. } => {
                 let (at_step, attempt) = self.running(step, *fence)?;
                 attempt.ended_at = Some(at);
                 attempt.usage = Some(*usage);
@@ -183,14 +170,7 @@ impl Run {
                 history.metadata.clone_from(metadata);
                 self.end(at_step, StepStatus::Succeeded);
             }
-            Event::StepFailed {
-                step,
-                fence,
-                failure,
-                usage,
-                retry_at,
-                ..
-            } => {
+            Event::StepFailed { step, fence, failure, usage, retry_at, .. } => {
                 let (at_step, attempt) = self.tried(step, *fence)?;
                 attempt.ended_at = Some(at);
                 attempt.failure = Some(failure.clone());
@@ -205,12 +185,10 @@ impl Run {
                 self.set(at_step, StepStatus::Ready);
                 self.fresh.push(at_step);
             }
-            Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped)?,
+            Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped, NONE)?,
             Event::StepAbandoned { step, root } => {
                 let root = self.find(root)?;
-                self.give_up(step, StepStatus::Abandoned)?;
-                let at_step = self.find(step)?;
-                self.steps[at_step as usize].root = root;
+                self.give_up(step, StepStatus::Abandoned, root)?;
             }
             Event::StepCancelled { step } => self.cancelled(self.find(step)?, at)?,
             Event::RunCancelRequested => self.cancel(),
@@ -234,18 +212,12 @@ impl Run {
     ) -> Result<(), String> {
         let step = &mut self.steps[at_step as usize];
         if !matches!(step.status, StepStatus::Ready | StepStatus::Retrying) {
-            return Err(format!(
-                "`{}` is {} and cannot be dispatched",
-                step.key, step.status
-            ));
+            return Err(format!("`{}` is {} and cannot be dispatched", step.key, step.status));
         }
         let history = step.history.get_or_insert_default();
         if let Some(last) = history.attempts.last() {
             if last.fence >= fence {
-                return Err(format!(
-                    "fence {fence} of `{}` is not larger than the last",
-                    step.key
-                ));
+                return Err(format!("fence {fence} of `{}` is not larger than the last", step.key));
             }
             // Losses are held against a step within one term: a scheduler that is stopped takes its
             // workers along, and that is no step's fault.
@@ -289,10 +261,7 @@ impl Run {
         if step.status.is_terminal() {
             return Err(format!("`{key}` has ended"));
         }
-        let last = step
-            .history
-            .as_mut()
-            .and_then(|history| history.attempts.last_mut());
+        let last = step.history.as_mut().and_then(|history| history.attempts.last_mut());
         match last {
             Some(last) if last.fence == fence => Ok((at_step, last)),
             _ => Err(format!("fence {fence} is not the last one of `{key}`")),
@@ -309,12 +278,13 @@ impl Run {
         self.end(at_step, StepStatus::Failed);
     }
 
-    fn give_up(&mut self, key: &StepKey, status: StepStatus) -> Result<(), String> {
+    fn give_up(&mut self, key: &StepKey, status: StepStatus, root: u32) -> Result<(), String> {
         let at_step = self.find(key)?;
         let found = self.steps[at_step as usize].status;
         if found != StepStatus::Waiting {
             return Err(format!("`{key}` is {found} and cannot become {status}"));
         }
+        self.steps[at_step as usize].root = root;
         self.end(at_step, status);
         Ok(())
     }
@@ -441,22 +411,11 @@ impl Run {
         let layout = self.layout.clone();
         let base = u32::try_from(self.steps.len()).expect("STEPS_MAX fits");
         let group = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
-        self.groups.push(Group {
-            scope,
-            parent,
-            key,
-            position,
-            base,
-            children: vec![],
-        });
+        self.groups.push(Group { scope, parent, key, position, base, children: vec![] });
         let suffix = self.key_path(group);
         for template in &layout.scopes[scope as usize].members {
             let key = &layout.step(*template).key;
-            let key = if scope == 0 {
-                key.clone()
-            } else {
-                StepKey::new(&format!("{key}{suffix}"))
-            };
+            let key = if scope == 0 { key.clone() } else { StepKey::new(&format!("{key}{suffix}")) };
             let at_step = u32::try_from(self.steps.len()).expect("STEPS_MAX fits");
             self.index.insert(key.clone(), at_step);
             self.steps.push(Step {
@@ -539,9 +498,7 @@ impl Run {
         };
         for (scope, groups) in &self.groups[group as usize].children {
             if scope == next {
-                groups
-                    .clone()
-                    .for_each(|inner| self.inner_instances(template, inner, found));
+                groups.clone().for_each(|inner| self.inner_instances(template, inner, found));
             }
         }
     }

@@ -60,12 +60,7 @@ impl Run {
     /// Whether `dep` decides by being skipped alone: it comes first without giving data, or this is the
     /// stand-in of copies that its dynamic output would have made.
     fn orders(&self, template: u32, dep: u32, group: u32) -> bool {
-        let after = self
-            .layout
-            .step(template)
-            .after
-            .iter()
-            .any(|after| after.0 == dep);
+        let after = self.layout.step(template).after.iter().any(|after| after.0 == dep);
         let outer = self.layout.scope_of(dep).depth <= self.layout.scope_of(template).depth;
         let skipped =
             outer && self.steps[self.outer_instance(dep, group) as usize].status == StepStatus::Skipped;
@@ -102,15 +97,8 @@ impl Run {
         match self.steps[producer as usize].status {
             StepStatus::Skipped => Presence::Missing,
             StepStatus::Succeeded => {
-                let emitted = self
-                    .outputs(producer)
-                    .iter()
-                    .any(|value| value.name == output.output);
-                if emitted {
-                    Presence::Here
-                } else {
-                    Presence::Missing
-                }
+                let emitted = self.outputs(producer).iter().any(|value| value.name == output.output);
+                if emitted { Presence::Here } else { Presence::Missing }
             }
             _ => Presence::Lost,
         }
@@ -143,9 +131,7 @@ impl Run {
             Presence::Missing if self.steps[producer as usize].status == StepStatus::Succeeded => {
                 let declared = self.layout.step(output.step.0).outputs.iter();
                 let required = declared.filter(|declared| declared.required);
-                let empty = required
-                    .map(|declared| &declared.name)
-                    .any(|name| *name == output.output);
+                let empty = required.map(|declared| &declared.name).any(|name| *name == output.output);
                 if empty { Presence::Here } else { Presence::Missing }
             }
             other => other,
@@ -154,10 +140,6 @@ impl Run {
 
     /// Missing only if all are missing.
     fn any(&self, mut sources: impl Iterator<Item = Presence>) -> Presence {
-        if sources.all(|source| source == Presence::Missing) {
-            Presence::Missing
-        } else {
-            Presence::Here
-        }
+        if sources.all(|source| source == Presence::Missing) { Presence::Missing } else { Presence::Here }
     }
 }

@@ -84,10 +84,7 @@ impl Run {
 
     pub fn step(&self, key: &StepKey) -> Option<StepView<'_>> {
         let at_step = *self.index.get(key)?;
-        Some(StepView {
-            run: self,
-            step: &self.steps[at_step as usize],
-        })
+        Some(StepView { run: self, step: &self.steps[at_step as usize] })
     }
 }
 
@@ -144,10 +141,6 @@ impl<'a> StepView<'a> {
     /// The last failure, if an attempt failed.
     pub fn failure(&self) -> Option<&'a Failure> {
         let history = self.step.history.as_deref()?;
-        history
-            .attempts
-            .iter()
-            .rev()
-            .find_map(|attempt| attempt.failure.as_deref())
+        history.attempts.iter().rev().find_map(|attempt| attempt.failure.as_deref())
     }
 }

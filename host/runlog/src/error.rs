@@ -20,6 +20,10 @@ pub enum Error {
     NewerSchema { path: PathBuf, found: u32, known: u32 },
     #[error("there is no store at `{}`; the first `cofferdam run` makes one", path.display())]
     Missing { path: PathBuf },
+    #[error("the folder of the store `{}` does not exist; make it, or name another place", path.display())]
+    MissingFolder { path: PathBuf },
+    #[error("`{}` is not a store of cofferdam; name another file", path.display())]
+    Foreign { path: PathBuf },
     #[error("cannot {what} the store `{}`", path.display())]
     Open {
         what: &'static str,
@@ -86,10 +90,7 @@ impl FindError {
             [run] => Ok(run),
             _ => {
                 found.truncate(FindError::SHOWN_MAX);
-                Err(FindError::Ambiguous {
-                    prefix: prefix.to_owned(),
-                    runs: found,
-                })
+                Err(FindError::Ambiguous { prefix: prefix.to_owned(), runs: found })
             }
         }
     }

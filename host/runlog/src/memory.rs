@@ -40,9 +40,7 @@ impl Memory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .expect("no call panics while it holds the state")
+        self.state.lock().expect("no call panics while it holds the state")
     }
 }
 
@@ -68,11 +66,7 @@ impl RunLog for Memory {
         if state.runs.contains_key(&new.run) {
             return Err(Error::RunExists(new.run));
         }
-        let run = Run {
-            summary: RunSummary::new(&new),
-            events: vec![],
-            logs: vec![],
-        };
+        let run = Run { summary: RunSummary::new(&new), events: vec![], logs: vec![] };
         state.runs.insert(new.run, run);
         state.plans.entry(new.digest).or_insert(new.plan);
         if let Some(key) = new.idempotency_key {
@@ -86,10 +80,7 @@ impl RunLog for Memory {
         let current = state.term;
         check_batches(&batches, current, |run| Ok(state.run(run)?.summary.clone()))?;
         for batch in batches {
-            let run = state
-                .runs
-                .get_mut(&batch.run)
-                .expect("every batch names a run that was found");
+            let run = state.runs.get_mut(&batch.run).expect("every batch names a run that was found");
             for recorded in batch.events {
                 run.summary.apply(&recorded);
                 run.events.push(recorded);
@@ -106,10 +97,7 @@ impl RunLog for Memory {
         for record in records {
             state.logs += 1;
             let number = state.logs;
-            let run = state
-                .runs
-                .get_mut(&record.run)
-                .expect("every record names a run that was found");
+            let run = state.runs.get_mut(&record.run).expect("every record names a run that was found");
             run.logs.push(StoredLog {
                 number,
                 step: record.step,
@@ -155,12 +143,7 @@ impl RunLog for Memory {
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, Error> {
         let state = self.state();
         let limit = filter.limit.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
-        let wanted = state
-            .runs
-            .values()
-            .rev()
-            .map(|run| &run.summary)
-            .filter(|run| filter.accepts(run));
+        let wanted = state.runs.values().rev().map(|run| &run.summary).filter(|run| filter.accepts(run));
         Ok(wanted.take(limit).cloned().collect())
     }
 
@@ -174,10 +157,7 @@ impl RunLog for Memory {
     async fn find(&self, prefix: &str) -> Result<RunId, FindError> {
         let wanted = prefix.to_ascii_lowercase();
         let state = self.state();
-        let found = state
-            .runs
-            .keys()
-            .filter(|run| run.to_string().starts_with(&wanted));
+        let found = state.runs.keys().filter(|run| run.to_string().starts_with(&wanted));
         FindError::decide(prefix, found.take(FindError::SHOWN_MAX + 1).copied().collect())
     }
 }

@@ -73,13 +73,10 @@ impl RunSummary {
                 }
             }
             Event::StepSucceeded { .. } => self.steps.succeeded += 1,
-            Event::StepFailed {
-                retry_at: Some(_), ..
-            } => self.steps.retries += 1,
+            Event::StepFailed { retry_at: Some(_), .. } => self.steps.retries += 1,
             Event::StepFailed { step, failure, .. } => {
                 self.steps.failed += 1;
-                self.first_error
-                    .get_or_insert_with(|| one_line(&format!("{step}: {}", failure.message)));
+                self.first_error.get_or_insert_with(|| one_line(&format!("{step}: {}", failure.message)));
             }
             Event::StepLost { .. } => self.steps.lost += 1,
             Event::StepSkipped { .. } => self.steps.skipped += 1,
@@ -109,33 +106,22 @@ pub(crate) fn check_batches(
     for (n, batch) in batches.iter().enumerate() {
         let run = batch.run;
         if batch.term != current {
-            return Err(AppendError::StaleTerm {
-                term: batch.term,
-                current,
-            });
+            return Err(AppendError::StaleTerm { term: batch.term, current });
         }
         let summary = summary(run)?;
         // An earlier batch of the same call may already have moved this run on.
         let earlier = batches[..n].iter().rev().find(|earlier| earlier.run == run);
-        let found = earlier.map_or(summary.last_seq, |earlier| {
-            earlier.expected_seq + earlier.events.len() as u64
-        });
+        let found =
+            earlier.map_or(summary.last_seq, |earlier| earlier.expected_seq + earlier.events.len() as u64);
         if found != batch.expected_seq {
-            return Err(AppendError::Conflict {
-                run,
-                expected: batch.expected_seq,
-                found,
-            });
+            return Err(AppendError::Conflict { run, expected: batch.expected_seq, found });
         }
         if summary.status.is_terminal() && !batch.events.is_empty() {
             return Err(AppendError::Ended { run });
         }
         let numbers = batch.events.iter().map(|recorded| recorded.seq);
         if !numbers.eq(batch.expected_seq + 1..=batch.expected_seq + batch.events.len() as u64) {
-            return Err(AppendError::Numbering {
-                run,
-                expected: batch.expected_seq + 1,
-            });
+            return Err(AppendError::Numbering { run, expected: batch.expected_seq + 1 });
         }
     }
     Ok(())

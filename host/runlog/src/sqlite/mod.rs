@@ -37,10 +37,7 @@ impl Sqlite {
     /// newer than this program knows (the file stays as it was), or if the folder is missing or read-only.
     pub fn open(path: &Path) -> Result<Sqlite, Error> {
         let (connection, lock) = open::writer(path)?;
-        Ok(Sqlite {
-            readers: Readers::new(path),
-            writer: Some(Writer::start(connection, lock)),
-        })
+        Ok(Sqlite { readers: Readers::new(path), writer: Some(Writer::start(connection, lock)) })
     }
 
     /// Opens an existing store for reading, also while another process writes to it. Methods that write
@@ -49,10 +46,7 @@ impl Sqlite {
         let readers = Readers::new(path);
         let connection = open::reader(path)?;
         readers.give_back(connection);
-        Ok(Sqlite {
-            readers,
-            writer: None,
-        })
+        Ok(Sqlite { readers, writer: None })
     }
 
     async fn write(&self, op: Op) -> Result<Reply, AppendError> {
@@ -79,26 +73,16 @@ impl Sqlite {
 
 impl Readers {
     fn new(path: &Path) -> Arc<Readers> {
-        Arc::new(Readers {
-            path: path.to_owned(),
-            idle: Mutex::default(),
-        })
+        Arc::new(Readers { path: path.to_owned(), idle: Mutex::default() })
     }
 
     fn take(&self) -> Result<Connection, Error> {
-        let idle = self
-            .idle
-            .lock()
-            .expect("the list is only pushed to and popped from")
-            .pop();
+        let idle = self.idle.lock().expect("the list is only pushed to and popped from").pop();
         idle.map_or_else(|| open::reader(&self.path), Ok)
     }
 
     fn give_back(&self, connection: Connection) {
-        let mut idle = self
-            .idle
-            .lock()
-            .expect("the list is only pushed to and popped from");
+        let mut idle = self.idle.lock().expect("the list is only pushed to and popped from");
         if idle.len() < READERS_KEPT_MAX {
             idle.push(connection);
         }
@@ -109,10 +93,7 @@ impl Readers {
 fn plain(error: AppendError) -> Error {
     match error {
         AppendError::Store(error) => error,
-        other => Error::Damaged {
-            what: "an answer".to_owned(),
-            source: Box::new(other),
-        },
+        other => Error::Damaged { what: "an answer".to_owned(), source: Box::new(other) },
     }
 }
 
@@ -133,10 +114,7 @@ impl RunLog for Sqlite {
     }
 
     async fn append_logs(&self, records: Vec<LogRecord>) -> Result<(), Error> {
-        self.write(Op::AppendLogs(records))
-            .await
-            .map(|_| ())
-            .map_err(plain)
+        self.write(Op::AppendLogs(records)).await.map(|_| ()).map_err(plain)
     }
 
     async fn events(&self, run: RunId, from_seq: u64, limit: usize) -> Result<Vec<Recorded>, Error> {
@@ -150,8 +128,7 @@ impl RunLog for Sqlite {
         from: u64,
         limit: usize,
     ) -> Result<Vec<StoredLog>, Error> {
-        self.read(move |db| read::logs(db, run, &filter, from, limit))
-            .await
+        self.read(move |db| read::logs(db, run, &filter, from, limit)).await
     }
 
     async fn plan(&self, run: RunId) -> Result<Vec<u8>, Error> {
@@ -159,8 +136,7 @@ impl RunLog for Sqlite {
     }
 
     async fn summary(&self, run: RunId) -> Result<RunSummary, Error> {
-        self.read(move |db| read::summary(db, run).map(|(_, summary)| summary))
-            .await
+        self.read(move |db| read::summary(db, run).map(|(_, summary)| summary)).await
     }
 
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, Error> {

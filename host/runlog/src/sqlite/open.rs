@@ -56,10 +56,7 @@ CREATE INDEX logs_by_run ON logs (run_id, number);
 /// goes with its process, however that ends, so there is no stale lock to clean up.
 pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
     let lock = lock(path)?;
-    let mut connection = connect(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let version = check_version(&connection, path)?;
     let prepare = |connection: &mut Connection| -> rusqlite::Result<()> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -81,9 +78,7 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
 /// A connection for reading an existing store.
 pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
     if !path.exists() {
-        return Err(Error::Missing {
-            path: path.to_owned(),
-        });
+        return Err(Error::Missing { path: path.to_owned() });
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check_version(&connection, path)?;
@@ -106,11 +101,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<u32, Error> {
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
         .map_err(|source| opening("read", path, source))?;
     if found > SCHEMA_VERSION {
-        return Err(Error::NewerSchema {
-            path: path.to_owned(),
-            found,
-            known: SCHEMA_VERSION,
-        });
+        return Err(Error::NewerSchema { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
     Ok(found)
 }
@@ -118,33 +109,18 @@ fn check_version(connection: &Connection, path: &Path) -> Result<u32, Error> {
 fn lock(path: &Path) -> Result<File, Error> {
     let mut name = OsString::from(path);
     name.push(".lock");
-    let opened = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(PathBuf::from(name));
-    let file = opened.map_err(|source| Error::Open {
-        what: "lock",
-        path: path.to_owned(),
-        source,
-    })?;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name));
+    let file = opened.map_err(|source| Error::Open { what: "lock", path: path.to_owned(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(Error::Open {
-            what: "lock",
-            path: path.to_owned(),
-            source,
-        }),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(Error::Open { what: "lock", path: path.to_owned(), source }),
     }
 }
 
 fn opening(what: &'static str, path: &Path, source: rusqlite::Error) -> Error {
-    Error::Open {
-        what,
-        path: path.to_owned(),
-        source: std::io::Error::other(source),
+    if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+        return Error::Foreign { path: path.to_owned() };
     }
+    Error::Open { what, path: path.to_owned(), source: std::io::Error::other(source) }
 }

@@ -15,21 +15,16 @@ pub(super) fn sql(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
 
 /// Reads a JSON column.
 pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl fmt::Display) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|source| Error::Damaged {
-        what: what.to_string(),
-        source: Box::new(source),
-    })
+    serde_json::from_str(text)
+        .map_err(|source| Error::Damaged { what: what.to_string(), source: Box::new(source) })
 }
 
 /// Row number and summary of a run.
 pub(super) fn summary(db: &Connection, run: RunId) -> Result<(i64, RunSummary), Error> {
-    let mut statement = db
-        .prepare_cached("SELECT id, summary FROM runs WHERE run = ?1")
-        .map_err(sql("find a run"))?;
+    let mut statement =
+        db.prepare_cached("SELECT id, summary FROM runs WHERE run = ?1").map_err(sql("find a run"))?;
     let row = statement
-        .query_row([run.to_string()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-        })
+        .query_row([run.to_string()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
         .optional()
         .map_err(sql("find a run"))?;
     let (id, text) = row.ok_or(Error::UnknownRun(run))?;
@@ -47,12 +42,7 @@ pub(super) fn events(
         "SELECT seq, at, version, event FROM events WHERE run_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
     let limit = limit.min(PAGE_ROWS_MAX);
     let rows = rows(db, query, &[&id, &from_seq, &limit], |row| {
-        Ok((
-            row.get::<_, u64>(0)?,
-            row.get::<_, u64>(1)?,
-            row.get::<_, u32>(2)?,
-            row.get::<_, String>(3)?,
-        ))
+        Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
     })?;
     let read = |(seq, at, version, text): (u64, u64, u32, String)| {
         if version > EVENT_VERSION {
@@ -88,12 +78,7 @@ pub(super) fn logs(
         ORDER BY number LIMIT ?6";
     let parameters: [&dyn ToSql; 6] = [&id, &from, &level, &step, &filter.attempt, &limit];
     let rows = rows(db, query, &parameters, |row| {
-        Ok((
-            row.get::<_, u64>(0)?,
-            row.get::<_, String>(1)?,
-            row.get::<_, u32>(2)?,
-            row.get::<_, String>(3)?,
-        ))
+        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
     })?;
     let read = |(number, step, attempt, line): (u64, String, u32, String)| {
         Ok(StoredLog {
@@ -108,10 +93,8 @@ pub(super) fn logs(
 
 pub(super) fn plan(db: &Connection, run: RunId) -> Result<Vec<u8>, Error> {
     let query = "SELECT plans.plan FROM runs JOIN plans ON plans.digest = runs.plan WHERE runs.run = ?1";
-    let plan = db
-        .query_row(query, [run.to_string()], |row| row.get(0))
-        .optional()
-        .map_err(sql("read a plan"))?;
+    let plan =
+        db.query_row(query, [run.to_string()], |row| row.get(0)).optional().map_err(sql("read a plan"))?;
     plan.ok_or(Error::UnknownRun(run))
 }
 
@@ -122,29 +105,20 @@ pub(super) fn runs(db: &Connection, filter: &RunFilter) -> Result<Vec<RunSummary
     let limit = filter.limit.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
     let query = "SELECT summary FROM runs WHERE (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR status = ?2)
         AND (?3 IS NULL OR run < ?3) ORDER BY run DESC LIMIT ?4";
-    let texts = rows(db, query, &[&job, &status, &before, &limit], |row| {
-        row.get::<_, String>(0)
-    })?;
-    texts
-        .iter()
-        .map(|text| parse(text, "the summary of a run"))
-        .collect()
+    let texts = rows(db, query, &[&job, &status, &before, &limit], |row| row.get::<_, String>(0))?;
+    texts.iter().map(|text| parse(text, "the summary of a run")).collect()
 }
 
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<RunId>, Error> {
     let words = ["queued", "running", "cancelling"];
     let query = "SELECT run FROM runs WHERE status IN (?1, ?2, ?3) ORDER BY run";
-    ids(rows(db, query, &[&words[0], &words[1], &words[2]], |row| {
-        row.get(0)
-    })?)
+    ids(rows(db, query, &[&words[0], &words[1], &words[2]], |row| row.get(0))?)
 }
 
 /// Runs whose id starts with `prefix`: as many as are needed to say whether it is ambiguous.
 pub(super) fn starting_with(db: &Connection, prefix: &str) -> Result<Vec<RunId>, Error> {
     let query = "SELECT run FROM runs WHERE substr(run, 1, length(?1)) = ?1 ORDER BY run LIMIT ?2";
-    ids(rows(db, query, &[&prefix, &(FindError::SHOWN_MAX + 1)], |row| {
-        row.get(0)
-    })?)
+    ids(rows(db, query, &[&prefix, &(FindError::SHOWN_MAX + 1)], |row| row.get(0))?)
 }
 
 fn ids(texts: Vec<String>) -> Result<Vec<RunId>, Error> {

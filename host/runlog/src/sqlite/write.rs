@@ -66,18 +66,11 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("runlog-writer".to_owned())
             .spawn(move || {
-                Store {
-                    db: connection,
-                    known: HashMap::new(),
-                }
-                .serve(&waiting);
+                Store { db: connection, known: HashMap::new() }.serve(&waiting);
                 drop(lock);
             })
             .expect("a thread can be started when a store is opened");
-        Writer {
-            calls: Some(calls),
-            thread: Some(thread),
-        }
+        Writer { calls: Some(calls), thread: Some(thread) }
     }
 
     pub(super) async fn call(&self, op: Op) -> Outcome {
@@ -133,10 +126,7 @@ impl Store {
     fn transaction(&mut self, ops: &[&Op]) -> Result<Vec<Outcome>, Error> {
         let begun = self.db.execute_batch("BEGIN IMMEDIATE");
         begun.map_err(sql("begin a transaction"))?;
-        let written = ops
-            .iter()
-            .map(|op| self.perform(op))
-            .collect::<Result<Vec<_>, _>>();
+        let written = ops.iter().map(|op| self.perform(op)).collect::<Result<Vec<_>, _>>();
         let committed = written.and_then(|outcomes| {
             let commit = self.db.execute_batch("COMMIT");
             commit.map_err(sql("commit")).map(|()| outcomes)
@@ -159,10 +149,9 @@ impl Store {
             Op::TakeTerm => self.take_term().map(Reply::Term).map_err(AppendError::from),
             Op::CreateRun(run) => self.create_run(run).map(Reply::Run).map_err(AppendError::from),
             Op::Append(batches) => self.append(batches).map(|()| Reply::Done),
-            Op::AppendLogs(records) => self
-                .append_logs(records)
-                .map(|()| Reply::Done)
-                .map_err(AppendError::from),
+            Op::AppendLogs(records) => {
+                self.append_logs(records).map(|()| Reply::Done).map_err(AppendError::from)
+            }
         };
         match outcome {
             Err(AppendError::Store(error @ Error::Sql { .. })) => Err(error),
@@ -225,9 +214,7 @@ impl Store {
     fn append(&mut self, batches: &[Batch]) -> Result<(), AppendError> {
         let current = self.db.query_row("SELECT term FROM term", [], |row| row.get(0));
         let current = current.map(Term).map_err(sql("read the term"))?;
-        check_batches(batches, current, |run| {
-            self.known(run).map(|(_, summary)| summary.clone())
-        })?;
+        check_batches(batches, current, |run| self.known(run).map(|(_, summary)| summary.clone()))?;
         for batch in batches {
             self.append_batch(batch)?;
         }
@@ -241,9 +228,7 @@ impl Store {
         }
         let (id, status, text) = (*id, summary.status.word(), json(summary));
         let insert = || {
-            let mut statement = self
-                .db
-                .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut statement = self.db.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for recorded in &batch.events {
                 statement.execute(params![
                     id,

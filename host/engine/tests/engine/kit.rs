@@ -1,0 +1,267 @@
+//! Builders of plans, and a world that plays worker for the engine and checks the rules on every action.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use cofferdam_engine::{Action, Engine, Input, Layout, Run, Settings};
+use cofferdam_model::*;
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::key(text).unwrap()
+}
+
+pub(crate) fn output(step: u32, name_: &str) -> OutputRef {
+    OutputRef { step: StepIdx(step), output: name(name_) }
+}
+
+pub(crate) fn step(key: &str) -> PlanStep {
+    PlanStep {
+        key: StepKey::new(key),
+        library: LibraryDigest([7; 32]),
+        op: name("op"),
+        config: vec![],
+        inputs: vec![],
+        outputs: vec![declared("result", true, false)],
+        after: vec![],
+        scope: vec![],
+        retry: RetryPolicy::NEVER,
+        limits: Limits::default(),
+        priority: 0,
+        tags: BTreeMap::new(),
+        resources: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn declared(text: &str, required: bool, dynamic: bool) -> PlanOutput {
+    PlanOutput { name: name(text), media_type: CBOR.to_owned(), required, dynamic }
+}
+
+/// A step with inputs named `a`, `b`, …
+pub(crate) fn reads(key: &str, sources: Vec<Source>) -> PlanStep {
+    let inputs = sources.into_iter().zip('a'..).map(|(source, letter)| PlanInput {
+        name: name(&letter.to_string()),
+        source,
+        required: true,
+    });
+    PlanStep { inputs: inputs.collect(), ..step(key) }
+}
+
+pub(crate) fn of(step: u32) -> Source {
+    Source::Output(output(step, "result"))
+}
+
+pub(crate) fn plan(steps: Vec<PlanStep>) -> Plan {
+    Plan {
+        version: PLAN_VERSION,
+        job: name("job"),
+        tags: BTreeMap::new(),
+        libraries: BTreeMap::new(),
+        steps,
+        max_concurrent: None,
+    }
+}
+
+pub(crate) fn value(byte: u8) -> ValueRef {
+    ValueRef::inline(CBOR, vec![byte])
+}
+
+pub(crate) fn emit(output: &str, key: Option<&str>, byte: u8) -> Output {
+    Output { name: name(output), key: key.map(name), value: value(byte), metadata: vec![] }
+}
+
+pub(crate) fn ok(outputs: Vec<Output>) -> Outcome {
+    Outcome::Succeeded { outputs, metadata: vec![] }
+}
+
+pub(crate) fn fail() -> Outcome {
+    Outcome::Failed(Box::new(Failure::new(FailureKind::Op, "boom")))
+}
+
+pub(crate) fn fail_with(retry: RetryAdvice) -> Outcome {
+    let mut failure = Failure::new(FailureKind::Op, "boom");
+    failure.retry = retry;
+    Outcome::Failed(Box::new(failure))
+}
+
+pub(crate) const RUN: RunId = RunId(uuid::Uuid::from_u128(1));
+pub(crate) const WORKER: WorkerId = WorkerId(1);
+
+/// The engine, the log that its actions make, and the attempts that are under way.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) term: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) layouts: HashMap<RunId, Arc<Layout>>,
+    pub(crate) log: HashMap<RunId, Vec<Recorded>>,
+    pub(crate) under_way: Vec<(WorkerId, Assignment)>,
+    pub(crate) cancels: Vec<AttemptId>,
+    pub(crate) ended: Vec<(RunId, RunStatus)>,
+    fences: HashSet<Fence>,
+    last_fence: Fence,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World {
+            engine: Engine::new(Settings { term: Term(1) }),
+            term: 1,
+            now: Timestamp(1000),
+            layouts: HashMap::new(),
+            log: HashMap::new(),
+            under_way: vec![],
+            cancels: vec![],
+            ended: vec![],
+            fences: HashSet::new(),
+            last_fence: Fence(0),
+        }
+    }
+
+    /// One run of the plan and one worker with that many slots.
+    pub(crate) fn with(plan: Plan, slots: u32) -> World {
+        let mut world = World::new();
+        world.join(WORKER, slots, &[]);
+        world.submit(RUN, plan);
+        world
+    }
+
+    pub(crate) fn join(&mut self, worker: WorkerId, slots: u32, resources: &[(&str, f64)]) {
+        let resources = resources.iter().map(|(name, amount)| ((*name).to_owned(), *amount));
+        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources: resources.collect() });
+    }
+
+    pub(crate) fn submit(&mut self, run: RunId, plan: Plan) {
+        let digest = plan.digest();
+        let layout = Layout::new(Arc::new(plan)).unwrap();
+        self.layouts.insert(run, layout.clone());
+        self.input(Input::RunSubmitted { run, layout, plan: digest });
+    }
+
+    pub(crate) fn input(&mut self, input: Input) {
+        let actions = self.engine.handle(input, self.now);
+        self.act(actions);
+    }
+
+    pub(crate) fn act(&mut self, actions: Vec<Action>) {
+        let mut dispatched = HashSet::new();
+        for action in actions {
+            match action {
+                Action::Append { run, event } => {
+                    let log = self.log.entry(run).or_default();
+                    assert_eq!(event.seq, log.len() as u64 + 1, "I-11: no gaps");
+                    if let Event::StepDispatched { fence, .. } = &event.event {
+                        assert!(*fence > self.last_fence, "I-06: fences grow");
+                        assert!(self.fences.insert(*fence), "I-06: no fence is used twice");
+                        self.last_fence = *fence;
+                        dispatched.insert(*fence);
+                    }
+                    log.push(event);
+                }
+                Action::Dispatch { worker, assignment } => {
+                    assert!(
+                        dispatched.contains(&assignment.id.fence),
+                        "a claim is recorded before its order leaves"
+                    );
+                    self.check_inputs(&assignment);
+                    let twice = self.under_way.iter().any(|(_, other)| {
+                        other.id.run == assignment.id.run && other.id.step == assignment.id.step
+                    });
+                    assert!(!twice, "I-07: one attempt of a step at a time");
+                    self.under_way.push((worker, *assignment));
+                }
+                Action::CancelAttempt { id, .. } => self.cancels.push(id),
+                Action::RunEnded { run, status } => self.ended.push((run, status)),
+            }
+        }
+    }
+
+    /// I-04, I-14: every value that is handed out has been committed before, and nothing starts after a cancel.
+    fn check_inputs(&self, assignment: &Assignment) {
+        let log = &self.log[&assignment.id.run];
+        assert!(
+            !log.iter().any(|recorded| recorded.event == Event::RunCancelRequested),
+            "I-14: nothing starts after a cancel"
+        );
+        let plan = self.layouts[&assignment.id.run].plan();
+        let committed: Vec<&ValueRef> = log
+            .iter()
+            .filter_map(|recorded| match &recorded.event {
+                Event::StepSucceeded { outputs, .. } => Some(outputs),
+                _ => None,
+            })
+            .flatten()
+            .map(|output| &output.value)
+            .collect();
+        let literal = |value: &ValueRef| {
+            plan.steps
+                .iter()
+                .flat_map(|step| &step.inputs)
+                .any(|input| matches!(&input.source, Source::Value(literal) if literal == value))
+        };
+        for input in &assignment.inputs {
+            let values: Vec<&ValueRef> = match &input.value {
+                AssignedValue::One(value) => vec![value],
+                AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
+            };
+            for value in values {
+                assert!(committed.contains(&value) || literal(value), "I-04: {value:?} is not committed");
+            }
+        }
+    }
+
+    pub(crate) fn running(&self) -> Vec<&str> {
+        self.under_way.iter().map(|(_, assignment)| assignment.id.step.as_str()).collect()
+    }
+
+    pub(crate) fn take(&mut self, key: &str) -> Assignment {
+        let at = self.under_way.iter().position(|(_, assignment)| assignment.id.step.as_str() == key);
+        let at = at.unwrap_or_else(|| panic!("`{key}` is not under way, {:?} are", self.running()));
+        self.under_way.remove(at).1
+    }
+
+    pub(crate) fn report(&mut self, id: AttemptId, outcome: Outcome) {
+        let usage = Usage::default();
+        self.input(Input::Report(Report::Finished { id, outcome, usage }));
+    }
+
+    /// Ends the running attempt of a step.
+    pub(crate) fn finish(&mut self, key: &str, outcome: Outcome) -> Assignment {
+        let assignment = self.take(key);
+        self.report(assignment.id.clone(), outcome);
+        assignment
+    }
+
+    /// Ends it with a `result`.
+    pub(crate) fn done(&mut self, key: &str) -> Assignment {
+        self.finish(key, ok(vec![emit("result", None, 1)]))
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        self.engine.run(RUN).unwrap()
+    }
+
+    pub(crate) fn status(&self, key: &str) -> StepStatus {
+        self.run().step(&StepKey::new(key)).unwrap_or_else(|| panic!("no step {key}")).status()
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<(String, StepStatus)> {
+        let steps = self.run().steps();
+        steps.map(|step| (step.key().to_string(), step.status())).collect()
+    }
+
+    /// Drops the engine and starts another one from the log, with the same worker back under a new id.
+    pub(crate) fn restart(&mut self) {
+        self.term += 1;
+        self.engine = Engine::new(Settings { term: Term(self.term) });
+        self.under_way.clear();
+        for (run, layout) in self.layouts.clone() {
+            let events = self.log.get(&run).cloned().unwrap_or_default();
+            let digest = layout.plan().digest();
+            let actions = self.engine.recover(run, layout, digest, &events, self.now).unwrap();
+            self.act(actions);
+        }
+    }
+
+    pub(crate) fn fold(&self, run: RunId) -> Run {
+        Run::fold(run, self.layouts[&run].clone(), &self.log[&run]).unwrap()
+    }
+}

@@ -1,0 +1,115 @@
+//! What only a file can get wrong: locks, versions, missing folders, abrupt ends.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cofferdam_model::*;
+use cofferdam_runlog::*;
+
+fn new_run(n: u128) -> NewRun {
+    NewRun {
+        run: RunId(uuid::Uuid::from_u128(n)),
+        job: Name::key("job").unwrap(),
+        plan: b"plan".to_vec(),
+        digest: ValueDigest::of(b"plan"),
+        tags: BTreeMap::new(),
+        created_at: Timestamp(0),
+        idempotency_key: None,
+    }
+}
+
+fn words(error: &dyn std::error::Error, folder: &Path) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.replace(folder.to_str().unwrap(), "FOLDER")
+}
+
+#[tokio::test]
+async fn c_12_a_second_writer_is_refused_and_a_reader_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let first = Sqlite::open(&path).unwrap();
+    let run = first.create_run(new_run(1)).await.unwrap();
+    let refused = Sqlite::open(&path).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is in use by another cofferdam process; end it, or use another store");
+    let reader = Sqlite::open_read_only(&path).unwrap();
+    assert_eq!(reader.find("0").await.unwrap(), run);
+    let refused = reader.take_term().await.unwrap_err();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the store was opened for reading only");
+    drop(first);
+    // The lock file is still there, the lock is not.
+    Sqlite::open(&path).unwrap();
+}
+
+#[test]
+fn f_46_a_missing_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = Sqlite::open(&folder.path().join("nowhere/runs.db")).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the folder of the store `FOLDER/nowhere/runs.db` does not exist; make it, or name another place");
+    let refused = Sqlite::open_read_only(&folder.path().join("runs.db")).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"there is no store at `FOLDER/runs.db`; the first `cofferdam run` makes one");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn f_46_a_newer_schema_is_refused_and_the_file_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    drop(Sqlite::open(&path).unwrap());
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let before = std::fs::read(&path).unwrap();
+    for refused in [Sqlite::open(&path).err().unwrap(), Sqlite::open_read_only(&path).err().unwrap()] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 1; use a newer cofferdam");
+        }
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn f_46_a_file_that_is_no_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    std::fs::write(&path, "these are not the bytes of a database, but there are enough of them".repeat(99))
+        .unwrap();
+    let refused = Sqlite::open(&path).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"`FOLDER/runs.db` is not a store of cofferdam; name another file");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_the_files_were_copied_away_at_any_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let log = Sqlite::open(&path).unwrap();
+    let term = log.take_term().await.unwrap();
+    log.create_run(new_run(1)).await.unwrap();
+    let run = new_run(1).run;
+    for n in 0..20_u64 {
+        let event = Event::StepDispatched {
+            step: StepKey::new("a"),
+            attempt: 1,
+            fence: Fence(n),
+            worker: WorkerId(1),
+        };
+        let event = Recorded { seq: n + 1, at: Timestamp(n), event };
+        let batch = Batch { run, expected_seq: n, term, events: vec![event] };
+        log.append(vec![batch]).await.unwrap();
+        // What a process that starts after a kill finds: the file and its WAL, without a clean close.
+        let copy = folder.path().join(format!("copy{n}.db"));
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::copy(folder.path().join("runs.db-wal"), folder.path().join(format!("copy{n}.db-wal")))
+            .unwrap();
+        let recovered = Sqlite::open(&copy).unwrap();
+        assert_eq!(recovered.history(run, 1).await.unwrap().len() as u64, n + 1);
+        drop(recovered);
+        let db = rusqlite::Connection::open(&copy).unwrap();
+        let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+}

@@ -1,0 +1,336 @@
+//! The scheduler over a log in memory and workers that are two channels in a test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use cofferdam_model::*;
+use cofferdam_runlog::*;
+use cofferdam_scheduler::{Scheduler, Submission, Update, WorkerOffer, system_clock};
+use tokio::sync::mpsc;
+
+fn step(key: &str, after: &[u32]) -> PlanStep {
+    PlanStep {
+        key: StepKey::new(key),
+        library: LibraryDigest([7; 32]),
+        op: Name::new("op").unwrap(),
+        config: vec![],
+        inputs: vec![],
+        outputs: vec![],
+        after: after.iter().copied().map(StepIdx).collect(),
+        scope: vec![],
+        retry: RetryPolicy { max_retries: 1, delay: 0.02, ..RetryPolicy::NEVER },
+        limits: Limits::default(),
+        priority: 0,
+        tags: BTreeMap::new(),
+        resources: BTreeMap::new(),
+    }
+}
+
+fn submission(n: u128, steps: Vec<PlanStep>) -> Submission {
+    let plan = Plan {
+        version: PLAN_VERSION,
+        job: Name::new("job").unwrap(),
+        tags: BTreeMap::new(),
+        libraries: BTreeMap::new(),
+        steps,
+        max_concurrent: None,
+    };
+    Submission {
+        run: RunId(uuid::Uuid::from_u128(n)),
+        plan: Arc::new(plan),
+        tags: BTreeMap::new(),
+        idempotency_key: None,
+    }
+}
+
+/// A worker whose every move the test makes.
+struct Worker {
+    id: WorkerId,
+    orders: mpsc::Receiver<Vec<Order>>,
+    reports: mpsc::Sender<Vec<Report>>,
+    taken: Vec<Order>,
+}
+
+impl Worker {
+    async fn attach(scheduler: &Scheduler, slots: u32) -> Worker {
+        let (send_orders, orders) = mpsc::channel(8);
+        let (reports, receive_reports) = mpsc::channel(8);
+        let offer = WorkerOffer { slots, ..WorkerOffer::default() };
+        let id = scheduler.attach_worker(offer, send_orders, receive_reports).await.unwrap();
+        Worker { id, orders, reports, taken: vec![] }
+    }
+
+    async fn order(&mut self) -> Option<Order> {
+        while self.taken.is_empty() {
+            self.taken = self.orders.recv().await?;
+            self.taken.reverse();
+        }
+        self.taken.pop()
+    }
+
+    async fn assignment(&mut self) -> Assignment {
+        match self.order().await {
+            Some(Order::Run(assignment)) => *assignment,
+            other => panic!("expected an assignment, got {other:?}"),
+        }
+    }
+
+    async fn finish(&self, id: AttemptId, outcome: Outcome) {
+        let usage = Usage::default();
+        self.reports.send(vec![Report::Finished { id, outcome, usage }]).await.unwrap();
+    }
+
+    /// Succeeds with everything until `steps` have been done.
+    async fn work(&mut self, steps: usize) -> Vec<String> {
+        let mut done = vec![];
+        while done.len() < steps {
+            let assignment = self.assignment().await;
+            done.push(assignment.id.step.to_string());
+            self.finish(assignment.id, success()).await;
+        }
+        done
+    }
+}
+
+fn success() -> Outcome {
+    Outcome::Succeeded { outputs: vec![], metadata: vec![] }
+}
+
+fn failure() -> Outcome {
+    Outcome::Failed(Box::new(Failure::new(FailureKind::Op, "boom")))
+}
+
+async fn start(log: &Arc<dyn RunLog>) -> Scheduler {
+    Scheduler::start(log.clone(), system_clock()).await.unwrap()
+}
+
+fn memory() -> Arc<dyn RunLog> {
+    Arc::new(Memory::new())
+}
+
+fn claims(events: &[Recorded], key: &str) -> usize {
+    let is = |event: &Event| matches!(event, Event::StepDispatched { step, .. } if step.as_str() == key);
+    events.iter().filter(|recorded| is(&recorded.event)).count()
+}
+
+#[tokio::test]
+async fn a_run_is_driven_to_its_end_and_watched_from_its_first_event() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 2).await;
+    let run = scheduler.submit(submission(1, vec![step("a", &[]), step("b", &[0])])).await.unwrap();
+    let mut updates = scheduler.updates(run).await.unwrap();
+    let a = worker.assignment().await;
+    let line = LogLine {
+        at: Timestamp(1),
+        level: LogLevel::Info,
+        source: LogSource::Op,
+        message: "hello".to_owned(),
+        fields: vec![],
+    };
+    let logs = Report::Logs { id: a.id.clone(), lines: vec![line] };
+    worker.reports.send(vec![logs]).await.unwrap();
+    worker.finish(a.id, success()).await;
+    worker.work(1).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded, "also after the end");
+    let (mut events, mut lines) = (vec![], 0);
+    while let Some(update) = updates.next().await {
+        match update {
+            Update::Events(more) => events.extend(more.iter().cloned()),
+            Update::Logs(more) => lines += more.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(events, log.history(run, 1).await.unwrap(), "no event is missed or told twice");
+    assert_eq!(lines, 1);
+    assert_eq!(log.logs(run, LogFilter::default(), 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn g3_the_result_of_a_worker_that_was_given_up_is_refused() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let first = {
+        let mut first = Worker::attach(&scheduler, 1).await;
+        let run = scheduler.submit(submission(1, vec![step("a", &[])])).await.unwrap();
+        let assignment = first.assignment().await;
+        drop(first);
+        (run, assignment)
+    };
+    let (run, old) = first;
+    let mut second = Worker::attach(&scheduler, 1).await;
+    let new = second.assignment().await;
+    assert!(new.id.fence > old.id.fence);
+    assert_eq!(new.id.attempt, 2);
+    second.finish(old.id, failure()).await;
+    second.finish(new.id, success()).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+    let events = log.history(run, 1).await.unwrap();
+    assert!(!events.iter().any(|recorded| matches!(recorded.event, Event::StepFailed { .. })));
+}
+
+#[tokio::test]
+async fn g1_another_scheduler_resumes_from_the_log_and_re_runs_no_committed_step() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let steps = vec![step("a", &[]), step("b", &[0]), step("c", &[1])];
+    let run = scheduler.submit(submission(1, steps)).await.unwrap();
+    worker.work(1).await;
+    let under_way = worker.assignment().await;
+    assert_eq!(under_way.id.step.as_str(), "b");
+    drop(scheduler);
+
+    let scheduler = start(&log).await;
+    assert_eq!(log.unfinished().await.unwrap(), [run]);
+    scheduler.resume(run).await.unwrap();
+    scheduler.resume(run).await.unwrap();
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let b = worker.assignment().await;
+    assert!(b.id.fence > under_way.id.fence, "I-06: fences grow across restarts");
+    worker.finish(under_way.id, failure()).await;
+    worker.finish(b.id, success()).await;
+    worker.work(1).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+    let events = log.history(run, 1).await.unwrap();
+    assert_eq!([claims(&events, "a"), claims(&events, "b"), claims(&events, "c")], [1, 2, 1]);
+    let lost = events.iter().filter(|recorded| matches!(recorded.event, Event::StepLost { .. }));
+    assert_eq!(lost.count(), 1);
+}
+
+#[tokio::test]
+async fn c8_a_retry_comes_when_its_time_has_come() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let run = scheduler.submit(submission(1, vec![step("a", &[])])).await.unwrap();
+    let first = worker.assignment().await;
+    worker.finish(first.id, failure()).await;
+    let second = worker.assignment().await;
+    assert_eq!(second.id.attempt, 2);
+    worker.finish(second.id, failure()).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Failed);
+}
+
+#[tokio::test]
+async fn cancel_reaches_the_worker_and_the_run_ends_with_its_last_attempt() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let run = scheduler.submit(submission(1, vec![step("a", &[]), step("b", &[])])).await.unwrap();
+    let a = worker.assignment().await;
+    scheduler.cancel(run).await.unwrap();
+    let Some(Order::Cancel(id)) = worker.order().await else {
+        panic!("expected an order to cancel");
+    };
+    assert_eq!(id, a.id);
+    assert_eq!(log.summary(run).await.unwrap().status, RunStatus::Cancelling);
+    let cancelled = Outcome::Failed(Box::new(Failure::new(FailureKind::Cancelled, "cancelled")));
+    worker.finish(id, cancelled).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Cancelled);
+    assert_eq!(log.summary(run).await.unwrap().steps.cancelled, 2);
+}
+
+#[tokio::test]
+async fn g9_a_second_submission_with_the_same_key_starts_nothing() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let keyed =
+        |n| Submission { idempotency_key: Some("tick-1".to_owned()), ..submission(n, vec![step("a", &[])]) };
+    let first = scheduler.submit(keyed(1)).await.unwrap();
+    assert_eq!(scheduler.submit(keyed(2)).await.unwrap(), first);
+    let mut worker = Worker::attach(&scheduler, 4).await;
+    worker.work(1).await;
+    scheduler.wait(first).await.unwrap();
+    assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 1);
+}
+
+/// A log whose appends fail on command.
+struct Failing {
+    inner: Memory,
+    broken: AtomicBool,
+}
+
+#[async_trait]
+impl RunLog for Failing {
+    async fn take_term(&self) -> Result<Term, Error> {
+        self.inner.take_term().await
+    }
+    async fn create_run(&self, run: NewRun) -> Result<RunId, Error> {
+        self.inner.create_run(run).await
+    }
+    async fn append(&self, batches: Vec<Batch>) -> Result<(), AppendError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(Error::Closed.into());
+        }
+        self.inner.append(batches).await
+    }
+    async fn append_logs(&self, records: Vec<LogRecord>) -> Result<(), Error> {
+        self.inner.append_logs(records).await
+    }
+    async fn events(&self, run: RunId, from_seq: u64, limit: usize) -> Result<Vec<Recorded>, Error> {
+        self.inner.events(run, from_seq, limit).await
+    }
+    async fn logs(
+        &self,
+        run: RunId,
+        filter: LogFilter,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredLog>, Error> {
+        self.inner.logs(run, filter, from, limit).await
+    }
+    async fn plan(&self, run: RunId) -> Result<Vec<u8>, Error> {
+        self.inner.plan(run).await
+    }
+    async fn summary(&self, run: RunId) -> Result<RunSummary, Error> {
+        self.inner.summary(run).await
+    }
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, Error> {
+        self.inner.runs(filter).await
+    }
+    async fn unfinished(&self) -> Result<Vec<RunId>, Error> {
+        self.inner.unfinished().await
+    }
+    async fn find(&self, prefix: &str) -> Result<RunId, FindError> {
+        self.inner.find(prefix).await
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_dispatched_that_is_not_durable() {
+    let failing = Arc::new(Failing { inner: Memory::new(), broken: AtomicBool::new(false) });
+    let log: Arc<dyn RunLog> = failing.clone();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let run = scheduler.submit(submission(1, vec![step("a", &[]), step("b", &[0])])).await.unwrap();
+    let a = worker.assignment().await;
+    failing.broken.store(true, Ordering::SeqCst);
+    worker.finish(a.id, success()).await;
+    let stopped = scheduler.wait(run).await.unwrap_err();
+    insta::assert_snapshot!(stopped, @"the scheduler has stopped: it could not write to the run log: the run log's writer has ended");
+    assert!(worker.order().await.is_none(), "`b` must not be dispatched");
+    let events = log.history(run, 1).await.unwrap();
+    assert!(!events.iter().any(|recorded| matches!(recorded.event, Event::StepSucceeded { .. })));
+}
+
+#[tokio::test]
+async fn i_21_a_scheduler_that_was_replaced_stops_and_changes_nothing() {
+    let log = memory();
+    let old = start(&log).await;
+    let mut worker = Worker::attach(&old, 1).await;
+    let run = old.submit(submission(1, vec![step("a", &[]), step("b", &[0])])).await.unwrap();
+    let a = worker.assignment().await;
+    let new = start(&log).await;
+    worker.finish(a.id, success()).await;
+    let stopped = old.wait(run).await.unwrap_err();
+    insta::assert_snapshot!(stopped, @"the scheduler has stopped: it could not write to the run log: term 1 has passed, the store is in term 2: another scheduler has taken over");
+    let mut other = Worker::attach(&new, 1).await;
+    assert_ne!(worker.id, other.id, "worker ids are not used again");
+    new.resume(run).await.unwrap();
+    let again = other.assignment().await;
+    assert_eq!(again.id.attempt, 2);
+}
