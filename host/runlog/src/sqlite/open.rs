@@ -110,7 +110,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name));
-    let file = opened.map_err(|source| Error::Open { what: "lock", path: path.to_owned(), source })?;
+    let file = opened.map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::MissingFolder { path: path.to_owned() },
+        _ => Error::Open { what: "lock", path: path.to_owned(), source },
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
