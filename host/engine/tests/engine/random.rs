@@ -42,7 +42,7 @@ fn build(shapes: &[Shape]) -> Plan {
     for (at, shape) in shapes.iter().enumerate() {
         let mut step = step(&format!("s{at}"));
         step.outputs = vec![declared("result", !shape.optional, false)];
-        if shape.kind % 3 == 0 {
+        if shape.kind.is_multiple_of(3) {
             step.outputs.push(declared("parts", !shape.optional, true));
         }
         step.priority = shape.priority;
@@ -118,7 +118,7 @@ fn happen(world: &mut World, byte: u8, serial: &mut u8) {
         world.join(WorkerId(world.term * 1000), 3, &[]);
         return;
     }
-    if byte % 5 == 0 {
+    if byte.is_multiple_of(5) {
         world.finish(&key, fail());
         return;
     }
@@ -128,7 +128,7 @@ fn happen(world: &mut World, byte: u8, serial: &mut u8) {
         let n_keys = byte % 4;
         if output.dynamic {
             emitted.extend((0..n_keys).map(|n| emit(output.name.as_str(), Some(&format!("k{n}")), *serial)));
-        } else if output.required || byte % 3 != 0 {
+        } else if output.required || !byte.is_multiple_of(3) {
             emitted.push(emit(output.name.as_str(), None, *serial));
         }
     }
