@@ -48,7 +48,6 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::GC_TYPES)
     .union(WasmFeatures::COMPONENT_MODEL);
 
 /// Features that are refused by name.
@@ -56,13 +55,10 @@ const REFUSED: [(WasmFeatures, &str); 14] = [
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::MEMORY64, "memory64"),
     (WasmFeatures::EXCEPTIONS, "exceptions"),
-    (
-        WasmFeatures::LEGACY_EXCEPTIONS.union(WasmFeatures::EXCEPTIONS),
-        "legacy exceptions",
-    ),
+    (WasmFeatures::LEGACY_EXCEPTIONS.union(WasmFeatures::EXCEPTIONS), "legacy exceptions"),
     (WasmFeatures::FUNCTION_REFERENCES, "function references"),
     (
-        WasmFeatures::FUNCTION_REFERENCES.union(WasmFeatures::GC),
+        WasmFeatures::FUNCTION_REFERENCES.union(WasmFeatures::GC).union(WasmFeatures::GC_TYPES),
         "garbage collection",
     ),
     (WasmFeatures::MULTI_MEMORY, "multiple memories in one module"),
@@ -70,20 +66,15 @@ const REFUSED: [(WasmFeatures, &str); 14] = [
     (
         WasmFeatures::STACK_SWITCHING
             .union(WasmFeatures::FUNCTION_REFERENCES)
+            .union(WasmFeatures::GC_TYPES)
             .union(WasmFeatures::EXCEPTIONS),
         "stack switching",
     ),
     (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes"),
     (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic"),
-    (
-        WasmFeatures::SHARED_EVERYTHING_THREADS.union(WasmFeatures::THREADS),
-        "shared everything",
-    ),
+    (WasmFeatures::SHARED_EVERYTHING_THREADS.union(WasmFeatures::THREADS), "shared everything"),
     (WasmFeatures::MEMORY_CONTROL, "memory control"),
-    (
-        WasmFeatures::CM_ASYNC.union(WasmFeatures::CM_MORE_ASYNC_BUILTINS),
-        "component-model async",
-    ),
+    (WasmFeatures::CM_ASYNC.union(WasmFeatures::CM_MORE_ASYNC_BUILTINS), "component-model async"),
 ];
 
 /// A component that may be compiled.
@@ -104,20 +95,13 @@ pub fn admit(component: &[u8]) -> Result<Admitted, Refusal> {
     let types = validate(component)?;
     check_world(&census, types.as_ref())?;
     check_imports(&census)?;
-    Ok(Admitted {
-        imports: census.root_imports,
-        exports: census.root_exports,
-    })
+    Ok(Admitted { imports: census.root_imports, exports: census.root_exports })
 }
 
 /// Looks at the first bytes only.
 fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
     if bytes.len() as u64 > LIBRARY_BYTES_MAX {
-        return Err(Refusal::TooLarge {
-            what: "bytes",
-            found: bytes.len() as u64,
-            max: LIBRARY_BYTES_MAX,
-        });
+        return Err(Refusal::TooLarge { what: "bytes", found: bytes.len() as u64, max: LIBRARY_BYTES_MAX });
     }
     let found = if Parser::is_component(bytes) {
         return Ok(());
@@ -140,9 +124,7 @@ fn check_kind(bytes: &[u8]) -> Result<(), Refusal> {
     } else {
         "unknown bytes"
     };
-    Err(Refusal::NotAComponent {
-        found: found.to_owned(),
-    })
+    Err(Refusal::NotAComponent { found: found.to_owned() })
 }
 
 /// What is counted on one pass over the sections.
@@ -171,16 +153,12 @@ impl Census {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     for import in section.clone() {
-                        census
-                            .root_imports
-                            .push(import.map_err(malformed)?.name.name.to_owned());
+                        census.root_imports.push(import.map_err(malformed)?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     for export in section.clone() {
-                        census
-                            .root_exports
-                            .push(export.map_err(malformed)?.name.name.to_owned());
+                        census.root_exports.push(export.map_err(malformed)?.name.name.to_owned());
                     }
                 }
                 _ => {}
@@ -234,22 +212,14 @@ impl Census {
 fn check_body(body: &FunctionBody<'_>) -> Result<(), Refusal> {
     let found = body.range().len() as u64;
     if found > BODY_BYTES_MAX {
-        return Err(Refusal::TooLarge {
-            what: "bytes in one function",
-            found,
-            max: BODY_BYTES_MAX,
-        });
+        return Err(Refusal::TooLarge { what: "bytes in one function", found, max: BODY_BYTES_MAX });
     }
     let mut locals = 0_u64;
     for entry in body.get_locals_reader().map_err(malformed)? {
         locals += u64::from(entry.map_err(malformed)?.0);
     }
     if locals > LOCALS_MAX {
-        return Err(Refusal::TooLarge {
-            what: "locals in one function",
-            found: locals,
-            max: LOCALS_MAX,
-        });
+        return Err(Refusal::TooLarge { what: "locals in one function", found: locals, max: LOCALS_MAX });
     }
     Ok(())
 }
@@ -261,25 +231,17 @@ fn validate(component: &[u8]) -> Result<wasmparser::types::Types, Refusal> {
         Err(error) => error,
     };
     let culprit = REFUSED.iter().find(|(feature, _)| {
-        Validator::new_with_features(FEATURES.union(*feature))
-            .validate_all(component)
-            .is_ok()
+        Validator::new_with_features(FEATURES.union(*feature)).validate_all(component).is_ok()
     });
     Err(match culprit {
-        Some((_, feature)) => Refusal::Feature {
-            feature,
-            message: error.message().to_owned(),
-        },
+        Some((_, feature)) => Refusal::Feature { feature, message: error.message().to_owned() },
         None => malformed(error),
     })
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
-    let offset = usize::try_from(error.offset()).unwrap_or(usize::MAX);
-    Refusal::Malformed {
-        offset,
-        message: error.message().to_owned(),
-    }
+    let offset = error.offset();
+    Refusal::Malformed { offset, message: error.message().to_owned() }
 }
 
 /// Is it one of our libraries?
@@ -291,47 +253,28 @@ fn check_world(census: &Census, types: TypesRef<'_>) -> Result<(), Refusal> {
     };
     let interface = format!("{OPS}@{OPS_VERSION}0");
     let Some(export) = census.root_exports.iter().find(is_ops) else {
-        return Err(Refusal::World {
-            missing: vec![format!("the export `{interface}`")],
-        });
+        return Err(Refusal::World { missing: vec![format!("the export `{interface}`")] });
     };
     let exported = match types.component_item_for_export(export).map(|item| item.ty) {
         Some(ComponentEntityType::Instance(id)) => &types[id].exports,
         _ => {
-            return Err(Refusal::World {
-                missing: vec![format!("the interface `{interface}`")],
-            });
+            return Err(Refusal::World { missing: vec![format!("the interface `{interface}`")] });
         }
     };
     let missing: Vec<String> = OPS_FUNCTIONS
         .iter()
         .filter(|function| {
-            !matches!(
-                exported.get(**function).map(|item| item.ty),
-                Some(ComponentEntityType::Func(_))
-            )
+            !matches!(exported.get(**function).map(|item| item.ty), Some(ComponentEntityType::Func(_)))
         })
         .map(|function| format!("the function `{function}` of `{export}`"))
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::World { missing })
-    }
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::World { missing }) }
 }
 
 fn check_imports(census: &Census) -> Result<(), Refusal> {
-    let unknown: Vec<String> = census
-        .root_imports
-        .iter()
-        .filter(|name| !is_offered(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
-    if unknown.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::Imports { unknown })
-    }
+    let unknown: Vec<String> =
+        census.root_imports.iter().filter(|name| !is_offered(name)).map(|name| format!("`{name}`")).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Refusal::Imports { unknown }) }
 }
 
 /// Versions are compatible as semver says: the same `0.x`.
@@ -339,7 +282,5 @@ fn is_offered(import: &str) -> bool {
     let Some((interface, version)) = import.split_once('@') else {
         return false;
     };
-    OFFERED
-        .iter()
-        .any(|(name, track)| *name == interface && version.starts_with(track))
+    OFFERED.iter().any(|(name, track)| *name == interface && version.starts_with(track))
 }

@@ -55,9 +55,6 @@ impl From<MetadataEntry> for model::MetadataEntry {
             MetadataValue::Table(text) => model::MetadataValue::Table(text),
             MetadataValue::Timestamp(text) => model::MetadataValue::Timestamp(text),
         };
-        model::MetadataEntry {
-            name: entry.name,
-            value,
-        }
+        model::MetadataEntry { name: entry.name, value }
     }
 }

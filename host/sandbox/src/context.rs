@@ -17,11 +17,7 @@ impl Host for State {
             attempt: self.id.attempt,
             idempotency_key: format!("{}/{}", self.id.run, self.id.step),
             partition: self.tags.get("partition").cloned(),
-            tags: self
-                .tags
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            tags: self.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         })
     }
 
@@ -35,15 +31,13 @@ impl Host for State {
 
     fn log(&mut self, level: Level, message: String, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
         self.called()?;
-        self.log
-            .line(&mut *self.io, LogSource::Op, level.into(), message, fields);
+        self.log.line(&mut *self.io, LogSource::Op, level.into(), message, fields);
         Ok(())
     }
 
     fn progress(&mut self, done: u64, total: Option<u64>, message: String) -> wasmtime::Result<()> {
         self.called()?;
-        self.log
-            .progress(&mut *self.io, Progress { done, total, message });
+        self.log.progress(&mut *self.io, Progress { done, total, message });
         Ok(())
     }
 

@@ -26,10 +26,7 @@ const QUOTE_BYTES_MAX: usize = 100;
 /// Checks everything; the first thing that is wrong refuses the library.
 pub(crate) fn accept(spec: types::LibrarySpec) -> Result<LibrarySpec, Failure> {
     if spec.ops.len() > OPS_MAX {
-        return Err(library(format!(
-            "describes {} ops, at most {OPS_MAX} are allowed",
-            spec.ops.len()
-        )));
+        return Err(library(format!("describes {} ops, at most {OPS_MAX} are allowed", spec.ops.len())));
     }
     let mut names = BTreeSet::new();
     let mut ops = Vec::with_capacity(spec.ops.len());
@@ -51,33 +48,17 @@ fn op(op: types::OpSpec) -> Result<OpSpec, Failure> {
     let name = name("an op", &op.name)?;
     let place = format!("op `{name}`");
     if op.inputs.len() > PORTS_MAX || op.outputs.len() > PORTS_MAX {
-        return Err(library(format!(
-            "{place} has more than {PORTS_MAX} inputs or outputs"
-        )));
+        return Err(library(format!("{place} has more than {PORTS_MAX} inputs or outputs")));
     }
-    let inputs = op
-        .inputs
-        .into_iter()
-        .map(|spec| input(&place, spec))
-        .collect::<Result<Vec<_>, _>>()?;
-    let outputs = op
-        .outputs
-        .into_iter()
-        .map(|spec| output(&place, spec))
-        .collect::<Result<Vec<_>, _>>()?;
+    let inputs = op.inputs.into_iter().map(|spec| input(&place, spec)).collect::<Result<Vec<_>, _>>()?;
+    let outputs = op.outputs.into_iter().map(|spec| output(&place, spec)).collect::<Result<Vec<_>, _>>()?;
     unique(&place, "input", inputs.iter().map(|spec| &spec.name))?;
     unique(&place, "output", outputs.iter().map(|spec| &spec.name))?;
     let config_schema = match op.config_schema {
         Some(text) => Some(schema(&format!("the config of {place}"), &text)?),
         None => None,
     };
-    Ok(OpSpec {
-        name,
-        doc: op.doc,
-        inputs,
-        outputs,
-        config_schema,
-    })
+    Ok(OpSpec { name, doc: op.doc, inputs, outputs, config_schema })
 }
 
 fn input(op: &str, spec: types::InputSpec) -> Result<InputSpec, Failure> {
@@ -127,9 +108,7 @@ fn name(what: &str, text: &str) -> Result<Name, Failure> {
 fn media_type(place: &str, text: String) -> Result<String, Failure> {
     if text == "*/*"
         || is_media_type(&text)
-        || text
-            .strip_suffix("/*")
-            .is_some_and(|kind| is_media_type(&format!("{kind}/x")))
+        || text.strip_suffix("/*").is_some_and(|kind| is_media_type(&format!("{kind}/x")))
     {
         return Ok(text);
     }
@@ -151,14 +130,10 @@ fn schema(place: &str, text: &str) -> Result<Json, Failure> {
     let schema: Json = serde_json::from_str(text)
         .map_err(|error| library(format!("the schema of {place} is not JSON")).because(error))?;
     if !(schema.is_object() || schema.is_boolean()) {
-        return Err(library(format!(
-            "the schema of {place} is neither an object nor `true` or `false`"
-        )));
+        return Err(library(format!("the schema of {place} is neither an object nor `true` or `false`")));
     }
     if depth(&schema) > SCHEMA_DEPTH_MAX {
-        return Err(library(format!(
-            "the schema of {place} is nested deeper than {SCHEMA_DEPTH_MAX}"
-        )));
+        return Err(library(format!("the schema of {place} is nested deeper than {SCHEMA_DEPTH_MAX}")));
     }
     Ok(schema)
 }

@@ -13,11 +13,7 @@ pub enum Refusal {
     #[error("uses {feature}, which Cofferdam does not run: {message}")]
     Feature { feature: &'static str, message: String },
     #[error("too large: {found} {what}, at most {max} are allowed")]
-    TooLarge {
-        what: &'static str,
-        found: u64,
-        max: u64,
-    },
+    TooLarge { what: &'static str, found: u64, max: u64 },
     #[error("does not export the world `cofferdam:op/library`: missing {}", .missing.join(", "))]
     World { missing: Vec<String> },
     #[error("imports what is not offered: {}", .unknown.join(", "))]

@@ -17,6 +17,16 @@ const FRAME_BYTES_MAX: usize = 256;
 /// Causes that are kept.
 const CAUSES_MAX: usize = 32;
 
+/// Context of an error from before the guest's function was called.
+#[derive(Debug)]
+pub(crate) struct Instantiating;
+
+impl std::fmt::Display for Instantiating {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("while the library was instantiated")
+    }
+}
+
 /// The op said itself that it failed. Its words are cut, never parsed.
 pub(crate) fn returned(failure: types::Failure) -> Failure {
     let mut metadata = Metadata::default();
@@ -42,9 +52,7 @@ pub(crate) fn ended(state: &State, error: &wasmtime::Error, timeout: Option<Dura
     }
     if matches!(failure.kind, FailureKind::Trap | FailureKind::Memory) {
         let words = state.log.last_words().iter();
-        failure
-            .causes
-            .extend(words.map(|line| format!("stderr: {}", cut(line.clone(), MESSAGE_BYTES_MAX))));
+        failure.causes.extend(words.map(|line| format!("stderr: {}", cut(line.clone(), MESSAGE_BYTES_MAX))));
     }
     failure
 }
@@ -83,19 +91,16 @@ fn explain(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) ->
         let max = human_bytes(CALL_BYTES_MAX as u64);
         // On the way into the host the guest's frames are on the stack; when it has returned there are none.
         return if error.downcast_ref::<WasmBacktrace>().is_some() {
-            Failure::new(
-                Kind::HostCalls,
-                format!("handed over more than {max} in one call into the host"),
-            )
+            Failure::new(Kind::HostCalls, format!("handed over more than {max} in one call into the host"))
         } else {
             let message = format!("returned more than {max} at once; write large outputs through a writer");
             Failure::new(Kind::OutputLimit, message)
         };
     }
-    Failure::new(
-        Kind::Trap,
-        format!("broke the rules of the component model: {}", error.root_cause()),
-    )
+    if error.downcast_ref::<Instantiating>().is_some() {
+        return library(format!("does not fit the world `cofferdam:op/library`: {}", error.root_cause()));
+    }
+    Failure::new(Kind::Trap, format!("broke the rules of the component model: {}", error.root_cause()))
 }
 
 /// wasmtime's words begin with `wasm trap:` for some.
@@ -141,8 +146,5 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
 
 /// A failure before or around the guest, for which trying again with the same bytes makes no sense.
 pub(crate) fn library(message: impl Into<String>) -> Failure {
-    Failure {
-        retry: RetryAdvice::Never,
-        ..Failure::new(FailureKind::Library, message)
-    }
+    Failure { retry: RetryAdvice::Never, ..Failure::new(FailureKind::Library, message) }
 }

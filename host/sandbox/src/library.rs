@@ -67,7 +67,6 @@ impl Library {
         store.set_hostcall_fuel(DESCRIBE_BYTES_MAX);
         let _running = self.ticker.running();
         let called = self
-            .exports
             .instantiate(&mut store)
             .and_then(|exports| exports.cofferdam_op_ops().call_describe(&mut store));
         match called {
@@ -88,46 +87,20 @@ impl Library {
     pub fn run(&self, attempt: Attempt, io: Box<dyn StepIo>) -> Ended {
         let started = Instant::now();
         if attempt.limits.fuel.is_some() && !self.counts_fuel {
-            let result = Err(failure::library(
-                "has a fuel limit, but this sandbox does not count fuel",
-            ));
-            return Ended {
-                result,
-                usage: Usage::default(),
-                io,
-            };
+            let result = Err(failure::library("has a fuel limit, but this sandbox does not count fuel"));
+            return Ended { result, usage: Usage::default(), io };
         }
-        let Attempt {
-            id,
-            op,
-            config,
-            inputs,
-            outputs,
-            limits,
-            tags,
-            seed,
-        } = attempt;
+        let Attempt { id, op, config, inputs, outputs, limits, tags, seed } = attempt;
         let mut inline_bytes = 0;
         let mut stored = BTreeMap::new();
-        let inputs = inputs
-            .into_iter()
-            .map(|input| lower(input, &mut stored, &mut inline_bytes))
-            .collect();
-        let purpose = Purpose {
-            id,
-            tags,
-            seed,
-            limits: &limits,
-            stored,
-        };
+        let inputs = inputs.into_iter().map(|input| lower(input, &mut stored, &mut inline_bytes)).collect();
+        let purpose = Purpose { id, tags, seed, limits: &limits, stored };
         let mut store = self.store(purpose, io);
         store.data_mut().input_bytes = inline_bytes;
         let running = self.ticker.running();
-        let called = self.exports.instantiate(&mut store).and_then(|exports: Exports| {
+        let called = self.instantiate(&mut store).and_then(|exports: Exports| {
             let invocation = types::Invocation { config, inputs };
-            exports
-                .cofferdam_op_ops()
-                .call_run(&mut store, op.as_str(), &invocation)
+            exports.cofferdam_op_ops().call_run(&mut store, op.as_str(), &invocation)
         });
         drop(running);
         let result = match called {
@@ -136,6 +109,10 @@ impl Library {
             Err(error) => Err(failure::ended(store.data(), &error, limits.timeout)),
         };
         self.end(store, &limits, started, result)
+    }
+
+    fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+        self.exports.instantiate(store).map_err(|error| error.context(failure::Instantiating))
     }
 
     /// Arms the limits before anything of the guest runs: its start function is guest code too.
@@ -156,9 +133,7 @@ impl Library {
             }
         });
         if self.counts_fuel {
-            store
-                .set_fuel(fuel.unwrap_or(u64::MAX))
-                .expect("this engine counts fuel");
+            store.set_fuel(fuel.unwrap_or(u64::MAX)).expect("this engine counts fuel");
         }
         store
     }
@@ -186,9 +161,7 @@ impl Library {
         started: Instant,
         mut result: Result<Completion, Failure>,
     ) -> Ended {
-        let fuel = limits
-            .fuel
-            .map(|budget| budget - store.get_fuel().unwrap_or(0).min(budget));
+        let fuel = limits.fuel.map(|budget| budget - store.get_fuel().unwrap_or(0).min(budget));
         let mut state = store.into_data();
         if let Err(failure) = &mut result
             && failure.metadata.is_empty()
@@ -205,11 +178,7 @@ impl Library {
             host_calls: state.host_calls,
             log_lines_dropped: state.log.lines_dropped,
         };
-        Ended {
-            result,
-            usage,
-            io: state.io,
-        }
+        Ended { result, usage, io: state.io }
     }
 }
 
@@ -241,10 +210,7 @@ fn lower(input: Input, stored: &mut BTreeMap<u32, u64>, inline_bytes: &mut u64) 
         InputValue::One(one) => types::InputValue::One(value(one)),
         InputValue::Many(many) => types::InputValue::Many(
             many.into_iter()
-                .map(|(key, element)| types::Element {
-                    key: key.map(String::from),
-                    value: value(element),
-                })
+                .map(|(key, element)| types::Element { key: key.map(String::from), value: value(element) })
                 .collect(),
         ),
     };

@@ -51,10 +51,7 @@ impl Limiter {
                 human_bytes(self.memory_bytes_peak)
             ),
             Refused::Table { asked } => {
-                format!(
-                    "out of table space: asked {asked} elements, cap {}",
-                    self.table_elements_max
-                )
+                format!("out of table space: asked {asked} elements, cap {}", self.table_elements_max)
             }
         })
     }
@@ -67,9 +64,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let asked = self
-            .memory_bytes
-            .saturating_add((desired - current.min(desired)) as u64);
+        let asked = self.memory_bytes.saturating_add((desired - current.min(desired)) as u64);
         if asked > self.memory_bytes_max {
             self.refused = Some(Refused::Memory { asked });
             return Ok(false);
@@ -88,9 +83,7 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let asked = self
-            .table_elements
-            .saturating_add((desired - current.min(desired)) as u64);
+        let asked = self.table_elements.saturating_add((desired - current.min(desired)) as u64);
         if asked > self.table_elements_max {
             self.refused = Some(Refused::Table { asked });
             return Ok(false);
@@ -123,20 +116,11 @@ mod tests {
 
     #[test]
     fn h_017_memories_are_summed_over_the_store() {
-        let mut limiter = Limiter::new(&Limits {
-            memory_bytes_max: 64 * MIB as u64,
-            ..Limits::default()
-        });
+        let mut limiter = Limiter::new(&Limits { memory_bytes_max: 64 * MIB as u64, ..Limits::default() });
         assert!(limiter.memory_growing(0, 40 * MIB, None).unwrap());
-        assert!(
-            !limiter.memory_growing(0, 40 * MIB, None).unwrap(),
-            "a second memory is counted too"
-        );
+        assert!(!limiter.memory_growing(0, 40 * MIB, None).unwrap(), "a second memory is counted too");
         assert!(limiter.memory_growing(0, 24 * MIB, None).unwrap());
-        assert_eq!(
-            limiter.explain().unwrap(),
-            "out of memory: asked 80 MiB, cap 64 MiB, peak 64 MiB"
-        );
+        assert_eq!(limiter.explain().unwrap(), "out of memory: asked 80 MiB, cap 64 MiB, peak 64 MiB");
     }
 
     #[test]

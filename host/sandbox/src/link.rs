@@ -119,40 +119,31 @@ fn state<'a>(cx: &'a mut Cx<'_>) -> Result<&'a mut State> {
 
 /// A resource whose handles carry no state of ours.
 fn stateless<T: 'static>(instance: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
-    instance.resource(name, ResourceType::host::<T>(), |mut cx, _| {
-        state(&mut cx).map(drop)
-    })
+    instance.resource(name, ResourceType::host::<T>(), |mut cx, _| state(&mut cx).map(drop))
 }
 
 fn io(linker: &mut Linker<State>) -> Result<()> {
     let mut error = wasi(linker, "io/error")?;
     stateless::<StreamFailure>(&mut error, "error")?;
-    error.func_wrap(
-        "[method]error.to-debug-string",
-        |_, (_,): (Resource<StreamFailure>,)| Ok((String::new(),)),
-    )?;
+    error.func_wrap("[method]error.to-debug-string", |_, (_,): (Resource<StreamFailure>,)| {
+        Ok((String::new(),))
+    })?;
 
     let mut poll = wasi(linker, "io/poll")?;
     poll.resource("pollable", ResourceType::host::<Pollable>(), |mut cx, rep| {
         state(&mut cx)?.table.delete(Resource::<Pollable>::new_own(rep))?;
         Ok(())
     })?;
-    poll.func_wrap(
-        "[method]pollable.ready",
-        |mut cx, (pollable,): (Resource<Pollable>,)| {
-            let state = state(&mut cx)?;
-            Ok((state.table.get(&pollable)?.at <= state.clock.peek(),))
-        },
-    )?;
-    poll.func_wrap(
-        "[method]pollable.block",
-        |mut cx, (pollable,): (Resource<Pollable>,)| {
-            let state = state(&mut cx)?;
-            let at = state.table.get(&pollable)?.at;
-            state.clock.advance_to(at);
-            Ok(())
-        },
-    )?;
+    poll.func_wrap("[method]pollable.ready", |mut cx, (pollable,): (Resource<Pollable>,)| {
+        let state = state(&mut cx)?;
+        Ok((state.table.get(&pollable)?.at <= state.clock.peek(),))
+    })?;
+    poll.func_wrap("[method]pollable.block", |mut cx, (pollable,): (Resource<Pollable>,)| {
+        let state = state(&mut cx)?;
+        let at = state.table.get(&pollable)?.at;
+        state.clock.advance_to(at);
+        Ok(())
+    })?;
     poll.func_wrap("poll", |mut cx, (pollables,): (Vec<Resource<Pollable>>,)| {
         let state = state(&mut cx)?;
         let mut times = Vec::with_capacity(pollables.len());
@@ -164,10 +155,7 @@ fn io(linker: &mut Linker<State>) -> Result<()> {
         };
         state.clock.advance_to(*first);
         let now = state.clock.peek();
-        let ready = (0_u32..)
-            .zip(times)
-            .filter(|(_, at)| *at <= now)
-            .map(|(index, _)| index);
+        let ready = (0_u32..).zip(times).filter(|(_, at)| *at <= now).map(|(index, _)| index);
         Ok((ready.collect::<Vec<u32>>(),))
     })?;
 
@@ -202,33 +190,25 @@ fn input_stream(streams: &mut LinkerInstance<'_, State>) -> Result<()> {
             },
         )?;
     }
-    streams.func_wrap(
-        "[method]input-stream.subscribe",
-        |mut cx, (_,): (Resource<InputStream>,)| ready(state(&mut cx)?),
-    )
+    streams.func_wrap("[method]input-stream.subscribe", |mut cx, (_,): (Resource<InputStream>,)| {
+        ready(state(&mut cx)?)
+    })
 }
 
 type Written = Result<(Result<(), StreamError>,)>;
 
 fn print(state: &mut State, stream: &Resource<OutputStream>, bytes: &[u8]) -> Written {
-    let source = if stream.rep() == STDERR {
-        LogSource::Stderr
-    } else {
-        LogSource::Stdout
-    };
+    let source = if stream.rep() == STDERR { LogSource::Stderr } else { LogSource::Stdout };
     state.log.print(&mut *state.io, source, bytes);
     Ok((Ok(()),))
 }
 
 /// Takes everything at once.
 fn output_stream(streams: &mut LinkerInstance<'_, State>) -> Result<()> {
-    streams.func_wrap(
-        "[method]output-stream.check-write",
-        |mut cx, (_,): (Resource<OutputStream>,)| {
-            state(&mut cx)?;
-            Ok((Ok::<u64, StreamError>(STREAM_BYTES),))
-        },
-    )?;
+    streams.func_wrap("[method]output-stream.check-write", |mut cx, (_,): (Resource<OutputStream>,)| {
+        state(&mut cx)?;
+        Ok((Ok::<u64, StreamError>(STREAM_BYTES),))
+    })?;
     for name in ["write", "blocking-write-and-flush"] {
         streams.func_wrap(
             &format!("[method]output-stream.{name}"),
@@ -264,10 +244,9 @@ fn output_stream(streams: &mut LinkerInstance<'_, State>) -> Result<()> {
             },
         )?;
     }
-    streams.func_wrap(
-        "[method]output-stream.subscribe",
-        |mut cx, (_,): (Resource<OutputStream>,)| ready(state(&mut cx)?),
-    )
+    streams.func_wrap("[method]output-stream.subscribe", |mut cx, (_,): (Resource<OutputStream>,)| {
+        ready(state(&mut cx)?)
+    })
 }
 
 fn cli(linker: &mut Linker<State>) -> Result<()> {
@@ -286,12 +265,9 @@ fn cli(linker: &mut Linker<State>) -> Result<()> {
     })?;
 
     let mut exit = wasi(linker, "cli/exit")?;
-    exit.func_wrap(
-        "exit",
-        |mut cx, (status,): (std::result::Result<(), ()>,)| -> Result<()> {
-            Err(state(&mut cx)?.end(Stop::Exit(u8::from(status.is_err()))))
-        },
-    )?;
+    exit.func_wrap("exit", |mut cx, (status,): (std::result::Result<(), ()>,)| -> Result<()> {
+        Err(state(&mut cx)?.end(Stop::Exit(u8::from(status.is_err()))))
+    })?;
     exit.func_wrap("exit-with-code", |mut cx, (code,): (u8,)| -> Result<()> {
         Err(state(&mut cx)?.end(Stop::Exit(code)))
     })?;
@@ -350,21 +326,14 @@ fn clocks(linker: &mut Linker<State>) -> Result<()> {
     wall.func_wrap("resolution", |mut cx, ()| {
         state(&mut cx)?;
         let nanoseconds = u32::try_from(Clock::RESOLUTION).expect("one millisecond");
-        Ok((Datetime {
-            seconds: 0,
-            nanoseconds,
-        },))
+        Ok((Datetime { seconds: 0, nanoseconds },))
     })
 }
 
 fn random(linker: &mut Linker<State>) -> Result<()> {
     let sources = [
         ("random/random", "get-random-bytes", "get-random-u64"),
-        (
-            "random/insecure",
-            "get-insecure-random-bytes",
-            "get-insecure-random-u64",
-        ),
+        ("random/insecure", "get-insecure-random-bytes", "get-insecure-random-u64"),
     ];
     for (interface, bytes, number) in sources {
         let mut source = wasi(linker, interface)?;
@@ -421,10 +390,7 @@ fn filesystem(linker: &mut Linker<State>) -> Result<()> {
     let mut types = wasi(linker, "filesystem/types")?;
     stateless::<Descriptor>(&mut types, "descriptor")?;
     stateless::<DirectoryStream>(&mut types, "directory-entry-stream")?;
-    let others = [
-        "[method]directory-entry-stream.read-directory-entry",
-        "filesystem-error-code",
-    ];
+    let others = ["[method]directory-entry-stream.read-directory-entry", "filesystem-error-code"];
     for name in DESCRIPTOR_METHODS.into_iter().chain(others) {
         types.func_new(name, |mut cx, _, _, _| {
             Err(state(&mut cx)?.end(Stop::Misuse("used a file; there are none".into())))

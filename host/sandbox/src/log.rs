@@ -62,11 +62,8 @@ impl Log {
             *value = cut(std::mem::take(value), room);
             room = room.saturating_sub(name.len() + value.len());
         }
-        let bytes = message.len()
-            + fields
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
+        let bytes =
+            message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         if bytes as u64 > self.bytes_left {
             // Nothing more is kept, not even short lines: a gap in the middle would mislead.
             self.lines_left = 0;
@@ -76,13 +73,7 @@ impl Log {
         self.bytes_left -= bytes as u64;
         self.lines_left -= 1;
         let at = io.now();
-        io.log(LogLine {
-            at,
-            level,
-            source,
-            message,
-            fields,
-        });
+        io.log(LogLine { at, level, source, message, fields });
     }
 
     /// Bytes of stdout or stderr: split at newlines; a line over the bound becomes several, so that a line
@@ -111,21 +102,13 @@ impl Log {
     }
 
     fn buffer(&mut self, source: LogSource) -> &mut Vec<u8> {
-        if source == LogSource::Stderr {
-            &mut self.stderr
-        } else {
-            &mut self.stdout
-        }
+        if source == LogSource::Stderr { &mut self.stderr } else { &mut self.stdout }
     }
 
     fn flush(&mut self, io: &mut dyn StepIo, source: LogSource) {
         let bytes = std::mem::take(self.buffer(source));
         let text = String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned();
-        let level = if source == LogSource::Stderr {
-            LogLevel::Warn
-        } else {
-            LogLevel::Info
-        };
+        let level = if source == LogSource::Stderr { LogLevel::Warn } else { LogLevel::Info };
         if source == LogSource::Stderr && !text.trim().is_empty() {
             if self.last_words.len() == LAST_WORDS_MAX {
                 self.last_words.remove(0);
@@ -139,10 +122,7 @@ impl Log {
     pub(crate) fn progress(&mut self, io: &mut dyn StepIo, mut progress: Progress) {
         progress.message = cut(progress.message, self.line_bytes_max);
         let now = Instant::now();
-        if self
-            .progress_at
-            .is_some_and(|at| now.duration_since(at) < PROGRESS_INTERVAL)
-        {
+        if self.progress_at.is_some_and(|at| now.duration_since(at) < PROGRESS_INTERVAL) {
             self.progress = Some(progress);
             return;
         }

@@ -35,10 +35,7 @@ impl Metadata {
         if self.dropped > 0 {
             let dropped = i64::try_from(self.dropped).unwrap_or(i64::MAX);
             let value = MetadataValue::Integer(dropped);
-            self.entries.push(MetadataEntry {
-                name: "cofferdam: metadata entries dropped".into(),
-                value,
-            });
+            self.entries.push(MetadataEntry { name: "cofferdam: metadata entries dropped".into(), value });
         }
         self.entries
     }
@@ -66,8 +63,5 @@ fn bounded(entry: MetadataEntry) -> MetadataEntry {
         MetadataValue::Number(number) if !number.is_finite() => MetadataValue::Text(number.to_string()),
         value @ (MetadataValue::Integer(_) | MetadataValue::Number(_) | MetadataValue::Truth(_)) => value,
     };
-    MetadataEntry {
-        name: cut(entry.name, NAME_BYTES_MAX),
-        value,
-    }
+    MetadataEntry { name: cut(entry.name, NAME_BYTES_MAX), value }
 }

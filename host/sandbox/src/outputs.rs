@@ -24,26 +24,16 @@ pub(crate) fn accept(
 ) -> Result<Completion, Failure> {
     if completion.outputs.len() as u64 > u64::from(limits.outputs_max) {
         let found = completion.outputs.len();
-        let message = format!(
-            "returned {found} outputs, at most {} are allowed",
-            limits.outputs_max
-        );
+        let message = format!("returned {found} outputs, at most {} are allowed", limits.outputs_max);
         return Err(Failure::new(FailureKind::OutputLimit, message));
     }
-    let mut acceptance = Acceptance {
-        declared,
-        seen: BTreeSet::new(),
-        inline_bytes: 0,
-    };
+    let mut acceptance = Acceptance { declared, seen: BTreeSet::new(), inline_bytes: 0 };
     let mut outputs = Vec::with_capacity(completion.outputs.len());
     for output in completion.outputs {
         outputs.push(acceptance.output(state, output)?);
     }
     acceptance.check_missing()?;
-    Ok(Completion {
-        outputs,
-        metadata: state.metadata_taken(),
-    })
+    Ok(Completion { outputs, metadata: state.metadata_taken() })
 }
 
 struct Acceptance<'a> {
@@ -75,30 +65,14 @@ impl<'a> Acceptance<'a> {
         let content = self.content(state, spec, output.value.content)?;
         let mut metadata = Metadata::default();
         metadata.add(output.metadata);
-        Ok(Emitted {
-            name: spec.name.clone(),
-            key,
-            media_type,
-            content,
-            metadata: metadata.into_entries(),
-        })
+        Ok(Emitted { name: spec.name.clone(), key, media_type, content, metadata: metadata.into_entries() })
     }
 
     fn declaration(&self, name: &str) -> Result<&'a PlanOutput, Failure> {
-        let found = Name::new(name)
-            .ok()
-            .and_then(|name| self.declared.iter().find(|spec| spec.name == name));
+        let found = Name::new(name).ok().and_then(|name| self.declared.iter().find(|spec| spec.name == name));
         found.ok_or_else(|| {
-            let names: Vec<String> = self
-                .declared
-                .iter()
-                .map(|spec| format!("`{}`", spec.name))
-                .collect();
-            let known = if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            };
+            let names: Vec<String> = self.declared.iter().map(|spec| format!("`{}`", spec.name)).collect();
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             broken(format!(
                 "returned an output {} that the op does not declare; it declares {known}",
                 quote(name)
@@ -136,12 +110,10 @@ impl<'a> Acceptance<'a> {
                     return Ok(EmittedContent::Bytes(bytes));
                 }
                 let stored = state.store(&bytes);
-                stored
-                    .map(|writer| EmittedContent::Stored { writer })
-                    .map_err(|error| {
-                        Failure::new(error.kind(), format!("output `{}` cannot be stored", spec.name))
-                            .because(error)
-                    })
+                stored.map(|writer| EmittedContent::Stored { writer }).map_err(|error| {
+                    Failure::new(error.kind(), format!("output `{}` cannot be stored", spec.name))
+                        .because(error)
+                })
             }
         }
     }
@@ -152,10 +124,7 @@ impl<'a> Acceptance<'a> {
             .iter()
             .find(|spec| spec.required && !spec.dynamic && !self.seen.contains(&(spec.name.clone(), None)));
         match missing {
-            Some(spec) => Err(broken(format!(
-                "did not return its required output `{}`",
-                spec.name
-            ))),
+            Some(spec) => Err(broken(format!("did not return its required output `{}`", spec.name))),
             None => Ok(()),
         }
     }
@@ -164,23 +133,14 @@ impl<'a> Acceptance<'a> {
 fn key(spec: &PlanOutput, key: Option<&str>) -> Result<Option<Name>, Failure> {
     match (spec.dynamic, key) {
         (false, None) => Ok(None),
-        (false, Some(key)) => Err(broken(format!(
-            "gave output `{}` the key {}, but it is not dynamic",
-            spec.name,
-            quote(key)
-        ))),
-        (true, None) => Err(broken(format!(
-            "gave no key to a value of the dynamic output `{}`",
-            spec.name
-        ))),
+        (false, Some(key)) => {
+            Err(broken(format!("gave output `{}` the key {}, but it is not dynamic", spec.name, quote(key))))
+        }
+        (true, None) => Err(broken(format!("gave no key to a value of the dynamic output `{}`", spec.name))),
         (true, Some(key)) => {
             let checked = Name::key(key).map_err(|error| {
-                broken(format!(
-                    "gave the dynamic output `{}` the key {}",
-                    spec.name,
-                    quote(key)
-                ))
-                .because(error)
+                broken(format!("gave the dynamic output `{}` the key {}", spec.name, quote(key)))
+                    .because(error)
             })?;
             Ok(Some(checked))
         }
@@ -198,11 +158,7 @@ fn media_type(spec: &PlanOutput, found: String) -> Result<String, Failure> {
     if fits {
         return Ok(found);
     }
-    Err(broken(format!(
-        "output `{}` is of the type {}, declared is `{wanted}`",
-        spec.name,
-        quote(&found)
-    )))
+    Err(broken(format!("output `{}` is of the type {}, declared is `{wanted}`", spec.name, quote(&found))))
 }
 
 /// `type/subtype`, lower case, without parameters, of a sane length.
@@ -211,8 +167,5 @@ pub(crate) fn is_media_type(text: &str) -> bool {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$&^_.+-".contains(&b);
         !part.is_empty() && part.bytes().all(legal)
     };
-    text.len() <= 255
-        && text
-            .split_once('/')
-            .is_some_and(|(kind, subtype)| part(kind) && part(subtype))
+    text.len() <= 255 && text.split_once('/').is_some_and(|(kind, subtype)| part(kind) && part(subtype))
 }

@@ -54,11 +54,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
-            slots: 1,
-            memory_bytes_max: 4 * 1024 * 1024 * 1024,
-            fuel: false,
-        }
+        Settings { slots: 1, memory_bytes_max: 4 * 1024 * 1024 * 1024, fuel: false }
     }
 }
 
@@ -79,12 +75,7 @@ impl Sandbox {
         let engine = Engine::new(&config(settings)).map_err(engine_error)?;
         let linker = link(&engine).map_err(engine_error)?;
         let ticker = Ticker::start(&engine).map_err(|error| Error::Engine(error.to_string()))?;
-        Ok(Sandbox {
-            engine,
-            linker: Arc::new(linker),
-            ticker: Arc::new(ticker),
-            settings: settings.clone(),
-        })
+        Ok(Sandbox { engine, linker: Arc::new(linker), ticker: Arc::new(ticker), settings: settings.clone() })
     }
 
     /// Names what an artefact depends on: engine version, settings and CPU features. An artefact that was
@@ -121,14 +112,9 @@ impl Sandbox {
     /// its own, and a flipped bit is arbitrary code. Fails if wasmtime finds that it was made by another
     /// engine, or if the library does not fit the world.
     pub fn load(&self, artefact: &Path) -> Result<Library, Error> {
-        let refused = |error: wasmtime::Error| Error::Load {
-            path: artefact.to_owned(),
-            reason: format!("{error:#}"),
-        };
-        #[expect(
-            unsafe_code,
-            reason = "the one way to map precompiled code; see the contract above"
-        )]
+        let refused =
+            |error: wasmtime::Error| Error::Load { path: artefact.to_owned(), reason: format!("{error:#}") };
+        #[expect(unsafe_code, reason = "the one way to map precompiled code; see the contract above")]
         // SAFETY: the file is the unchanged result of `compile` under this fingerprint, which the caller of
         // `load` vouches for.
         let component = unsafe { Component::deserialize_file(&self.engine, artefact) }.map_err(refused)?;
@@ -211,5 +197,86 @@ impl Hasher for Fingerprint {
     fn finish(&self) -> u64 {
         let digest = self.0.finalize();
         u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("eight bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f12_the_configuration_is_what_was_decided() {
+        insta::assert_snapshot!(format!("{:#?}", config(&Settings::default())), @r#"
+        Config {
+            wasm_mutable_global: true,
+            wasm_saturating_float_to_int: true,
+            wasm_sign_extension: true,
+            wasm_reference_types: true,
+            wasm_multi_value: true,
+            wasm_bulk_memory: true,
+            wasm_simd: true,
+            wasm_relaxed_simd: false,
+            wasm_threads: false,
+            wasm_shared_everything_threads: false,
+            wasm_tail_call: true,
+            wasm_floats: true,
+            wasm_multi_memory: false,
+            wasm_exceptions: false,
+            wasm_memory64: false,
+            wasm_extended_const: true,
+            wasm_component_model: true,
+            wasm_function_references: false,
+            wasm_memory_control: false,
+            wasm_gc: false,
+            wasm_custom_page_sizes: false,
+            wasm_legacy_exceptions: false,
+            wasm_gc_types: false,
+            wasm_stack_switching: false,
+            wasm_wide_arithmetic: false,
+            wasm_cm_values: false,
+            wasm_cm_nested_names: false,
+            wasm_cm_async: false,
+            wasm_cm_async_stackful: false,
+            wasm_cm_more_async_builtins: false,
+            wasm_cm_threading: false,
+            wasm_cm_error_context: false,
+            wasm_cm_fixed_length_lists: false,
+            wasm_cm_gc: false,
+            wasm_call_indirect_overlong: true,
+            wasm_bulk_memory_opt: true,
+            wasm_custom_descriptors: false,
+            wasm_compact_imports: false,
+            wasm_cm_map: false,
+            wasm_cm64: false,
+            wasm_cm_implements: false,
+            wasm_cm_canon_names: false,
+            parallel_compilation: true,
+            compiler_config: Some(
+                CompilerConfig {
+                    strategy: Some(
+                        Cranelift,
+                    ),
+                    settings: {
+                        "opt_level": (
+                            "speed",
+                            No,
+                        ),
+                        "enable_nan_canonicalization": (
+                            "true",
+                            No,
+                        ),
+                    },
+                    flags: {},
+                    clif_dir: None,
+                    wmemcheck: false,
+                },
+            ),
+            parse_wasm_debuginfo: false,
+            consume_fuel: false,
+            epoch_interruption: true,
+            memory_init_cow: true,
+            concurrency_support: false,
+        }
+        "#);
     }
 }

@@ -13,8 +13,10 @@ use crate::log::Log;
 use crate::metadata::Metadata;
 use crate::{IoError, StepIo};
 
-/// Handles of readers, writers and pollables that a guest may hold at a time.
+/// Handles of any kind that a guest may hold at a time; one more is a trap.
 pub(crate) const HANDLES_MAX: usize = 10_000;
+/// Readers, writers and pollables among them. Fewer, so that a guest is told before it is ended.
+const ENTRIES_MAX: usize = HANDLES_MAX - 100;
 /// Bytes that a guest may hand over in one call, its completion included. Larger values are written in
 /// chunks.
 pub(crate) const CALL_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -71,7 +73,7 @@ impl State {
     pub(crate) fn new(purpose: Purpose<'_>, deadline: Option<Instant>, io: Box<dyn StepIo>) -> State {
         let limits = purpose.limits;
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
+        table.set_max_capacity(ENTRIES_MAX);
         State {
             table,
             limiter: Limiter::new(limits),
@@ -101,9 +103,7 @@ impl State {
         self.host_calls += 1;
         if self.host_calls > self.host_calls_max {
             let max = self.host_calls_max;
-            return Err(self.end(Stop::HostCalls(format!(
-                "made more than {max} calls into the host"
-            ))));
+            return Err(self.end(Stop::HostCalls(format!("made more than {max} calls into the host"))));
         }
         Ok(())
     }

@@ -25,10 +25,7 @@ struct Shared {
 
 impl Ticker {
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Ticker> {
-        let shared = Arc::new(Shared {
-            running: AtomicU32::new(0),
-            stopped: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { running: AtomicU32::new(0), stopped: AtomicBool::new(false) });
         let handle = std::thread::Builder::new().name("epoch ticker".into()).spawn({
             let (shared, engine) = (Arc::clone(&shared), engine.clone());
             move || {
@@ -42,10 +39,7 @@ impl Ticker {
                 }
             }
         })?;
-        Ok(Ticker {
-            shared,
-            thread: handle.thread().clone(),
-        })
+        Ok(Ticker { shared, thread: handle.thread().clone() })
     }
 
     /// Keeps the epoch moving until the guard is dropped.

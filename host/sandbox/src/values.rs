@@ -35,10 +35,7 @@ impl Host for State {
         let Some(size) = self.stored.get(&number).copied() else {
             return Ok(Err(ValueError::Unknown));
         };
-        Ok(self
-            .table
-            .push(Reader { number, size })
-            .map_err(|_| ValueError::Limit))
+        Ok(self.table.push(Reader { number, size }).map_err(|_| ValueError::Limit))
     }
 
     fn create(&mut self) -> wasmtime::Result<Result<Resource<Writer>, ValueError>> {
@@ -47,11 +44,7 @@ impl Host for State {
             Ok(number) => number,
             Err(error) => return Ok(Err(unavailable(self, error))),
         };
-        let writer = Writer {
-            number,
-            bytes: 0,
-            finished: false,
-        };
+        let writer = Writer { number, bytes: 0, finished: false };
         Ok(self.table.push(writer).map_err(|_| ValueError::Limit))
     }
 }
@@ -70,9 +63,7 @@ impl HostReader for State {
     ) -> wasmtime::Result<Result<Vec<u8>, ValueError>> {
         self.called()?;
         let Reader { number, size } = *self.table.get(&reader)?;
-        let length = u64::from(length)
-            .min(CHUNK_BYTES as u64)
-            .min(size.saturating_sub(offset));
+        let length = u64::from(length).min(CHUNK_BYTES as u64).min(size.saturating_sub(offset));
         if length == 0 {
             return Ok(Ok(vec![]));
         }
