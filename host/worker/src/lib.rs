@@ -1,1 +1,71 @@
-//! The supervisor: cells, libraries, values, reports
+//! The supervisor: takes assignments, gets their libraries and inputs ready, feeds cells, stores what they
+//! write, and reports. It never runs or compiles guest code; cells and compile children do. It decides nothing
+//! about runs: what an attempt's end means is the engine's business.
+
+mod describe;
+mod job;
+mod prepare;
+mod slot;
+mod supervisor;
+mod values;
+
+use std::path::PathBuf;
+
+use cofferdam_cell::{Artefacts, CellCommand};
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Order, Report, Timestamp};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use describe::describe;
+
+/// What differs between workers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Cells; a cell uses one core.
+    pub slots: usize,
+    pub cell: CellCommand,
+    /// Folder of the compiled libraries, private to this user.
+    pub artefacts: PathBuf,
+    /// The time, for reports.
+    pub clock: fn() -> Timestamp,
+}
+
+/// A running worker. Dropping it stops it and kills its cells.
+pub struct Worker {
+    task: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts the cells and takes orders until `orders` is closed; what runs then is still finished and
+    /// reported. Fails if the folder of artefacts cannot be used. Must be called within a tokio runtime.
+    pub fn start(
+        settings: Settings,
+        depot: Depot,
+        store: ValueStore,
+        orders: mpsc::Receiver<Vec<Order>>,
+        reports: mpsc::Sender<Vec<Report>>,
+    ) -> std::io::Result<Worker> {
+        let artefacts = Artefacts::open(&settings.artefacts, settings.cell.clone())?;
+        let supervisor = supervisor::Supervisor::new(settings, depot, store, artefacts);
+        #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborted on drop")]
+        let task = tokio::spawn(supervisor.run(orders, reports));
+        Ok(Worker { task })
+    }
+
+    /// Waits until the worker has finished what it had when its orders were closed.
+    pub async fn join(mut self) {
+        if let Err(error) = (&mut self.task).await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,51 @@
+//! Asks a library what it offers, in a cell of its own.
+
+use std::time::Duration;
+
+use cofferdam_cell::{Artefacts, Cell, CellCommand, CellEvent, FromCell, ToCell};
+use cofferdam_depot::Depot;
+use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec};
+use tokio::sync::mpsc;
+
+use crate::prepare::library;
+
+/// How long a cell may take to start, and then to answer; the sandbox stops the guest after 5 s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The description of a library in the depot. Compiles it if need be; fails if it is refused, or its answer is.
+pub async fn describe(
+    command: &CellCommand,
+    artefacts: &Artefacts,
+    depot: &Depot,
+    digest: &LibraryDigest,
+) -> Result<LibrarySpec, Failure> {
+    let failed =
+        |what: &str| Failure::new(FailureKind::Library, "the library cannot be described").because(what);
+    let (sender, mut events) = mpsc::channel(4);
+    let mut cell = Cell::spawn(command, 0, sender).map_err(|error| failed(&error.to_string()))?;
+    let FromCell::Hello { fingerprint, .. } = next(&mut events).await? else {
+        return Err(failed("the cell did not say hello"));
+    };
+    let artefact = library(depot, artefacts, digest, &fingerprint).await?;
+    cell.push(&ToCell::Load { library: 0, artefact: artefact.path() });
+    cell.push(&ToCell::Describe { library: 0 });
+    cell.flush();
+    match next(&mut events).await? {
+        FromCell::Described { spec, .. } => {
+            serde_json::from_str(&spec?).map_err(|error| failed(&error.to_string()))
+        }
+        _ => Err(failed("the cell answered another question")),
+    }
+}
+
+async fn next(events: &mut mpsc::Receiver<(u64, CellEvent)>) -> Result<FromCell, Failure> {
+    let died = |what: String| Failure::new(FailureKind::CellDied, "the cell ended").because(what);
+    match tokio::time::timeout(ANSWER_TIMEOUT, events.recv()).await {
+        Ok(Some((_, CellEvent::Frames(frames)))) => {
+            frames.into_iter().next().ok_or_else(|| died("it said nothing".to_owned()))
+        }
+        Ok(Some((_, CellEvent::Exited(how)))) => Err(died(how)),
+        Ok(None) => Err(died("its connection is gone".to_owned())),
+        Err(_) => Err(died(format!("it did not answer within {} s", ANSWER_TIMEOUT.as_secs()))),
+    }
+}

@@ -1,0 +1,91 @@
+//! An assignment on its way through the worker.
+
+use cofferdam_cell::{CellAttempt, CellContent, CellInput, CellInputValue, CellValue, Ticket};
+use cofferdam_model::{AssignedValue, Assignment, Name, Place, ValueRef};
+
+pub(crate) struct Job {
+    pub(crate) ticket: Ticket,
+    pub(crate) assignment: Box<Assignment>,
+    /// Its start has been reported.
+    pub(crate) started: bool,
+    /// How often a cell died with this attempt queued behind another.
+    pub(crate) resent: u32,
+}
+
+impl Job {
+    /// Its stored inputs, in the order of their numbers.
+    pub(crate) fn stored(&self) -> Vec<(Name, ValueRef)> {
+        let mut stored = vec![];
+        for input in &self.assignment.inputs {
+            let mut add = |value: &ValueRef| {
+                if let Place::Stored(_) = value.place {
+                    stored.push((input.name.clone(), value.clone()));
+                }
+            };
+            match &input.value {
+                AssignedValue::One(value) => add(value),
+                AssignedValue::Many(values) => values.iter().for_each(|keyed| add(&keyed.value)),
+            }
+        }
+        stored
+    }
+
+    /// What the cell is told.
+    pub(crate) fn to_cell(&self, library: u32) -> Box<CellAttempt> {
+        let assignment = &*self.assignment;
+        let mut number = 0;
+        let mut to_value = |value: &ValueRef| CellValue {
+            media_type: value.media_type.clone(),
+            content: match &value.place {
+                Place::Inline(bytes) => CellContent::Bytes(bytes.clone()),
+                Place::Stored(_) => {
+                    number += 1;
+                    CellContent::Stored { number: number - 1, size: value.size }
+                }
+            },
+        };
+        let inputs = assignment.inputs.iter().map(|input| CellInput {
+            name: input.name.clone(),
+            value: match &input.value {
+                AssignedValue::One(value) => CellInputValue::One(to_value(value)),
+                AssignedValue::Many(values) => CellInputValue::Many(
+                    values.iter().map(|keyed| (keyed.key.clone(), to_value(&keyed.value))).collect(),
+                ),
+            },
+        });
+        Box::new(CellAttempt {
+            ticket: self.ticket,
+            library,
+            inputs: inputs.collect(),
+            id: assignment.id.clone(),
+            op: assignment.op.clone(),
+            config: assignment.config.clone(),
+            outputs: assignment.outputs.clone(),
+            limits: assignment.limits.clone(),
+            tags: assignment.tags.clone(),
+            seed: seed(assignment),
+        })
+    }
+}
+
+/// The same library, op, config and inputs draw the same numbers, so a hermetic op gives the same outputs.
+fn seed(assignment: &Assignment) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    add(&assignment.library.0);
+    add(assignment.op.as_str().as_bytes());
+    add(&assignment.config);
+    for input in &assignment.inputs {
+        add(input.name.as_str().as_bytes());
+        match &input.value {
+            AssignedValue::One(value) => add(&value.digest.0),
+            AssignedValue::Many(values) => values.iter().for_each(|keyed| add(&keyed.value.digest.0)),
+        }
+    }
+    let hash = hasher.finalize();
+    let (head, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+    u64::from_le_bytes(*head)
+}

@@ -1,0 +1,42 @@
+//! What must be there before an attempt can run: its library, compiled, and its stored inputs, verified.
+
+use cofferdam_cell::{Artefact, Artefacts};
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Failure, FailureKind, LibraryDigest, Name, ValueRef};
+
+/// Gets a library from the depot and its artefact from the cache or a compiler.
+pub(crate) async fn library(
+    depot: &Depot,
+    artefacts: &Artefacts,
+    digest: &LibraryDigest,
+    fingerprint: &str,
+) -> Result<Artefact, Failure> {
+    let component = depot
+        .get(digest)
+        .await
+        .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))?;
+    artefacts.get(digest, &component, fingerprint).await
+}
+
+/// Reads each value once and compares it with its digest, before any byte of it reaches an op.
+pub(crate) async fn verify(store: &ValueStore, inputs: &[(Name, ValueRef)]) -> Result<(), Failure> {
+    for (name, value) in inputs {
+        store
+            .verify(value)
+            .await
+            .map_err(|error| because(FailureKind::Input, format!("input `{name}` cannot be read"), &error))?;
+    }
+    Ok(())
+}
+
+/// A failure with an error and all that caused it.
+pub(crate) fn because(kind: FailureKind, message: String, error: &dyn std::error::Error) -> Failure {
+    let mut failure = Failure::new(kind, message).because(error);
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        failure = failure.because(error);
+        cause = error.source();
+    }
+    failure
+}

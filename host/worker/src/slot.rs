@@ -1,0 +1,78 @@
+//! One cell and what it was given.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use cofferdam_cell::{Artefact, Cell, Ticket, ToCell};
+use cofferdam_model::FailureKind;
+use tokio::sync::mpsc;
+
+use crate::job::Job;
+use crate::values::Ask;
+
+/// Attempts that a cell is given at most, the running one included: enough that it never waits for a round
+/// trip while steps take microseconds; a cell gives back what waits behind a long one.
+pub(crate) const LOOK_AHEAD: usize = 64;
+/// How much longer than its timeout an attempt may take before its cell is killed: the sandbox stops guests by
+/// itself, this is for when it cannot.
+const KILL_GRACE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// None while a new one is being started.
+    pub(crate) cell: Option<Cell>,
+    /// Number of the cell; events of an earlier one are dropped.
+    pub(crate) number: u64,
+    /// It has said hello.
+    pub(crate) ready: bool,
+    pub(crate) loaded: HashSet<u32>,
+    /// In the order in which the cell runs them.
+    pub(crate) given: VecDeque<Job>,
+    /// When the first of them began.
+    pub(crate) since: Option<Instant>,
+    /// It gave attempts back because the first of them takes long.
+    pub(crate) slow: bool,
+    /// We killed it because of this attempt.
+    pub(crate) killed: Option<(Ticket, FailureKind)>,
+    /// The task that serves the large values of an attempt.
+    pub(crate) values: Option<(Ticket, mpsc::UnboundedSender<Ask>)>,
+}
+
+impl Slot {
+    /// Room for more.
+    pub(crate) fn takes(&self) -> bool {
+        let room = if self.slow { 1 } else { LOOK_AHEAD };
+        self.ready && self.killed.is_none() && self.given.len() < room
+    }
+
+    /// Gives it an attempt, and the library first if it lacks it. Leaves with the next flush.
+    pub(crate) fn give(&mut self, job: Job, library: u32, artefact: &Artefact) {
+        let cell = self.cell.as_mut().expect("a slot that takes has a cell");
+        if self.loaded.insert(library) {
+            cell.push(&ToCell::Load { library, artefact: artefact.path() });
+        }
+        cell.push(&ToCell::Run(job.to_cell(library)));
+        self.given.push_back(job);
+    }
+
+    pub(crate) fn kill(&mut self, ticket: Ticket, kind: FailureKind) {
+        if let Some(cell) = &self.cell
+            && self.killed.is_none()
+        {
+            self.killed = Some((ticket, kind));
+            cell.kill();
+        }
+    }
+
+    /// Kills the cell if its attempt is over its time by more than the grace.
+    pub(crate) fn check_deadline(&mut self, now: Instant) {
+        let (Some(since), Some(job)) = (self.since, self.given.front()) else {
+            return;
+        };
+        if let Some(timeout) = job.assignment.limits.timeout
+            && now.duration_since(since) > timeout.saturating_add(KILL_GRACE)
+        {
+            self.kill(job.ticket, FailureKind::Timeout);
+        }
+    }
+}
