@@ -1,2 +1,7 @@
-//! Entry.
-fn main() {}
+//! The program `cofferdam`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cofferdam::main()
+}

@@ -30,10 +30,7 @@ pub enum Error {
     #[error(
         "verify library {expected}: the depot holds bytes with digest {found}; delete that file and register the library again"
     )]
-    DigestMismatch {
-        expected: LibraryDigest,
-        found: LibraryDigest,
-    },
+    DigestMismatch { expected: LibraryDigest, found: LibraryDigest },
     #[error("{doing} library {digest}")]
     Store {
         doing: &'static str,
@@ -87,11 +84,16 @@ impl Depot {
         let payload = PutPayload::from_bytes(bytes);
         match self.store.put_opts(&location(&digest), payload, options).await {
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(digest),
-            Err(source) => Err(Error::Store {
-                doing: "keep",
-                digest,
-                source,
-            }),
+            Err(source) => Err(Error::Store { doing: "keep", digest, source }),
+        }
+    }
+
+    /// True if the library is there; [`Depot::get`] verifies it.
+    pub async fn contains(&self, digest: &LibraryDigest) -> Result<bool, Error> {
+        match self.store.head(&location(digest)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(Error::Store { doing: "look for", digest: *digest, source }),
         }
     }
 
@@ -99,25 +101,16 @@ impl Depot {
     pub async fn get(&self, digest: &LibraryDigest) -> Result<Bytes, Error> {
         let failed = |source| match source {
             object_store::Error::NotFound { .. } => Error::NotFound(*digest),
-            source => Error::Store {
-                doing: "read",
-                digest: *digest,
-                source,
-            },
+            source => Error::Store { doing: "read", digest: *digest, source },
         };
         let object = self.store.get(&location(digest)).await.map_err(failed)?;
         if object.meta.size > LIBRARY_BYTES_MAX {
-            return Err(Error::TooLarge {
-                size: object.meta.size,
-            });
+            return Err(Error::TooLarge { size: object.meta.size });
         }
         let bytes = object.bytes().await.map_err(failed)?;
         let found = self::digest(&bytes);
         if found != *digest {
-            return Err(Error::DigestMismatch {
-                expected: *digest,
-                found,
-            });
+            return Err(Error::DigestMismatch { expected: *digest, found });
         }
         Ok(bytes)
     }

@@ -26,9 +26,7 @@ fn both() -> (tempfile::TempDir, [ValueStore; 2]) {
 
 async fn put(store: &ValueStore, bytes: &[u8]) -> (ValueKey, ValueRef) {
     let key = store.output_key(&attempt(1), &Name::result(), None);
-    let value = store
-        .put(key.clone(), "text/plain", Bytes::copy_from_slice(bytes))
-        .await;
+    let value = store.put(key.clone(), "text/plain", Bytes::copy_from_slice(bytes)).await;
     (key, value.unwrap())
 }
 
@@ -57,27 +55,16 @@ async fn e4_a_value_appears_whole_or_not_at_all_and_is_never_overwritten() {
             for _ in 0..5 {
                 writer.write(part.clone()).await.unwrap();
             }
-            assert!(matches!(
-                store.read(&key, 0..1).await,
-                Err(Error::NotFound { .. })
-            ));
+            assert!(matches!(store.read(&key, 0..1).await, Err(Error::NotFound { .. })));
             if fence == 1 {
                 writer.abort().await;
-                assert!(matches!(
-                    store.read(&key, 0..1).await,
-                    Err(Error::NotFound { .. })
-                ));
+                assert!(matches!(store.read(&key, 0..1).await, Err(Error::NotFound { .. })));
                 continue;
             }
             let (size, digest) = writer.finish().await.unwrap();
             assert_eq!(size, 25 << 20);
             let place = Place::Stored(key.to_string());
-            let value = ValueRef {
-                media_type: "x/y".to_owned(),
-                size,
-                digest,
-                place,
-            };
+            let value = ValueRef { media_type: "x/y".to_owned(), size, digest, place };
             store.verify(&value).await.unwrap();
             for late in [Bytes::from_static(b"late"), Bytes::from(vec![1; 9 << 20])] {
                 let error = store.put(key.clone(), "x/y", late).await.unwrap_err();
@@ -126,9 +113,7 @@ async fn a_file_is_imported_once_and_a_damaged_import_is_mended() {
         let value = store.import_file(&file).await.unwrap();
         assert_eq!(value.digest, ValueDigest::of(b"a,b\n1,2\n"));
         assert_eq!(store.import_file(&file).await.unwrap(), value);
-        let Place::Stored(key) = &value.place else {
-            panic!("imports are stored")
-        };
+        let Place::Stored(key) = &value.place else { panic!("imports are stored") };
         let key = ValueKey::parse(key).unwrap();
         store.delete(&key).await.unwrap();
         store.put(key, "x/y", Bytes::from_static(b"bad")).await.unwrap();

@@ -51,16 +51,12 @@ impl ValueKey {
         let legal = |part: &str| {
             !part.is_empty()
                 && part.len() <= 128
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '#'))
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '#'))
         };
         if parts.next() == Some(VERSION) && (4..=6).contains(&text.split('/').count()) && parts.all(legal) {
             return Ok(ValueKey(text.to_owned()));
         }
-        Err(Error::InvalidKey {
-            key: text.chars().take(200).collect(),
-        })
+        Err(Error::InvalidKey { key: text.chars().take(200).collect() })
     }
 
     pub fn as_str(&self) -> &str {
@@ -100,25 +96,17 @@ mod tests {
         let key = |fence, mapping: Option<&Name>| ValueKey::output(&space, &attempt(fence), &name, mapping);
         assert_ne!(key(1, None), key(2, None));
         assert_ne!(key(1, None), key(1, Some(&name)));
-        assert_ne!(
-            ValueKey::streamed(&space, &attempt(1), 0),
-            ValueKey::streamed(&space, &attempt(2), 0)
-        );
-        assert!(
-            key(7, None)
-                .as_str()
-                .starts_with("v1/default/01890000-0000-7000-8000-000000000001/")
-        );
+        assert_ne!(ValueKey::streamed(&space, &attempt(1), 0), ValueKey::streamed(&space, &attempt(2), 0));
+        assert!(key(7, None).as_str().starts_with("v1/default/01890000-0000-7000-8000-000000000001/"));
         assert_eq!(key(7, None).as_str().split('/').nth(4), Some("7"));
     }
 
     #[test]
     fn a_forged_key_is_refused() {
         let space = Name::new("default").unwrap();
-        for good in [
-            ValueKey::streamed(&space, &attempt(1), 3),
-            ValueKey::import(&space, &ValueDigest([1; 32])),
-        ] {
+        for good in
+            [ValueKey::streamed(&space, &attempt(1), 3), ValueKey::import(&space, &ValueDigest([1; 32]))]
+        {
             assert_eq!(ValueKey::parse(good.as_str()).unwrap(), good);
         }
         for bad in [

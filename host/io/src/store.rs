@@ -69,12 +69,7 @@ impl ValueStore {
             return Err(error);
         }
         let (size, digest) = writer.finish().await?;
-        Ok(ValueRef {
-            media_type: media_type.to_owned(),
-            size,
-            digest,
-            place,
-        })
+        Ok(ValueRef { media_type: media_type.to_owned(), size, digest, place })
     }
 
     /// Reads a part of a value; shorter at its end, empty past it. The bytes are not checked here:
@@ -89,11 +84,7 @@ impl ValueStore {
             Err(source) => {
                 // Past the end is an error to the store; to us it is the end.
                 let size = self.store.head(&location(key)).await.map_err(failed)?.size;
-                if range.start >= size {
-                    Ok(Bytes::new())
-                } else {
-                    Err(failed(source))
-                }
+                if range.start >= size { Ok(Bytes::new()) } else { Err(failed(source)) }
             }
         }
     }
@@ -118,31 +109,30 @@ impl ValueStore {
                 let object = self.store.get(&location(&key)).await;
                 let object = object.map_err(|source| Error::store("read", key.as_str(), source))?;
                 let name = key.as_str().to_owned();
-                let chunks = object
-                    .into_stream()
-                    .map_err(move |source| Error::store("read", &name, source))
-                    .boxed();
+                let chunks =
+                    object.into_stream().map_err(move |source| Error::store("read", &name, source)).boxed();
                 (key.as_str().to_owned(), chunks)
             }
         };
         Ok(verified(key, value, chunks))
     }
 
+    /// What a file would be called if it were imported. Stores nothing.
+    pub async fn refer_to_file(&self, path: &Path) -> Result<ValueRef, Error> {
+        let failed = |source| Error::File { path: path.to_owned(), source };
+        let (size, digest) = hash_file(path).await.map_err(failed)?;
+        let key = ValueKey::import(&self.namespace, &digest);
+        let place = Place::Stored(key.as_str().to_owned());
+        Ok(ValueRef { media_type: OCTET_STREAM.to_owned(), size, digest, place })
+    }
+
     /// Copies a file into the store under its digest and refers to it. Importing the same bytes again costs a
     /// read and stores nothing.
     pub async fn import_file(&self, path: &Path) -> Result<ValueRef, Error> {
-        let failed = |source| Error::File {
-            path: path.to_owned(),
-            source,
-        };
-        let (size, digest) = hash_file(path).await.map_err(failed)?;
+        let failed = |source| Error::File { path: path.to_owned(), source };
+        let value = self.refer_to_file(path).await?;
+        let (size, digest) = (value.size, value.digest);
         let key = ValueKey::import(&self.namespace, &digest);
-        let value = ValueRef {
-            media_type: OCTET_STREAM.to_owned(),
-            size,
-            digest,
-            place: Place::Stored(key.as_str().to_owned()),
-        };
         if self.verify(&value).await.is_ok() {
             return Ok(value);
         }

@@ -85,9 +85,7 @@ impl ValueWriter {
         let failed = |key: &ValueKey, source| Error::store("write", key.as_str(), source);
         if self.upload.is_none() {
             let payload = PutPayload::from_iter(self.held.drain(..));
-            let put = self
-                .store
-                .put_opts(&target, payload, PutOptions::from(PutMode::Create));
+            let put = self.store.put_opts(&target, payload, PutOptions::from(PutMode::Create));
             put.await.map_err(|source| failed(&self.key, source))?;
             return Ok(());
         }
@@ -96,10 +94,7 @@ impl ValueWriter {
         // final name is the step that fails if the name is taken.
         let staged = staging(&self.key);
         let upload = self.upload.as_mut().expect("checked above");
-        upload
-            .complete()
-            .await
-            .map_err(|source| failed(&self.key, source))?;
+        upload.complete().await.map_err(|source| failed(&self.key, source))?;
         self.upload = None;
         let renamed = self.store.rename_if_not_exists(&staged, &target).await;
         if renamed.is_err() {
@@ -120,10 +115,7 @@ impl ValueWriter {
         let payload = PutPayload::from_iter(self.held.drain(..));
         self.held_bytes = 0;
         let upload = self.upload.as_mut().expect("made above");
-        upload
-            .put_part(payload)
-            .await
-            .map_err(|source| failed(&self.key, source))
+        upload.put_part(payload).await.map_err(|source| failed(&self.key, source))
     }
 }
 

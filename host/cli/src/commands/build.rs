@@ -1,0 +1,51 @@
+//! `cofferdam build`: libraries into components.
+
+use serde_json::json;
+
+use crate::args;
+use crate::args::Global;
+use crate::error::{Failed, Result};
+use crate::instance;
+use crate::libraries;
+use crate::output::{GREEN, Output};
+use crate::project::{Project, shown};
+use crate::text::size;
+
+pub(crate) async fn run(args: &args::Build, global: &Global, output: Output) -> Result<()> {
+    let project = Project::open(global, output)?;
+    let known = &project.definitions.libraries;
+    if let Some(unknown) =
+        args.libraries.iter().find(|asked| !known.keys().any(|name| name.as_str() == *asked))
+    {
+        let names: Vec<&str> = known.keys().map(|name| name.as_str()).collect();
+        return Err(Failed::usage(format!("there is no library `{unknown}`"))
+            .hint(format!("known: {}", names.join(", "))));
+    }
+    project.state.create()?;
+    let depot = instance::depot(&project.state)?;
+    let mut built = vec![];
+    for (name, library) in known {
+        if args.libraries.is_empty() || args.libraries.iter().any(|asked| name.as_str() == asked) {
+            let ready = libraries::prepare_one(&project, &depot, name, library, true, output).await?;
+            let bytes = std::fs::metadata(&ready.component).map_or(0, |metadata| metadata.len());
+            built.push((ready, bytes));
+        }
+    }
+    if output.json {
+        let libraries: Vec<_> = built
+            .iter()
+            .map(|(ready, bytes)| {
+                json!({ "name": ready.name, "digest": ready.digest, "bytes": bytes, "component": ready.component })
+            })
+            .collect();
+        return output.document("cofferdam.build/v1", json!({ "libraries": libraries }));
+    }
+    let lines: Vec<String> = built
+        .iter()
+        .map(|(ready, bytes)| {
+            let libraries::Ready { name, digest, component, .. } = ready;
+            format!("{GREEN}{name}{GREEN:#}  {digest}  {}  {}", size(*bytes), shown(component))
+        })
+        .collect();
+    output.answer(&lines.join("\n"))
+}

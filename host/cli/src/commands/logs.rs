@@ -1,0 +1,102 @@
+//! `cofferdam logs`: what the ops wrote.
+
+use cofferdam_model::{LogLevel, LogSource, RunId, StepKey};
+use cofferdam_runlog::{LogFilter, PAGE_ROWS_MAX, StoredLog};
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::error::{Doing, Result};
+use crate::exit::Exit;
+use crate::instance;
+use crate::output::{CYAN, DIM, Output, RED, YELLOW, printable};
+use crate::project::StateDir;
+
+pub(crate) async fn run(args: &args::Logs, state: &StateDir, output: Output) -> Result<()> {
+    let log = instance::read(state)?;
+    let run = instance::find_run(&*log, args.run.as_deref()).await?;
+    let filter = LogFilter {
+        step: args.step.as_deref().map(StepKey::new),
+        attempt: None,
+        level: Some(level(&args.level)),
+    };
+    let mut from = 0;
+    let mut documents = vec![];
+    loop {
+        let page = log
+            .logs(run, filter.clone(), from, PAGE_ROWS_MAX)
+            .await
+            .doing(Exit::Unreachable, "read the run log")?;
+        let Some(last) = page.last() else { break };
+        from = last.number + 1;
+        if output.json {
+            documents.extend(page.iter().map(line_json));
+        } else {
+            let lines: Vec<String> = page.iter().map(line_text).collect();
+            output.answer(&lines.join("\n"))?;
+        }
+    }
+    if output.json {
+        output.document("cofferdam.logs/v1", json!({ "run": run, "lines": documents }))
+    } else {
+        nothing(from, run, output)
+    }
+}
+
+fn nothing(from: u64, run: RunId, output: Output) -> Result<()> {
+    if from == 0 {
+        output.say(&format!("no log lines of run {run} match"));
+    }
+    Ok(())
+}
+
+fn level(word: &str) -> LogLevel {
+    match word {
+        "debug" => LogLevel::Debug,
+        "info" => LogLevel::Info,
+        "warn" => LogLevel::Warn,
+        "error" => LogLevel::Error,
+        _ => LogLevel::Trace,
+    }
+}
+
+fn source(source: LogSource) -> &'static str {
+    match source {
+        LogSource::Op => "op",
+        LogSource::Stdout => "stdout",
+        LogSource::Stderr => "stderr",
+        LogSource::Host => "host",
+    }
+}
+
+fn line_json(log: &StoredLog) -> Value {
+    let fields: serde_json::Map<String, Value> =
+        log.line.fields.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+    json!({
+        "number": log.number,
+        "at": log.line.at.to_string(),
+        "step": log.step,
+        "attempt": log.attempt,
+        "level": log.line.level,
+        "source": source(log.line.source),
+        "message": log.line.message,
+        "fields": fields,
+    })
+}
+
+/// `10:15:02.120 warn  clean[m01]: 3 rows rejected file=…`; the guest's text cannot start a line of its own.
+fn line_text(log: &StoredLog) -> String {
+    let time: String = log.line.at.to_string().chars().skip(11).take(12).collect();
+    let (style, word) = match log.line.level {
+        LogLevel::Trace => (DIM, "trace"),
+        LogLevel::Debug => (DIM, "debug"),
+        LogLevel::Info => (CYAN, "info"),
+        LogLevel::Warn => (YELLOW, "warn"),
+        LogLevel::Error => (RED, "error"),
+    };
+    let message = printable(&log.line.message).replace('\n', "\n    ");
+    let mut text = format!("{DIM}{time}{DIM:#} {style}{word:<5}{style:#} {}: {message}", log.step);
+    for (key, value) in &log.line.fields {
+        text.push_str(&format!(" {DIM}{}={}{DIM:#}", printable(key), printable(value).replace('\n', " ")));
+    }
+    text
+}

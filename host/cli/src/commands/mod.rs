@@ -1,0 +1,12 @@
+//! One command per file.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod exit_codes;
+pub(crate) mod library;
+pub(crate) mod logs;
+pub(crate) mod new;
+pub(crate) mod plan;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod show;

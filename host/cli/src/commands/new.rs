@@ -1,0 +1,64 @@
+//! `cofferdam new`: a project that builds, passes its test and runs at once.
+
+use std::path::{Path, PathBuf};
+
+use cofferdam_model::Name;
+use serde_json::json;
+
+use crate::args;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Files of a new project: where they go, what they hold.
+const FILES: [(&str, &str); 3] = [
+    ("cofferdam.toml", include_str!("../../templates/rust/cofferdam.toml.in")),
+    ("ops/Cargo.toml", include_str!("../../templates/rust/ops/Cargo.toml.in")),
+    ("ops/src/lib.rs", include_str!("../../templates/rust/ops/src/lib.rs.in")),
+];
+const GITIGNORE: &str = "target\n.cofferdam\n";
+
+/// The SDK in the source tree that this program was built from.
+const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-sdk/rust");
+
+pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
+    let name = Name::new(&args.name)
+        .map_err(|error| Failed::usage(format!("`{}` is not a name", args.name)).because(&error))?;
+    let folder = PathBuf::from(&args.name);
+    if folder.exists() {
+        return Err(Failed::usage(format!("`{}` is already there", folder.display()))
+            .hint("choose another name; nothing was changed"));
+    }
+    let sdk = find_sdk(args.sdk.as_deref())?;
+    let files = FILES.map(|(path, text)| {
+        let text = text.replace("{name}", name.as_str()).replace("{sdk}", &sdk.display().to_string());
+        (path, text)
+    });
+    for (path, text) in
+        files.iter().map(|(path, text)| (*path, text.as_str())).chain([(".gitignore", GITIGNORE)])
+    {
+        write(&folder.join(path), text)?;
+    }
+    if output.json {
+        return output.document("cofferdam.new/v1", json!({ "project": folder }));
+    }
+    output.answer(&format!(
+        "made {0}: ops in {0}/ops/src/lib.rs, jobs in {0}/cofferdam.toml\nnext: cd {0} && cofferdam run hello",
+        folder.display()
+    ))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().expect("every file of a project is in its folder");
+    std::fs::create_dir_all(folder).doing(Exit::Internal, format!("make the folder {}", folder.display()))?;
+    std::fs::write(path, text).doing(Exit::Internal, format!("write {}", path.display()))
+}
+
+fn find_sdk(asked: Option<&Path>) -> Result<PathBuf> {
+    let folder = asked.unwrap_or(Path::new(SDK));
+    let found = folder.canonicalize().ok().filter(|folder| folder.join("Cargo.toml").is_file());
+    found.ok_or_else(|| {
+        Failed::new(Exit::Prerequisite, format!("no Rust SDK in {}", folder.display()))
+            .hint("give the folder guest-sdk/rust of Cofferdam's source tree with `--sdk DIR`")
+    })
+}

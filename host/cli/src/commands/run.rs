@@ -1,0 +1,179 @@
+//! `cofferdam run` and `cofferdam resume`: drives a run in this process until it has ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cofferdam_engine::{Layout, Run};
+use cofferdam_model::{RunId, RunStatus};
+use cofferdam_scheduler::Submission;
+
+use crate::args;
+use crate::args::Global;
+use crate::commands::show;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::instance::{self, Instance};
+use crate::output::{GREEN, Output, YELLOW};
+use crate::prepare::{Prepared, Reading};
+use crate::progress::Follow;
+use crate::project::{Project, StateDir};
+use crate::text::{count, duration};
+
+pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
+    let tags = parse_tags(&args.tags)?;
+    let project = Project::open(global, output)?;
+    let Prepared { mut plan, project } =
+        crate::prepare::prepare(project, &args.job, Reading::Import, output).await?;
+    plan.tags.extend(tags);
+    let instance = Instance::start(&project.state, args.local.slots).await?;
+    let plan = Arc::new(plan);
+    let submission = Submission {
+        run: RunId(uuid::Uuid::now_v7()),
+        plan: plan.clone(),
+        tags: plan.tags.clone(),
+        idempotency_key: args.idempotency_key.clone(),
+    };
+    let asked = submission.run;
+    let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
+    if id != asked {
+        return known_run(id, &instance, &project.state, &args.export, output).await;
+    }
+    let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
+    let state = follow(Run::new(id, layout), &instance, output).await?;
+    instance.stop().await;
+    finish(&state, &project.state, &args.export, output).await
+}
+
+pub(crate) async fn resume(args: &args::Resume, state: &StateDir, output: Output) -> Result<Exit> {
+    let id = find_unfinished(args.run.as_deref(), state).await?;
+    let instance = Instance::start(state, args.local.slots).await?;
+    let before = show::load(&*instance.log, id).await?;
+    if before.status().is_terminal() {
+        return Err(Failed::usage(format!("run {id} has ended: it {}", before.status()))
+            .hint(format!("`cofferdam show {id}` shows it")));
+    }
+    instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
+    let after = follow(before, &instance, output).await?;
+    instance.stop().await;
+    finish(&after, state, &args.export, output).await
+}
+
+/// The run that a person means, or the only one that has not ended.
+async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId> {
+    let log = instance::read(state)?;
+    if asked.is_some() {
+        return instance::find_run(&*log, asked).await;
+    }
+    let unfinished = log.unfinished().await.doing(Exit::Unreachable, "read the run log")?;
+    match unfinished.as_slice() {
+        [only] => Ok(*only),
+        [] => Err(Failed::usage("no run waits to be resumed").hint("`cofferdam runs` lists the runs")),
+        several => {
+            let ids: Vec<String> = several.iter().map(RunId::to_string).collect();
+            Err(Failed::usage("which run? Several have not ended")
+                .hint(format!("name one of: {}", ids.join(", "))))
+        }
+    }
+}
+
+/// Shows the run until it has ended. The first interrupt cancels it, the second ends this process; then
+/// the run can be resumed.
+async fn follow(before: Run, instance: &Instance, output: Output) -> Result<Run> {
+    let id = before.id();
+    let mut updates = instance.scheduler.updates(id).await.doing(Exit::Internal, "watch the run")?;
+    let mut follow = Follow::new(before, output);
+    let mut interrupts = 0;
+    loop {
+        tokio::select! {
+            update = updates.next() => match update {
+                Some(update) => follow.take(update),
+                None => break,
+            },
+            signal = tokio::signal::ctrl_c() => {
+                signal.doing(Exit::Internal, "wait for an interrupt")?;
+                interrupts += 1;
+                if interrupts > 1 {
+                    follow.finish();
+                    return Err(Failed::new(Exit::Interrupted, format!("interrupted; run {id} has not ended"))
+                        .hint(format!("`cofferdam resume {id}` goes on")));
+                }
+                output.say(&format!("{YELLOW}cancelling{YELLOW:#} (once more to leave at once; the run can then be resumed)"));
+                instance.scheduler.cancel(id).await.doing(Exit::Unreachable, "cancel the run")?;
+            }
+        }
+    }
+    instance.scheduler.wait(id).await.doing(Exit::Unreachable, "drive the run")?;
+    let seen = follow.finish();
+    if seen.status().is_terminal() {
+        return Ok(seen);
+    }
+    // This terminal was too slow for all updates; the log has them.
+    show::load(&*instance.log, id).await
+}
+
+/// The key names a run that was accepted before: what became of it is the answer.
+async fn known_run(
+    id: RunId,
+    instance: &Instance,
+    state: &StateDir,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
+    let run = show::load(&*instance.log, id).await?;
+    output.say(&format!("run {id} has this idempotency key already"));
+    if !run.status().is_terminal() {
+        return Err(
+            Failed::usage(format!("run {id} has not ended")).hint(format!("`cofferdam resume {id}` goes on"))
+        );
+    }
+    finish(&run, state, export, output).await
+}
+
+/// The answer, and the exit code that goes with it.
+async fn finish(run: &Run, state: &StateDir, export: &args::Export, output: Output) -> Result<Exit> {
+    if output.json {
+        output.document("cofferdam.run/v1", show::document(run))?;
+    } else {
+        output.answer(&summary(run))?;
+    }
+    let exit = match run.status() {
+        RunStatus::Succeeded => Exit::Ok,
+        RunStatus::Cancelled => Exit::RunCancelled,
+        RunStatus::Queued | RunStatus::Running | RunStatus::Cancelling | RunStatus::Failed => Exit::RunFailed,
+    };
+    if exit == Exit::Ok {
+        show::export_results(run, state, export, output).await?;
+    }
+    Ok(exit)
+}
+
+/// A screen at most: how it ended, the first failure, the results, what to do next.
+fn summary(run: &Run) -> String {
+    use cofferdam_model::StepStatus::{Abandoned, Failed, Skipped, Succeeded};
+    let style = crate::commands::runs::status_style(run.status());
+    let took = run.started_at().zip(run.ended_at()).map(|(from, to)| duration(to.since(from)));
+    let mut parts = vec![count(run.count(Succeeded) as usize, "step")];
+    for (status, word) in [(Failed, "failed"), (Skipped, "skipped"), (Abandoned, "not run")] {
+        if run.count(status) > 0 {
+            parts.push(format!("{} {word}", run.count(status)));
+        }
+    }
+    let took = took.map(|took| format!(" in {took}")).unwrap_or_default();
+    let mut lines = vec![format!("{style}{}{style:#}{took}: {}", run.status(), parts.join(", "))];
+    if let Some(step) = run.steps().find(|step| step.status() == Failed) {
+        lines.extend(show::failure_card(&step));
+    }
+    lines.push(format!("{GREEN}next{GREEN:#}: cofferdam show {}", run.id()));
+    lines.join("\n")
+}
+
+fn parse_tags(tags: &[String]) -> Result<BTreeMap<String, String>> {
+    let pair = |tag: &String| {
+        let (key, value) = tag.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Failed::usage(format!("`{tag}` is not a tag"))
+                .hint("write `--tag KEY=VALUE`, such as `--tag owner=me`")
+        })?;
+        Ok((key.to_owned(), value.to_owned()))
+    };
+    tags.iter().map(pair).collect()
+}

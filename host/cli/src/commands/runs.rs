@@ -1,0 +1,85 @@
+//! `cofferdam runs`: what was run, newest first.
+
+use cofferdam_model::{Name, RunStatus};
+use cofferdam_runlog::{RunFilter, RunSummary};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::json;
+
+use crate::args;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::instance;
+use crate::output::{GREEN, Output, RED, YELLOW, printable, terminal_width};
+use crate::project::StateDir;
+use crate::text::{ago, duration};
+
+pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> Result<()> {
+    let Some(log) = instance::read_if_any(state)? else {
+        return if output.json {
+            output.document("cofferdam.runs/v1", json!({ "runs": [] }))
+        } else {
+            output.say("nothing has run here yet; `cofferdam run JOB` runs a job");
+            Ok(())
+        };
+    };
+    let job = args.job.as_deref().map(Name::new).transpose();
+    let job = job.map_err(|error| Failed::usage("`--job` takes the name of a job").because(&error))?;
+    let filter = RunFilter { job, limit: Some(args.limit as usize), ..RunFilter::default() };
+    let runs = log.runs(filter).await.doing(Exit::Unreachable, "read the run log")?;
+    if output.json {
+        let runs: Vec<_> = runs.iter().map(summary_json).collect();
+        return output.document("cofferdam.runs/v1", json!({ "runs": runs }));
+    }
+    output.answer(&table(&runs))
+}
+
+/// A run as programs see it.
+pub(crate) fn summary_json(run: &RunSummary) -> serde_json::Value {
+    json!({
+        "run": run.run,
+        "job": run.job,
+        "status": run.status,
+        "tags": run.tags,
+        "plan": run.plan,
+        "created_at": run.created_at.to_string(),
+        "started_at": run.started_at.map(|at| at.to_string()),
+        "ended_at": run.ended_at.map(|at| at.to_string()),
+        "steps": run.steps,
+        "first_error": run.first_error,
+    })
+}
+
+fn table(runs: &[RunSummary]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(terminal_width()).unwrap_or(u16::MAX));
+    table.set_header(["RUN", "JOB", "STATUS", "STARTED", "TOOK", "STEPS", "FIRST ERROR"]);
+    for run in runs {
+        let took = run.started_at.zip(run.ended_at).map(|(from, to)| duration(to.since(from)));
+        table.add_row([
+            run.run.to_string(),
+            run.job.to_string(),
+            styled(run.status),
+            ago(run.created_at),
+            took.unwrap_or_default(),
+            run.steps.succeeded.to_string(),
+            printable(run.first_error.as_deref().unwrap_or_default()),
+        ]);
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+fn styled(status: RunStatus) -> String {
+    let style = status_style(status);
+    format!("{style}{status}{style:#}")
+}
+
+pub(crate) fn status_style(status: RunStatus) -> anstyle::Style {
+    match status {
+        RunStatus::Succeeded => GREEN,
+        RunStatus::Failed => RED,
+        RunStatus::Cancelled | RunStatus::Cancelling => YELLOW,
+        RunStatus::Queued | RunStatus::Running => anstyle::Style::new(),
+    }
+}

@@ -1,0 +1,224 @@
+//! `cofferdam show`: what a run did, and why it failed.
+
+use std::time::Duration;
+
+use cofferdam_engine::{Layout, Run, StepView};
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Failure, MetadataEntry, MetadataValue, Plan, RunId, RunStatus, StepStatus};
+use cofferdam_runlog::RunLog;
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::commands::runs::status_style;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::export::{self, Found};
+use crate::instance;
+use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
+use crate::project::{StateDir, shown};
+use crate::text::{ago, count, duration, size};
+
+/// Steps shown unless all are asked for.
+const STEPS_SHOWN_MAX: usize = 60;
+
+pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> Result<()> {
+    let log = instance::read(state)?;
+    let id = instance::find_run(&*log, args.run.as_deref()).await?;
+    let run = load(&*log, id).await?;
+    if output.json {
+        output.document("cofferdam.run/v1", document(&run))?;
+    } else {
+        output.answer(&text(&run, args.all))?;
+    }
+    export_results(&run, state, &args.export, output).await
+}
+
+/// The state of a run, from its log.
+pub(crate) async fn load(log: &dyn RunLog, id: RunId) -> Result<Run> {
+    let plan = log.plan(id).await.doing(Exit::Unreachable, "read the run log")?;
+    let events = log.history(id, 1).await.doing(Exit::Unreachable, "read the run log")?;
+    let plan = Plan::decode(&plan).doing(Exit::Unreachable, format!("read the plan of run {id}"))?;
+    let layout = Layout::new(plan.into()).doing(Exit::Unreachable, format!("read the plan of run {id}"))?;
+    Run::fold(id, layout, &events).doing(Exit::Unreachable, format!("read the history of run {id}"))
+}
+
+/// Writes results into the folder that was asked for, and says where.
+pub(crate) async fn export_results(
+    run: &Run,
+    state: &StateDir,
+    export: &args::Export,
+    output: Output,
+) -> Result<()> {
+    let Some(folder) = &export.dir else { return Ok(()) };
+    let values = instance::values(state)?;
+    for path in export_to(run, &values, folder).await? {
+        output.say(&format!("{GREEN}  wrote{GREEN:#}  {}", shown(&path)));
+    }
+    Ok(())
+}
+
+async fn export_to(
+    run: &Run,
+    values: &ValueStore,
+    folder: &std::path::Path,
+) -> Result<Vec<std::path::PathBuf>> {
+    if run.status() != RunStatus::Succeeded {
+        let unfinished = format!("run {} has not succeeded, so there is nothing to export", run.id());
+        return Err(Failed::new(Exit::RunFailed, unfinished));
+    }
+    export::export(&results(run), values, folder).await
+}
+
+/// The outputs that no other step reads.
+pub(crate) fn results(run: &Run) -> Vec<Found> {
+    let unread = export::unread(run.plan());
+    let mut results = vec![];
+    for step in run.steps() {
+        for output in step.outputs() {
+            if unread.contains(&(step.template(), output.name.clone())) {
+                results.push(Found { step: step.key().clone(), output: output.clone() });
+            }
+        }
+    }
+    results
+}
+
+/// A run as programs see it.
+pub(crate) fn document(run: &Run) -> Value {
+    let steps: Vec<Value> = run.steps().map(|step| step_json(&step)).collect();
+    json!({
+        "run": run.id(),
+        "job": run.plan().job,
+        "plan": run.plan().digest(),
+        "status": run.status(),
+        "accepted_at": run.accepted_at().map(|at| at.to_string()),
+        "started_at": run.started_at().map(|at| at.to_string()),
+        "ended_at": run.ended_at().map(|at| at.to_string()),
+        "steps": steps,
+    })
+}
+
+fn step_json(step: &StepView<'_>) -> Value {
+    let attempts: Vec<Value> = step
+        .attempts()
+        .map(|attempt| {
+            json!({
+                "attempt": attempt.number,
+                "fence": attempt.fence,
+                "worker": attempt.worker,
+                "dispatched_at": attempt.dispatched_at.to_string(),
+                "ended_at": attempt.ended_at.map(|at| at.to_string()),
+                "failure": attempt.failure,
+                "usage": attempt.usage,
+            })
+        })
+        .collect();
+    json!({
+        "step": step.key(),
+        "status": step.status(),
+        "because_of": step.root(),
+        "attempts": attempts,
+        "outputs": step.outputs(),
+        "metadata": step.metadata(),
+    })
+}
+
+/// A run for a person: the first failure first, then the steps, then the results.
+pub(crate) fn text(run: &Run, all: bool) -> String {
+    let mut lines = vec![headline(run)];
+    if let Some(step) = run.steps().find(|step| step.status() == StepStatus::Failed) {
+        lines.push(String::new());
+        lines.extend(failure_card(&step));
+    }
+    lines.push(String::new());
+    let shown = if all { usize::MAX } else { STEPS_SHOWN_MAX };
+    lines.extend(run.steps().take(shown).map(|step| step_line(&step)));
+    if run.n_steps() > shown {
+        lines.push(format!("{DIM}… {} more; `--all` shows them{DIM:#}", run.n_steps() - shown));
+    }
+    let results = results(run);
+    if !results.is_empty() {
+        lines.push(String::new());
+        lines.push(format!(
+            "results {DIM}(write them with `cofferdam show {} --export DIR`){DIM:#}",
+            run.id()
+        ));
+    }
+    for Found { step, output } in results.iter().take(shown) {
+        let value = &output.value;
+        lines.push(format!("  {step}.{}  {}, {}", output.name, value.media_type, size(value.size)));
+        lines.extend(output.metadata.iter().map(|entry| format!("    {}", fact(entry))));
+    }
+    lines.join("\n")
+}
+
+fn headline(run: &Run) -> String {
+    let style = status_style(run.status());
+    let when = run.accepted_at().map(ago).unwrap_or_default();
+    let took =
+        run.started_at().zip(run.ended_at()).map(|(from, to)| format!(" in {}", duration(to.since(from))));
+    format!(
+        "{style}{}{style:#}{}  {} {DIM}run {}  {when}{DIM:#}",
+        run.status(),
+        took.unwrap_or_default(),
+        run.plan().job,
+        run.id()
+    )
+}
+
+/// The cause in one line, then what a person needs to act on it.
+pub(crate) fn failure_card(step: &StepView<'_>) -> Vec<String> {
+    let Some(failure) = step.failure() else { return vec![] };
+    let attempts = step.attempts().len();
+    let tries = if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
+    let Failure { kind, message, causes, backtrace, metadata, .. } = failure;
+    let mut lines = vec![format!(
+        "{RED}{} failed{tries}{RED:#}: {} {DIM}[{kind}]{DIM:#}",
+        step.key(),
+        printable(message)
+    )];
+    lines.extend(causes.iter().map(|cause| format!("  because: {}", printable(cause))));
+    lines.extend(metadata.iter().map(|entry| format!("  {}", fact(entry))));
+    lines.extend(backtrace.iter().map(|frame| format!("  {DIM}at {}{DIM:#}", printable(frame))));
+    lines
+}
+
+fn step_line(step: &StepView<'_>) -> String {
+    let status = step.status();
+    let style = match status {
+        StepStatus::Succeeded => GREEN,
+        StepStatus::Failed => RED,
+        StepStatus::Retrying => YELLOW,
+        _ => DIM,
+    };
+    let attempts = step.attempts().len();
+    let usage = step.attempts().last().and_then(|attempt| attempt.usage);
+    let mut facts = vec![];
+    if let Some(usage) = usage {
+        facts.push(duration(Duration::from_micros(usage.wall_us)));
+        facts.push(size(usage.memory_bytes_peak));
+    }
+    if attempts > 1 {
+        facts.push(count(attempts, "attempt"));
+    }
+    facts.extend(step.root().map(|root| format!("because {root} failed")));
+    facts.extend(step.metadata().iter().map(fact));
+    format!("  {style}{status:<9}{style:#} {}  {DIM}{}{DIM:#}", step.key(), facts.join(", "))
+}
+
+/// `rows = 27004`
+fn fact(entry: &MetadataEntry) -> String {
+    let value = match &entry.value {
+        MetadataValue::Integer(integer) => integer.to_string(),
+        MetadataValue::Number(number) => number.to_string(),
+        MetadataValue::Truth(truth) => truth.to_string(),
+        MetadataValue::Text(text)
+        | MetadataValue::Url(text)
+        | MetadataValue::Path(text)
+        | MetadataValue::Json(text)
+        | MetadataValue::Markdown(text)
+        | MetadataValue::Table(text)
+        | MetadataValue::Timestamp(text) => printable(text),
+    };
+    format!("{} = {value}", printable(&entry.name))
+}

@@ -1,0 +1,135 @@
+//! The parts of an instance, opened: the run log for reading, or the whole engine room for running.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cofferdam_cell::{Artefacts, CellCommand};
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec, Name, RunId};
+use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
+use cofferdam_scheduler::{Scheduler, WorkerOffer};
+use cofferdam_worker::Worker;
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::project::StateDir;
+
+/// Namespace of a project's own values. Others come with servers that many people share.
+const NAMESPACE: &str = "local";
+/// Attempts that a worker holds beyond those that run, per slot, so that no cell waits for a round trip.
+const QUEUE_PER_SLOT: u32 = 64;
+/// Batches of orders or reports that wait in a channel; each holds any number of them.
+const CHANNEL_BATCHES: usize = 256;
+
+/// The run log, for reading; none if nothing was ever run here.
+pub(crate) fn read_if_any(state: &StateDir) -> Result<Option<Arc<dyn RunLog>>> {
+    if !state.run_log().exists() {
+        return Ok(None);
+    }
+    read(state).map(Some)
+}
+
+/// The run log, for reading.
+pub(crate) fn read(state: &StateDir) -> Result<Arc<dyn RunLog>> {
+    let log = Sqlite::open_read_only(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
+    Ok(Arc::new(log))
+}
+
+/// The run that a person means: a unique start of its id, or the newest.
+pub(crate) async fn find_run(log: &dyn RunLog, asked: Option<&str>) -> Result<RunId> {
+    let Some(asked) = asked else {
+        let filter = RunFilter { limit: Some(1), ..RunFilter::default() };
+        let newest = log.runs(filter).await.doing(Exit::Unreachable, "read the run log")?;
+        return newest
+            .first()
+            .map(|run| run.run)
+            .ok_or_else(|| Failed::usage("nothing has run here yet").hint("`cofferdam run JOB` runs a job"));
+    };
+    log.find(asked).await.map_err(|error| match error {
+        FindError::None(_) | FindError::Ambiguous { .. } => {
+            Failed::usage(error.to_string()).hint("`cofferdam runs` lists the runs")
+        }
+        FindError::Store(error) => {
+            Failed::new(Exit::Unreachable, "failed to read the run log").because(&error)
+        }
+    })
+}
+
+/// The store of values.
+pub(crate) fn values(state: &StateDir) -> Result<ValueStore> {
+    let namespace = Name::new(NAMESPACE).expect("the constant is a name");
+    ValueStore::local(&state.values(), namespace).doing(Exit::Unreachable, "open the value store")
+}
+
+/// The depot of libraries.
+pub(crate) fn depot(state: &StateDir) -> Result<Depot> {
+    Depot::local(&state.libraries()).doing(Exit::Unreachable, "open the depot")
+}
+
+/// How cells are started: this program with another first argument.
+pub(crate) fn cell_command() -> Result<CellCommand> {
+    let program = std::env::current_exe().doing(Exit::Internal, "find this program's own file")?;
+    Ok(CellCommand { program, run: vec!["cell".into()], compile: vec!["compile".into()] })
+}
+
+/// The cache of compiled libraries.
+pub(crate) fn artefacts(state: &StateDir) -> Result<Artefacts> {
+    let folder = state.artefacts();
+    let open = Artefacts::open(&folder, cell_command()?);
+    open.doing(Exit::Unreachable, format!("open the cache of compiled libraries in {}", folder.display()))
+}
+
+/// The description of a library in the depot, from a cell of its own.
+pub(crate) async fn describe(
+    state: &StateDir,
+    depot: &Depot,
+    digest: &LibraryDigest,
+) -> std::result::Result<LibrarySpec, Failure> {
+    let unusable = |failed: Failed| Failure::new(FailureKind::Library, failed.message);
+    let command = cell_command().map_err(unusable)?;
+    let artefacts = artefacts(state).map_err(unusable)?;
+    cofferdam_worker::describe(&command, &artefacts, depot, digest).await
+}
+
+/// Everything that drives runs, in this process: run log, scheduler and one worker, joined by channels.
+pub(crate) struct Instance {
+    pub(crate) log: Arc<dyn RunLog>,
+    pub(crate) scheduler: Scheduler,
+    worker: Worker,
+}
+
+impl Instance {
+    /// Opens the run log for writing, which no second process may do, and starts the rest.
+    pub(crate) async fn start(state: &StateDir, slots: Option<u32>) -> Result<Instance> {
+        let log = Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
+        let log: Arc<dyn RunLog> = Arc::new(log);
+        let scheduler = Scheduler::start(log.clone(), Arc::new(clock::now));
+        let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
+        let slots = slots.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+        });
+        let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
+        let (reports, reports_in) = mpsc::channel(CHANNEL_BATCHES);
+        let settings = cofferdam_worker::Settings {
+            slots: slots as usize,
+            cell: cell_command()?,
+            artefacts: state.artefacts(),
+            clock: clock::now,
+        };
+        let worker = Worker::start(settings, depot(state)?, values(state)?, orders_in, reports);
+        let worker = worker.doing(Exit::Internal, "start the worker")?;
+        let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() };
+        let attached = scheduler.attach_worker(offer, orders, reports_in).await;
+        attached.doing(Exit::Internal, "attach the worker")?;
+        Ok(Instance { log, scheduler, worker })
+    }
+
+    /// Stops the scheduler, then lets the worker end with it.
+    pub(crate) async fn stop(self) {
+        drop(self.scheduler);
+        self.worker.join().await;
+    }
+}

@@ -1,0 +1,99 @@
+//! The program `cofferdam`: the only place where everything is wired together.
+//!
+//! `args` says what can be asked, `commands` has a file per command, `project` and `prepare` go from files to
+//! a plan, `instance` opens what a run needs. Meaning goes to stdout, talk to stderr, the outcome into the
+//! exit code.
+
+mod args;
+mod clock;
+mod commands;
+mod error;
+pub mod exit;
+mod export;
+mod instance;
+mod libraries;
+mod output;
+mod prepare;
+mod progress;
+mod project;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use error::{Doing, Result};
+use exit::Exit;
+use output::Output;
+use project::StateDir;
+
+/// Parses the command line, does what it says, gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The children of a worker come before everything else: they must start fast and touch nothing.
+    match cli.command {
+        Command::Cell => return cofferdam_cell::run(),
+        Command::Compile => return cofferdam_cell::compile(),
+        _ => {}
+    }
+    let output = Output::new(&cli.global);
+    start_log(cli.global.verbose);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(RUNTIME_THREADS).enable_all().build();
+    let runtime = match runtime.doing(Exit::Internal, "start the runtime") {
+        Ok(runtime) => runtime,
+        Err(failed) => {
+            output.failure(&failed);
+            return failed.exit.into();
+        }
+    };
+    match runtime.block_on(dispatch(cli, output)) {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            output.failure(&failed);
+            failed.exit.into()
+        }
+    }
+}
+
+/// One for the scheduler's loop, one for the supervisor of the cells; the work itself is in the cells.
+const RUNTIME_THREADS: usize = 2;
+
+async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
+    let Cli { global, command } = cli;
+    let state = || StateDir::find(&global);
+    match &command {
+        Command::New(args) => commands::new::run(args, output)?,
+        Command::Build(args) => commands::build::run(args, &global, output).await?,
+        Command::Check(_) => commands::check::run(&global, output).await?,
+        Command::Plan(args) => commands::plan::run(args, &global, output).await?,
+        Command::Run(args) => return commands::run::run(args, &global, output).await,
+        Command::Resume(args) => return commands::run::resume(args, &state()?, output).await,
+        Command::Runs(args) => commands::runs::run(args, &state()?, output).await?,
+        Command::Show(args) => commands::show::run(args, &state()?, output).await?,
+        Command::Logs(args) => commands::logs::run(args, &state()?, output).await?,
+        Command::Library(args::Library::Inspect { library }) => {
+            commands::library::inspect(library, &global, output).await?;
+        }
+        Command::Completions { shell } => completions(*shell, output)?,
+        Command::ExitCodes => commands::exit_codes::run(output)?,
+        Command::Cell | Command::Compile => unreachable!("the children were started above"),
+    }
+    Ok(Exit::Ok)
+}
+
+fn completions(shell: clap_complete::Shell, output: Output) -> Result<()> {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "cofferdam", &mut script);
+    output.answer(&String::from_utf8_lossy(&script))
+}
+
+/// What the program says about itself goes to stderr: warnings, or more with `-v`, or what
+/// `COFFERDAM_LOG` asks for.
+fn start_log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let filter = EnvFilter::try_from_env("COFFERDAM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,0 +1,196 @@
+//! From a project to a plan: libraries built and described, files read, everything checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, Plan, RunConfig, ValueRef};
+use cofferdam_plan::{FileSource, Files, Libraries};
+
+use crate::args::JobArgs;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::instance;
+use crate::libraries;
+use crate::output::Output;
+use crate::project::{Project, read_text, shown, sort_out};
+
+/// Most files that one pattern may stand for.
+const FILES_PER_PATTERN_MAX: usize = 10_000;
+
+/// A plan and what it was made from.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) project: Project,
+}
+
+/// What to do with the files that a job reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Only compute their digests, as a plan that will not run needs.
+    Digest,
+    /// Take them into the value store.
+    Import,
+}
+
+/// Compiles the plan of a job, or refuses with everything that is wrong.
+pub(crate) async fn prepare(
+    project: Project,
+    args: &JobArgs,
+    reading: Reading,
+    output: Output,
+) -> Result<Prepared> {
+    let job = project.job(args.job.as_deref())?;
+    let libraries = describe_all(&project, output).await?;
+    let Project { root, state, mut texts, definitions } = project;
+    let (run_config, found) = read_config(args, &mut texts)?;
+    texts = sort_out(texts, found, output)?;
+    // What is wrong with the sources is said again, with everything else, when the plan is compiled.
+    let (sources, _) = cofferdam_plan::file_sources(&definitions, &job, &run_config);
+    let values = instance::values(&state)?;
+    let files = read_files(&root, &sources, &values, reading).await?;
+    match cofferdam_plan::compile(&definitions, &libraries, &job, &run_config, &files) {
+        Ok((plan, warnings)) => {
+            let texts = sort_out(texts, warnings, output)?;
+            Ok(Prepared { plan, project: Project { root, state, texts, definitions } })
+        }
+        Err(errors) => Err(Failed::diagnosed(texts, errors)),
+    }
+}
+
+/// Builds what is stale and gives every library's digest and description.
+pub(crate) async fn describe_all(project: &Project, output: Output) -> Result<Libraries> {
+    project.state.create()?;
+    let depot = instance::depot(&project.state)?;
+    let ready = libraries::prepare(project, &depot, false, output).await?;
+    let mut described = BTreeMap::new();
+    for library in ready {
+        let spec = describe(project, &depot, &library.name, library.digest).await?;
+        described.insert(library.name, (library.digest, spec));
+    }
+    Ok(described)
+}
+
+/// The description of a library; asked for once per digest, in a sandbox.
+pub(crate) async fn describe(
+    project: &Project,
+    depot: &Depot,
+    name: &Name,
+    digest: LibraryDigest,
+) -> Result<LibrarySpec> {
+    let kept = project.state.descriptions().join(format!("{}.json", digest.hex()));
+    if let Ok(bytes) = std::fs::read(&kept)
+        && let Ok(spec) = serde_json::from_slice(&bytes)
+    {
+        return Ok(spec);
+    }
+    let spec = instance::describe(&project.state, depot, &digest).await.map_err(|failure| Failed {
+        causes: failure.causes,
+        ..Failed::invalid(format!("library `{name}`: {}", failure.message))
+    })?;
+    keep(&kept, &spec)?;
+    Ok(spec)
+}
+
+fn keep(path: &Path, spec: &LibrarySpec) -> Result<()> {
+    let doing = || format!("keep a description in {}", path.display());
+    std::fs::create_dir_all(path.parent().expect("descriptions are in a folder"))
+        .doing(Exit::Unreachable, doing())?;
+    let text = serde_json::to_vec(spec).expect("a description can be written as JSON");
+    // Written beside and renamed, so that a reader never sees half of it.
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).doing(Exit::Unreachable, doing())
+}
+
+fn read_config(args: &JobArgs, texts: &mut cofferdam_config::Texts) -> Result<(RunConfig, Vec<Diagnostic>)> {
+    let Some(path) = &args.config else { return Ok((RunConfig::default(), vec![])) };
+    let (name, content) = if path == Path::new("-") {
+        let content = std::io::read_to_string(std::io::stdin())
+            .doing(Exit::Invalid, "read the run config from standard input")?;
+        ("<stdin>".to_owned(), content)
+    } else {
+        (shown(path), read_text(path)?)
+    };
+    Ok(cofferdam_config::read_run_config(texts, &name, &content))
+}
+
+/// Reads the files that the job's inputs name. What is not there is left out: the plan's diagnostics say so,
+/// at the place where it is named.
+async fn read_files(
+    root: &Path,
+    sources: &[FileSource],
+    values: &ValueStore,
+    reading: Reading,
+) -> Result<Files> {
+    let mut files = BTreeMap::new();
+    for source in sources {
+        let mut elements = vec![];
+        for path in paths_of(root, source)? {
+            let key = source.many.then(|| key_of(&path));
+            elements.push(KeyedValue { key, value: read_file(&path, values, reading).await? });
+        }
+        if !elements.is_empty() {
+            files.insert((source.pattern.clone(), source.many), elements);
+        }
+    }
+    Ok(Files(files))
+}
+
+async fn read_file(path: &Path, values: &ValueStore, reading: Reading) -> Result<ValueRef> {
+    let read = match reading {
+        Reading::Digest => values.refer_to_file(path).await,
+        Reading::Import => values.import_file(path).await,
+    };
+    let value = read.doing(Exit::Invalid, format!("read the input file {}", shown(path)))?;
+    Ok(ValueRef { media_type: media_type_of(path).to_owned(), ..value })
+}
+
+/// The files that a source names, in the order of their names.
+fn paths_of(root: &Path, source: &FileSource) -> Result<Vec<PathBuf>> {
+    let path = root.join(&source.pattern);
+    if !source.many {
+        return Ok(if path.is_file() { vec![path] } else { vec![] });
+    }
+    let matches = glob::glob(&path.to_string_lossy()).map_err(|error| {
+        Failed::invalid(format!("`{}` is not a pattern: {}", source.pattern, error.msg))
+            .hint("`*` stands for any text within a name")
+    })?;
+    let mut paths: Vec<PathBuf> =
+        matches.filter_map(|path| path.ok()).filter(|path| path.is_file()).collect();
+    paths.sort();
+    if paths.len() > FILES_PER_PATTERN_MAX {
+        let message = format!(
+            "`{}` matches {} files, {FILES_PER_PATTERN_MAX} are allowed",
+            source.pattern,
+            paths.len()
+        );
+        return Err(Failed::invalid(message).hint("use a narrower pattern"));
+    }
+    Ok(paths)
+}
+
+/// The file's name up to its first dot, with every other character than those of a name replaced.
+fn key_of(path: &Path) -> Name {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default();
+    let legal: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .take(cofferdam_model::NAME_BYTES_MAX)
+        .collect();
+    Name::key(&legal).unwrap_or_else(|_| Name::result())
+}
+
+/// By the last extension; a compressed file is just bytes.
+fn media_type_of(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => "text/csv",
+        Some("txt") => "text/plain",
+        Some("json") => "application/json",
+        Some("cbor") => cofferdam_model::CBOR,
+        Some("arrows") => cofferdam_model::ARROW_STREAM,
+        _ => cofferdam_model::OCTET_STREAM,
+    }
+}

@@ -1,0 +1,162 @@
+//! A project on disk: its definitions with their texts, and the folder of its instance's state.
+
+use std::path::{Path, PathBuf};
+
+use cofferdam_config::Texts;
+use cofferdam_model::{Definitions, Diagnostic, Name, Severity};
+
+use crate::args::Global;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Name of the definitions file; the folder that holds it is the project.
+pub(crate) const DEFINITIONS_FILE: &str = "cofferdam.toml";
+/// Folder of the state, beside the definitions.
+const STATE_FOLDER: &str = ".cofferdam";
+
+/// Where an instance keeps what: one folder, nothing to set up.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDir(PathBuf);
+
+impl StateDir {
+    /// The folder that was asked for, or the one beside the definitions.
+    pub(crate) fn find(global: &Global) -> Result<StateDir> {
+        match &global.state_dir {
+            Some(folder) => Ok(StateDir(folder.clone())),
+            None => Ok(StateDir(project_root(global)?.join(STATE_FOLDER))),
+        }
+    }
+
+    /// A folder of the caller's choice.
+    pub(crate) fn at(folder: &Path) -> StateDir {
+        StateDir(folder.to_path_buf())
+    }
+
+    pub(crate) fn run_log(&self) -> PathBuf {
+        self.0.join("runlog.sqlite")
+    }
+
+    pub(crate) fn values(&self) -> PathBuf {
+        self.0.join("values")
+    }
+
+    pub(crate) fn libraries(&self) -> PathBuf {
+        self.0.join("libraries")
+    }
+
+    /// Compiled libraries.
+    pub(crate) fn artefacts(&self) -> PathBuf {
+        self.0.join("artefacts")
+    }
+
+    /// What the last build of each library gave.
+    pub(crate) fn builds(&self) -> PathBuf {
+        self.0.join("builds")
+    }
+
+    /// Descriptions of libraries by digest.
+    pub(crate) fn descriptions(&self) -> PathBuf {
+        self.0.join("descriptions")
+    }
+
+    /// Makes the folder, readable by its owner only: values and logs are nobody else's business.
+    pub(crate) fn create(&self) -> Result<()> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(&self.0)
+            .doing(Exit::Unreachable, format!("make the state folder {}", self.0.display()))
+    }
+}
+
+/// The definitions of the project around a folder.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) root: PathBuf,
+    pub(crate) state: StateDir,
+    pub(crate) texts: Texts,
+    pub(crate) definitions: Definitions,
+}
+
+impl Project {
+    /// Reads the definitions; refuses with all that is wrong in them.
+    pub(crate) fn open(global: &Global, output: Output) -> Result<Project> {
+        let root = project_root(global)?;
+        let path = root.join(DEFINITIONS_FILE);
+        let content = read_text(&path)?;
+        let mut texts = Texts::default();
+        let (definitions, diagnostics) =
+            cofferdam_config::read_definitions(&mut texts, &shown(&path), &content);
+        let texts = sort_out(texts, diagnostics, output)?;
+        Ok(Project { root, state: StateDir::find(global)?, texts, definitions })
+    }
+
+    /// The job of that name, or the only one.
+    pub(crate) fn job(&self, asked: Option<&str>) -> Result<Name> {
+        let names: Vec<&str> = self.definitions.jobs.keys().map(Name::as_str).collect();
+        let Some(asked) = asked else {
+            return match self.definitions.jobs.keys().next() {
+                Some(only) if names.len() == 1 => Ok(only.clone()),
+                None => Err(Failed::invalid("the project defines no job")
+                    .hint(format!("add a table [jobs.NAME.steps.STEP] to {DEFINITIONS_FILE}"))),
+                Some(_) => Err(Failed::usage("which job? The project defines several")
+                    .hint(format!("name one of: {}", names.join(", ")))),
+            };
+        };
+        let found = self.definitions.jobs.keys().find(|name| name.as_str() == asked.replace('-', "_"));
+        found.cloned().ok_or_else(|| {
+            let known = if names.is_empty() {
+                "none is defined".to_owned()
+            } else {
+                format!("known: {}", names.join(", "))
+            };
+            Failed::usage(format!("there is no job `{asked}`")).hint(known)
+        })
+    }
+}
+
+/// Prints warnings, refuses errors.
+pub(crate) fn sort_out(texts: Texts, diagnostics: Vec<Diagnostic>, output: Output) -> Result<Texts> {
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Failed::diagnosed(texts, diagnostics));
+    }
+    if !diagnostics.is_empty() {
+        let width = crate::output::terminal_width();
+        output.say(cofferdam_config::render(&texts, &diagnostics, true, width).trim_end());
+    }
+    Ok(texts)
+}
+
+/// Reads a text file that a person wrote.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    let metadata = std::fs::metadata(path).doing(Exit::Invalid, format!("read {}", path.display()))?;
+    if !metadata.is_file() {
+        return Err(Failed::invalid(format!("failed to read {}: it is not a file", path.display())));
+    }
+    let bytes = std::fs::read(path).doing(Exit::Invalid, format!("read {}", path.display()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failed::invalid(format!("failed to read {}: byte {at} is not valid UTF-8", path.display()))
+            .hint("save the file as UTF-8")
+    })
+}
+
+/// A path as messages show it: relative to where the person is, if it is below.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+fn project_root(global: &Global) -> Result<PathBuf> {
+    let start = global.project.clone().unwrap_or_else(|| PathBuf::from("."));
+    let start = start.canonicalize().doing(Exit::Usage, format!("open the folder {}", start.display()))?;
+    let found = cofferdam_config::find_definitions(&start);
+    let found = found.and_then(|path| path.parent().map(Path::to_path_buf));
+    found.ok_or_else(|| {
+        Failed::usage(format!("there is no {DEFINITIONS_FILE} in {} or above it", start.display()))
+            .hint("`cofferdam new NAME` starts a project; `-C DIR` names the folder of another one")
+    })
+}

@@ -1,0 +1,146 @@
+//! Ops with types, written with the SDK as users write them: what end-to-end tests wire into jobs.
+
+use std::io::{BufRead, BufReader};
+
+use cofferdam_op::schemars::JsonSchema;
+use cofferdam_op::{Context, Dynamic, Error, Many, Outputs, Reader, Result, library, op};
+use serde::{Deserialize, Serialize};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// How many.
+    n: u64,
+    /// Added to each.
+    #[serde(default)]
+    offset: u64,
+}
+
+#[derive(Outputs)]
+pub struct Numbers {
+    /// A number each.
+    each: Dynamic<u64>,
+}
+
+/// Emits the numbers from 0 on under keys of their own.
+#[op]
+pub fn numbers(config: Count) -> Result<Numbers> {
+    let mut each = Dynamic::new();
+    for n in 0..config.n {
+        each.push(&format!("n{n}"), n + config.offset)?;
+    }
+    Ok(Numbers { each })
+}
+
+/// Doubles a number.
+#[op]
+pub fn double(number: u64) -> u64 {
+    number * 2
+}
+
+/// Adds numbers.
+#[op]
+pub fn sum(numbers: Many<u64>) -> u64 {
+    numbers.iter().map(|element| element.value).sum()
+}
+
+/// One more than the sum of its numbers, in 32 bits: the step that does nothing, of the benchmarks.
+#[op]
+pub fn add_one(numbers: Many<u64>) -> u64 {
+    (numbers.iter().map(|element| element.value).sum::<u64>() + 1) & 0xffff_ffff
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct Work {
+    /// Rounds of arithmetic; a million take some milliseconds.
+    rounds: u64,
+}
+
+/// Works for a while, then passes its number on.
+#[op]
+pub fn work(ctx: &Context, number: u64, config: Work) -> u64 {
+    ctx.info(&format!("working on {number}"));
+    let mut state = number | 1;
+    for _ in 0..config.rounds {
+        state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).rotate_left(17));
+    }
+    if state == 0 { 0 } else { number }
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Person {
+    name: String,
+    age: u32,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    name: String,
+    /// In words.
+    age: String,
+}
+
+/// Makes a person.
+#[op]
+pub fn person() -> Person {
+    Person { name: "Ada".to_owned(), age: 36 }
+}
+
+/// Reads a record, which is not a person.
+#[op]
+pub fn file(record: Record) -> String {
+    format!("{}: {}", record.name, record.age)
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct Way {
+    left: bool,
+}
+
+#[derive(Outputs)]
+pub struct Branches {
+    left: Option<u64>,
+    right: Option<u64>,
+}
+
+/// Emits one of its outputs.
+#[op]
+pub fn branch(config: Way) -> Branches {
+    let (left, right) = if config.left { (Some(1), None) } else { (None, Some(2)) };
+    Branches { left, right }
+}
+
+/// Counts the lines of a file.
+#[op]
+pub fn lines(file: Reader) -> Result<u64> {
+    let mut n = 0;
+    for line in BufReader::new(file).lines() {
+        line.map_err(|error| Error::permanent(format!("line {} cannot be read: {error}", n + 1)))?;
+        n += 1;
+    }
+    Ok(n)
+}
+
+/// Fails until its third attempt.
+#[op]
+pub fn flaky(ctx: &Context) -> Result<u64> {
+    match ctx.attempt().attempt {
+        attempt @ ..3 => Err(Error::new(format!("attempt {attempt} was not the third"))),
+        attempt => Ok(u64::from(attempt)),
+    }
+}
+
+/// Fails for good.
+#[op]
+pub fn refuse() -> Result<u64> {
+    Err(Error::permanent("the input is wrong, and it stays wrong"))
+}
+
+/// Panics.
+#[op]
+pub fn panics(number: u64) -> u64 {
+    assert!(number > 1_000_000, "{number} is too small");
+    number
+}
+
+library!(numbers, double, sum, add_one, work, person, file, branch, lines, flaky, refuse, panics);
