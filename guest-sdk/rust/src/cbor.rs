@@ -10,3 +10,5 @@ mod encode;
 pub(crate) use decode::{DecodeError, Problem, from_reader};
 pub(crate) use encode::{EncodeError, to_vec, to_writer};
 
+#[cfg(test)]
+mod tests;

@@ -198,9 +198,8 @@ mod tests {
 
     #[test]
     fn context_goes_in_front_and_keeps_the_advice() {
-        let error = Error::permanent("no such month")
-            .context("while reading the month")
-            .context("while splitting");
+        let error =
+            Error::permanent("no such month").context("while reading the month").context("while splitting");
         assert_eq!(error.message(), "while splitting");
         assert_eq!(error.causes(), ["while reading the month", "no such month"]);
         assert!(error.is_permanent());

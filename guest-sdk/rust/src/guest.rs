@@ -21,8 +21,8 @@ pub mod bindings {
     });
 }
 
-pub use bindings::export_library;
 pub use bindings::cofferdam::op::types::{Completion, Failure, Invocation, LibrarySpec};
+pub use bindings::export_library;
 pub use bindings::exports::cofferdam::op::ops::Guest;
 
 use bindings::cofferdam::op::{context, types as wit, values};
@@ -71,9 +71,7 @@ pub fn run(
     std::panic::set_hook(Box::new(report_panic));
     let ctx = Context { host: Rc::new(Imports) };
     match crate::library::run(ops, op, &ctx, plain_invocation(invocation)) {
-        Ok(outputs) => Ok(wit::Completion {
-            outputs: outputs.into_iter().map(output).collect(),
-        }),
+        Ok(outputs) => Ok(wit::Completion { outputs: outputs.into_iter().map(output).collect() }),
         Err(error) => Err(failure(error.into_failure())),
     }
 }
@@ -89,9 +87,9 @@ fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
 fn plain_invocation(invocation: wit::Invocation) -> plain::Invocation {
     let input_value = |given: wit::InputValue| match given {
         wit::InputValue::One(one) => plain::InputValue::One(value(one)),
-        wit::InputValue::Many(many) => {
-            plain::InputValue::Many(many.into_iter().map(|element| (element.key, value(element.value))).collect())
-        }
+        wit::InputValue::Many(many) => plain::InputValue::Many(
+            many.into_iter().map(|element| (element.key, value(element.value))).collect(),
+        ),
     };
     let inputs = invocation.inputs.into_iter();
     plain::Invocation {

@@ -49,11 +49,7 @@ pub struct Unreadable {
 
 impl Unreadable {
     pub(crate) fn content(message: impl Into<String>) -> Unreadable {
-        Unreadable {
-            path: String::new(),
-            message: message.into(),
-            permanent: true,
-        }
+        Unreadable { path: String::new(), message: message.into(), permanent: true }
     }
 
     fn into_error(self, what: &str) -> Error {
@@ -83,14 +79,8 @@ impl From<cbor::DecodeError> for Unreadable {
     fn from(error: cbor::DecodeError) -> Unreadable {
         let path = error.path();
         match error.problem {
-            cbor::Problem::Io(error) => Unreadable {
-                path,
-                ..error.into()
-            },
-            cbor::Problem::Content(message) => Unreadable {
-                path,
-                ..Unreadable::content(message)
-            },
+            cbor::Problem::Io(error) => Unreadable { path, ..error.into() },
+            cbor::Problem::Content(message) => Unreadable { path, ..Unreadable::content(message) },
         }
     }
 }
@@ -116,10 +106,11 @@ impl<T: DeserializeOwned + JsonSchema> InputType for T {
 
 /// Makes CBOR of JSON, so that each type is decoded by one piece of code and components stay small.
 fn json_as_cbor(reader: Reader) -> Result<Reader, Unreadable> {
-    let value: serde_json::Value = serde_json::from_reader(reader).map_err(|error| match error.io_error_kind() {
-        Some(_) => Unreadable::from(std::io::Error::from(error)),
-        None => Unreadable::content(format!("it is not JSON: {error}")),
-    })?;
+    let value: serde_json::Value =
+        serde_json::from_reader(reader).map_err(|error| match error.io_error_kind() {
+            Some(_) => Unreadable::from(std::io::Error::from(error)),
+            None => Unreadable::content(format!("it is not JSON: {error}")),
+        })?;
     let bytes = cbor::to_vec(&value).map_err(|error| Unreadable::content(error.to_string()))?;
     Ok(Reader::inline(CBOR.to_owned(), bytes))
 }
@@ -202,10 +193,7 @@ impl<T> FromIterator<T> for Many<T> {
 impl<K: Into<String>, T> FromIterator<(K, T)> for Many<T> {
     /// Values with their keys.
     fn from_iter<I: IntoIterator<Item = (K, T)>>(values: I) -> Many<T> {
-        let element = |(key, value): (K, T)| Element {
-            key: Some(key.into()),
-            value,
-        };
+        let element = |(key, value): (K, T)| Element { key: Some(key.into()), value };
         Many(values.into_iter().map(element).collect())
     }
 }
@@ -298,7 +286,9 @@ impl<'a> Inputs<'a> {
     pub fn required<T: Input>(&mut self, name: &str) -> Result<T> {
         self.optional(name)?.ok_or_else(|| {
             let op = self.op;
-            Error::permanent(format!("input `{name}` of op `{op}` has no value; connect it, or make it an `Option`"))
+            Error::permanent(format!(
+                "input `{name}` of op `{op}` has no value; connect it, or make it an `Option`"
+            ))
         })
     }
 

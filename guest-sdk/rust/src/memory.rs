@@ -37,10 +37,7 @@ impl Context {
     /// in run `test`, without a time limit.
     pub fn test() -> Context {
         let memory = Rc::new(Memory::default());
-        Context {
-            host: memory.clone(),
-            memory: Some(memory),
-        }
+        Context { host: memory.clone(), memory: Some(memory) }
     }
 
     /// What the op has said so far. Empty if this is not a context for tests.
@@ -119,10 +116,7 @@ impl Host for Memory {
     }
 
     fn create(&self) -> Result<Box<dyn StoredWriter>, ValueError> {
-        Ok(Box::new(MemoryWriter {
-            bytes: vec![],
-            values: self.values.clone(),
-        }))
+        Ok(Box::new(MemoryWriter { bytes: vec![], values: self.values.clone() }))
     }
 }
 

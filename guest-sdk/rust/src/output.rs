@@ -58,6 +58,11 @@ impl From<std::io::Error> for EncodeFailure {
 }
 
 impl EncodeFailure {
+    #[cfg(feature = "arrow")]
+    pub(crate) fn value(message: String) -> EncodeFailure {
+        EncodeFailure(EncodeError::Value(message))
+    }
+
     fn into_error(self, output: &str, op: &str) -> Error {
         let permanent = match &self.0 {
             EncodeError::Value(_) => true,
@@ -283,11 +288,7 @@ pub struct Emitter<'a> {
 
 impl<'a> Emitter<'a> {
     pub fn new(op: &'static str, ctx: &'a Context) -> Emitter<'a> {
-        Emitter {
-            op,
-            ctx,
-            outputs: vec![],
-        }
+        Emitter { op, ctx, outputs: vec![] }
     }
 
     pub fn into_outputs(self) -> Vec<Emitted> {
@@ -304,11 +305,7 @@ impl<'a> Emitter<'a> {
         let written = value.write(self.ctx);
         let content = written.map_err(|error| error.into_error(name, self.op))?;
         let media_type = media_type.unwrap_or(T::MEDIA_TYPE).to_owned();
-        self.outputs.push(Emitted {
-            name: name.to_owned(),
-            key,
-            value: Value { media_type, content },
-        });
+        self.outputs.push(Emitted { name: name.to_owned(), key, value: Value { media_type, content } });
         Ok(())
     }
 }

@@ -27,14 +27,7 @@ impl Reader {
     }
 
     pub(crate) fn inline(media_type: String, bytes: Vec<u8>) -> Reader {
-        Reader {
-            media_type,
-            size: bytes.len() as u64,
-            start: 0,
-            window: bytes,
-            used: 0,
-            stored: None,
-        }
+        Reader { media_type, size: bytes.len() as u64, start: 0, window: bytes, used: 0, stored: None }
     }
 
     pub(crate) fn open(value: Value, host: &dyn Host) -> Result<Reader, ValueError> {
@@ -161,5 +154,63 @@ impl fmt::Debug for Reader {
             .field("size", &self.size)
             .field("position", &self.position())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Memory;
+
+    /// The same bytes inline and kept by the host, in three chunks.
+    fn readers() -> (Vec<u8>, [Reader; 2]) {
+        let bytes: Vec<u8> = (0..CHUNK_BYTES as u32 * 5 / 2).map(|n| (n % 251) as u8).collect();
+        let memory = Memory::default();
+        let stored = Value {
+            media_type: OCTET_STREAM.to_owned(),
+            content: Content::Stored(memory.keep(bytes.clone())),
+        };
+        let readers = [Reader::from_bytes(bytes.clone()), Reader::open(stored, &memory).unwrap()];
+        (bytes, readers)
+    }
+
+    #[test]
+    fn inline_and_stored_values_read_the_same() {
+        let (bytes, readers) = readers();
+        for reader in readers {
+            assert_eq!(reader.size(), bytes.len() as u64);
+            assert_eq!(reader.into_bytes().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn seeking_goes_anywhere_but_before_the_start() {
+        let (bytes, readers) = readers();
+        for mut reader in readers {
+            let mut found = [0; 4];
+            for at in [CHUNK_BYTES - 2, 3, bytes.len() - 4, 0] {
+                reader.seek(SeekFrom::Start(at as u64)).unwrap();
+                reader.read_exact(&mut found).unwrap();
+                assert_eq!(found, bytes[at..at + 4]);
+                assert_eq!(reader.stream_position().unwrap(), at as u64 + 4);
+            }
+            reader.seek(SeekFrom::End(-1)).unwrap();
+            assert_eq!(reader.read_exact(&mut found).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            reader.seek(SeekFrom::End(10)).unwrap();
+            assert_eq!(reader.read(&mut found).unwrap(), 0);
+            assert!(reader.seek(SeekFrom::Current(-1_000_000_000)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_structured_value_decodes_while_it_is_read() {
+        let rows: Vec<String> = (0..100_000).map(|n| format!("row {n}")).collect();
+        let memory = Memory::default();
+        let stored = Value {
+            media_type: crate::contract::CBOR.to_owned(),
+            content: Content::Stored(memory.keep(crate::cbor::to_vec(&rows).unwrap())),
+        };
+        let mut reader = Reader::open(stored, &memory).unwrap();
+        assert_eq!(crate::cbor::from_reader::<Vec<String>>(&mut reader).unwrap(), rows);
     }
 }

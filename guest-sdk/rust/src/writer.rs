@@ -24,11 +24,7 @@ pub struct Stored(pub(crate) Content);
 
 impl Writer {
     pub(crate) fn new(host: Rc<dyn Host>) -> Writer {
-        Writer {
-            host,
-            buffer: vec![],
-            stored: None,
-        }
+        Writer { host, buffer: vec![], stored: None }
     }
 
     /// Ends the value. Fails if the host cannot keep it or the limit on output bytes is reached.

@@ -16,7 +16,11 @@ pub(crate) fn expand(ops: TokenStream) -> syn::Result<TokenStream> {
     Ok(quote! {
         const _: () = {
             static OPS: &[::cofferdam_op::__private::Entry] =
-                &[#(::cofferdam_op::__private::Entry::of::<#ops>()),*];
+                &[#(::cofferdam_op::__private::Entry::new(
+                    <#ops as ::cofferdam_op::__private::Op>::NAME,
+                    <#ops as ::cofferdam_op::__private::Op>::spec,
+                    <#ops as ::cofferdam_op::__private::Op>::run,
+                )),*];
 
             #[cfg(target_family = "wasm")]
             const _: () = {

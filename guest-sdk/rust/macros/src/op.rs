@@ -30,6 +30,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         None => quote!(#function #op),
         Some(error) => {
             let error = error.into_compile_error();
+            // Inside an impl there is no place for one.
+            if function.sig.receiver().is_some() {
+                return quote!(#function #error);
+            }
             let placeholder = placeholder(&function);
             quote!(#function #error #placeholder)
         }

@@ -37,10 +37,7 @@ enum Step {
 
 impl DecodeError {
     fn content(message: impl Into<String>) -> DecodeError {
-        DecodeError {
-            steps: vec![],
-            problem: Problem::Content(message.into()),
-        }
+        DecodeError { steps: vec![], problem: Problem::Content(message.into()) }
     }
 
     fn inside(mut self, step: impl FnOnce() -> Step) -> DecodeError {
@@ -84,10 +81,7 @@ impl From<io::Error> for DecodeError {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return DecodeError::content("the CBOR ends too early");
         }
-        DecodeError {
-            steps: vec![],
-            problem: Problem::Io(error),
-        }
+        DecodeError { steps: vec![], problem: Problem::Io(error) }
     }
 }
 
@@ -102,12 +96,7 @@ impl From<ciborium_ll::Error<io::Error>> for DecodeError {
 
 /// Reads one value, which must be all that the reader holds.
 pub(crate) fn from_reader<T: DeserializeOwned>(reader: &mut Reader) -> Result<T, DecodeError> {
-    let mut decoder = Decoder {
-        heads: Heads::from(reader),
-        peeked: None,
-        text: Vec::new(),
-        depth: 0,
-    };
+    let mut decoder = Decoder { heads: Heads::from(reader), peeked: None, text: Vec::new(), depth: 0 };
     let value = T::deserialize(&mut decoder)?;
     let mut byte = [0];
     match ciborium_io::Read::read_exact(&mut decoder.heads, &mut byte) {
@@ -237,10 +226,7 @@ impl Decoder<'_> {
                 Ok(n) => visitor.visit_i64(!n),
                 Err(_) => visitor.visit_i128(!i128::from(n)),
             },
-            Head::Big {
-                negative: false,
-                number,
-            } => visitor.visit_u128(number),
+            Head::Big { negative: false, number } => visitor.visit_u128(number),
             Head::Big { number, .. } => match i128::try_from(number) {
                 Ok(n) => visitor.visit_i128(!n),
                 Err(_) => Err(DecodeError::content("the number has more than 128 bits")),
@@ -255,11 +241,7 @@ impl Decoder<'_> {
             Head::Text(len) => visitor.visit_str(self.take_text(len)?),
             Head::Array(left) => self.list(left, visitor),
             Head::Map(left) => self.deeper(|decoder| {
-                let mut entries = Entries {
-                    decoder,
-                    left,
-                    key: String::new(),
-                };
+                let mut entries = Entries { decoder, left, key: String::new() };
                 let value = visitor.visit_map(&mut entries)?;
                 entries.end()?;
                 Ok(value)
@@ -412,7 +394,10 @@ impl Elements<'_, '_> {
 impl<'de> de::SeqAccess<'de> for &mut Elements<'_, '_> {
     type Error = DecodeError;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, DecodeError> {
         if !self.more()? {
             return Ok(None);
         }

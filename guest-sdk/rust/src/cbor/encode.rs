@@ -51,10 +51,7 @@ pub(crate) fn to_vec<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Encode
 /// Writes a value. While the encoder is inside arrays only, whose lengths are known, it hands on what it
 /// has, so that a long list of rows is never in memory as bytes.
 pub(crate) fn to_writer<T: Serialize + ?Sized>(value: &T, writer: &mut dyn Write) -> Result<(), EncodeError> {
-    let mut state = State {
-        writer: Some(writer),
-        ..State::default()
-    };
+    let mut state = State { writer: Some(writer), ..State::default() };
     value.serialize(Serializer { state: &mut state })?;
     let State { out, writer, .. } = state;
     Ok(writer.expect("it was just put there").write_all(&out)?)
@@ -126,9 +123,7 @@ impl State<'_> {
                 return Err(EncodeError::Value(format!("a map has the key {} twice", show(key(&pair[0])))));
             }
             let mut body = Vec::with_capacity(out.len() - start);
-            entries
-                .iter()
-                .for_each(|entry| body.extend_from_slice(&out[entry.key.start..entry.end]));
+            entries.iter().for_each(|entry| body.extend_from_slice(&out[entry.key.start..entry.end]));
             self.out.truncate(start);
             self.push(Header::Map(Some(n_entries)));
             self.out.extend_from_slice(&body);
@@ -166,13 +161,7 @@ impl<'s, 'w> Serializer<'s, 'w> {
             Some(len) => self.state.push(Header::Array(Some(len))),
             None => self.state.open += 1,
         }
-        List {
-            state: self.state,
-            start,
-            announced: len,
-            n_elements: 0,
-            wrapped: false,
-        }
+        List { state: self.state, start, announced: len, n_elements: 0, wrapped: false }
     }
 
     fn map(self) -> Map<'s, 'w> {
@@ -287,7 +276,12 @@ impl<'s, 'w> ser::Serializer for Serializer<'s, 'w> {
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), EncodeError> {
         self.serialize_unit()
     }
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), EncodeError> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), EncodeError> {
         self.serialize_str(variant)
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -305,9 +299,7 @@ impl<'s, 'w> ser::Serializer for Serializer<'s, 'w> {
         value: &T,
     ) -> Result<(), EncodeError> {
         self.variant(variant);
-        value.serialize(Serializer {
-            state: &mut *self.state,
-        })?;
+        value.serialize(Serializer { state: &mut *self.state })?;
         self.state.open -= 1;
         Ok(())
     }
@@ -364,9 +356,7 @@ struct List<'s, 'w> {
 
 impl List<'_, '_> {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        value.serialize(Serializer {
-            state: &mut *self.state,
-        })?;
+        value.serialize(Serializer { state: &mut *self.state })?;
         self.n_elements += 1;
         self.state.hand_on()
     }
@@ -422,9 +412,7 @@ struct Map<'s, 'w> {
 
 impl Map<'_, '_> {
     fn value<T: Serialize + ?Sized>(&mut self, key: Range<usize>, value: &T) -> Result<(), EncodeError> {
-        value.serialize(Serializer {
-            state: &mut *self.state,
-        })?;
+        value.serialize(Serializer { state: &mut *self.state })?;
         let end = self.state.out.len();
         self.state.entries.push(Entry { key, end });
         Ok(())
