@@ -1,5 +1,4 @@
 //! Ops as the host sees them: described and run through the same code as in a component.
-#![expect(dead_code, reason = "ops are called through their descriptions")]
 
 use cofferdam_op::__private::{CBOR, Content, InputValue, Invocation, Op, Output, Value};
 use cofferdam_op::{Bytes, Context, Dynamic, Error, Many, Outputs, Reader, Result, Stored, library, op};
@@ -86,7 +85,7 @@ fn maybe(give: bool) -> Result<Option<u8>, String> {
 
 mod inner {
     #[cofferdam_op::op]
-    pub fn twice(r#type: u32) -> u32 {
+    pub(crate) fn twice(r#type: u32) -> u32 {
         r#type * 2
     }
 }

@@ -1,4 +1,4 @@
-use cofferdam_op::{Bytes, Outputs, library};
+use cofferdam_op::{Bytes, Outputs};
 
 #[derive(Outputs)]
 struct Tuple(Bytes);
@@ -20,8 +20,6 @@ struct Wrong {
     csv: Bytes,
 }
 
-fn plain() {}
 
-library!(plain);
 
 fn main() {}

@@ -1,0 +1,7 @@
+use cofferdam_op::library;
+
+fn plain() {}
+
+library!(plain, absent);
+
+fn main() {}
