@@ -24,10 +24,11 @@ impl Month {
         ((1..=9999).contains(&year) && (1..=12).contains(&month)).then_some(Self { year, month })
     }
 
-    /// Reads the month off the end of a file's name without extensions, such as `flights-2013-02`.
+    /// Reads the month off the end of a file's name without extensions, such as `flights-2013-02`; as the key
+    /// of an input it is `flights_2013_02`, because names have one spelling.
     #[must_use]
     pub fn from_file_stem(stem: &str) -> Option<Self> {
-        let mut parts = stem.rsplit('-');
+        let mut parts = stem.rsplit(['-', '_']);
         let (month, year) = (parts.next()?, parts.next()?);
         let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
         if !digits(month, 2) || !digits(year, 4) {
@@ -62,6 +63,7 @@ mod tests {
     #[test]
     fn the_month_is_read_off_the_end_of_the_file_name() {
         let month = Month::from_file_stem("flights-2013-02").unwrap();
+        assert_eq!(Month::from_file_stem("flights_2013_02").unwrap(), month);
         assert_eq!((month.year, month.month), (2013, 2));
         assert_eq!(month.key(), "m02");
         assert_eq!(month.short_name(), "Feb");
