@@ -86,3 +86,42 @@ fn write_stream(table: &Table, writer: &mut dyn Write) -> Result<(), arrow::erro
     table.batches.iter().try_for_each(|batch| stream.write(batch))?;
     stream.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    fn table() -> Table {
+        let names: StringArray = (0..50_000).map(|n| Some(format!("row {n}"))).collect();
+        let numbers: Int64Array = (0..50_000).map(Some).collect();
+        let columns = [("name", Arc::new(names) as _), ("n", Arc::new(numbers) as _)];
+        RecordBatch::try_from_iter(columns).unwrap().into()
+    }
+
+    #[test]
+    fn a_table_that_is_written_reads_back() {
+        let ctx = Context::test();
+        let content = OutputType::write(table(), &ctx).unwrap();
+        assert!(matches!(content, Content::Stored(_)), "it is larger than what goes inline");
+        let bytes = ctx.stored_bytes(&crate::Stored(content)).unwrap();
+        let read = <Table as InputType>::read(Reader::inline(ARROW_STREAM.to_owned(), bytes)).unwrap();
+        assert_eq!(read, table());
+        assert_eq!(read.n_rows(), 50_000);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused_in_words() {
+        let error = |media_type: &str| {
+            let reader = Reader::inline(media_type.to_owned(), b"name,n\n".to_vec());
+            format!("{:?}", <Table as InputType>::read(reader).unwrap_err())
+        };
+        assert!(
+            error("text/csv").contains("it is `text/csv`, expected `application/vnd.apache.arrow.stream`")
+        );
+        assert!(error(ARROW_STREAM).contains("permanent: true"));
+    }
+}
