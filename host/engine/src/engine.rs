@@ -1,7 +1,7 @@
 //! The engine: takes inputs, records decisions as events, answers with actions.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::sync::Arc;
 
 use cofferdam_model::{
@@ -71,8 +71,9 @@ pub struct Engine {
     /// Fences given in this term.
     n_fences: u32,
     n_runs: u64,
-    runs: HashMap<RunId, Active>,
-    attempts: HashMap<Fence, Claim>,
+    runs: BTreeMap<RunId, Active>,
+    /// What is under way, by its fence: the oldest claim first.
+    attempts: BTreeMap<Fence, Claim>,
     placement: Placement,
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
 }
@@ -107,6 +108,8 @@ type Turn = (Reverse<i32>, u32, Reverse<u32>, u32, u32, u32);
 struct Claim {
     run: RunId,
     step: u32,
+    /// 1 for the first try.
+    attempt: u32,
     worker: WorkerId,
     class: u32,
     expected_us: Option<u32>,
@@ -118,8 +121,8 @@ impl Engine {
             term: settings.term,
             n_fences: 0,
             n_runs: 0,
-            runs: HashMap::new(),
-            attempts: HashMap::new(),
+            runs: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             placement: Placement::default(),
             retries: BinaryHeap::new(),
         }
@@ -264,9 +267,22 @@ impl Engine {
         Fence((self.term.0 << 32) | u64::from(self.n_fences))
     }
 
+    /// Makes an event of a step true.
+    fn record_of(
+        &mut self,
+        id: RunId,
+        at_step: u32,
+        event: Event,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        self.active(id).run.expect_step(at_step);
+        self.record(id, event, now, actions);
+    }
+
     /// Makes an event true: folds it and hands it out to be written.
     fn record(&mut self, id: RunId, event: Event, now: Timestamp, actions: &mut Vec<Action>) {
-        let active = self.runs.get_mut(&id).expect("events are recorded for runs that are driven");
+        let active = self.active(id);
         let event = Recorded { seq: active.run.seq + 1, at: now, event };
         active.run.apply(&event).expect("the engine decides only what fits the run's history");
         actions.push(Action::Append { run: id, event });
@@ -290,7 +306,7 @@ impl Engine {
                 }
                 Verdict::Cancel => Event::StepCancelled { step: key },
             };
-            self.record(id, event, now, actions);
+            self.record_of(id, at_step, event, now, actions);
         }
         let active = self.active(id);
         for at_step in std::mem::take(&mut active.run.fresh) {
@@ -309,7 +325,7 @@ impl Engine {
     }
 
     fn active(&mut self, id: RunId) -> &mut Active {
-        self.runs.get_mut(&id).expect("only runs that are driven are settled")
+        self.runs.get_mut(&id).expect("only runs that are driven are decided on")
     }
 
     /// Tells the placement what stands at the head of each of the run's queues.
@@ -343,7 +359,7 @@ impl Engine {
     fn reported(&mut self, report: Report, now: Timestamp, actions: &mut Vec<Action>) {
         match report {
             Report::Started { id, .. } => self.started(id, now, actions),
-            Report::Finished { id, outcome, usage } => self.finished(&id, outcome, usage, now, actions),
+            Report::Finished { id, outcome, usage } => self.finished(id, outcome, usage, now, actions),
             // Kept by the shell; they decide nothing.
             Report::Logs { .. } | Report::Progress { .. } => {}
         }
@@ -353,8 +369,7 @@ impl Engine {
     fn claim(&self, id: &AttemptId) -> Option<Claim> {
         let claim = *self.attempts.get(&id.fence)?;
         let step = &self.runs.get(&claim.run)?.run.steps[claim.step as usize];
-        let last = step.history.as_ref()?.attempts.last()?;
-        let same = claim.run == id.run && step.key == id.step && last.number == id.attempt;
+        let same = claim.run == id.run && step.key == id.step && claim.attempt == id.attempt;
         same.then_some(claim)
     }
 
@@ -368,18 +383,18 @@ impl Engine {
             return;
         }
         let event = Event::StepStarted { step: id.step, attempt: id.attempt, fence: id.fence };
-        self.record(claim.run, event, now, actions);
+        self.record_of(claim.run, claim.step, event, now, actions);
     }
 
     fn finished(
         &mut self,
-        id: &AttemptId,
+        id: AttemptId,
         outcome: Outcome,
         usage: Usage,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        let Some(claim) = self.claim(id) else {
+        let Some(claim) = self.claim(&id) else {
             return;
         };
         self.release(id.fence);
@@ -394,7 +409,7 @@ impl Engine {
         };
         let event = match outcome {
             Outcome::Succeeded { outputs, metadata } => Event::StepSucceeded {
-                step: id.step.clone(),
+                step: id.step,
                 attempt: id.attempt,
                 fence: id.fence,
                 outputs,
@@ -403,14 +418,14 @@ impl Engine {
             },
             Outcome::Failed(failure) => self.failure(id, &claim, failure, usage, now),
         };
-        self.record(claim.run, event, now, actions);
+        self.record_of(claim.run, claim.step, event, now, actions);
         self.settle(claim.run, now, actions);
     }
 
     /// The event of a failed attempt.
     fn failure(
         &mut self,
-        id: &AttemptId,
+        id: AttemptId,
         claim: &Claim,
         failure: Box<Failure>,
         usage: Usage,
@@ -419,7 +434,7 @@ impl Engine {
         let run = &self.active(claim.run).run;
         let cancelling = run.status == RunStatus::Cancelling;
         if cancelling && failure.kind == FailureKind::Cancelled {
-            return Event::StepCancelled { step: id.step.clone() };
+            return Event::StepCancelled { step: id.step };
         }
         let step = &run.steps[claim.step as usize];
         let policy = &run.layout.step(step.template).retry;
@@ -429,14 +444,7 @@ impl Engine {
         if let Some(at) = retry_at {
             self.retries.push(Reverse((at, claim.run, claim.step)));
         }
-        Event::StepFailed {
-            step: id.step.clone(),
-            attempt: id.attempt,
-            fence: id.fence,
-            failure,
-            usage,
-            retry_at,
-        }
+        Event::StepFailed { step: id.step, attempt: id.attempt, fence: id.fence, failure, usage, retry_at }
     }
 
     fn release(&mut self, fence: Fence) {
@@ -448,14 +456,10 @@ impl Engine {
     fn left(&mut self, worker: WorkerId, now: Timestamp, actions: &mut Vec<Action>) {
         self.placement.leave(worker);
         let claims = self.attempts.iter().filter(|(_, claim)| claim.worker == worker);
-        let mut lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
-        lost.sort_unstable_by_key(|(fence, _)| *fence);
+        let lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
         for (fence, claim) in lost {
             self.attempts.remove(&fence);
-            let step = &self.active(claim.run).run.steps[claim.step as usize];
-            let attempts = step.history.as_ref().map_or(&[][..], |history| &history.attempts);
-            let number = attempts.last().map_or(1, |last| last.number);
-            self.lose(claim.run, claim.step, number, fence, worker, now, actions);
+            self.lose(claim.run, claim.step, claim.attempt, fence, worker, now, actions);
             self.settle(claim.run, now, actions);
         }
     }
@@ -474,11 +478,11 @@ impl Engine {
         let run = &self.active(id).run;
         let key = run.steps[at_step as usize].key.clone();
         if run.status == RunStatus::Cancelling {
-            self.record(id, Event::StepCancelled { step: key }, now, actions);
+            self.record_of(id, at_step, Event::StepCancelled { step: key }, now, actions);
             return;
         }
         let event = Event::StepLost { step: key.clone(), attempt, fence, worker };
-        self.record(id, event, now, actions);
+        self.record_of(id, at_step, event, now, actions);
         let losses = self.active(id).run.steps[at_step as usize].losses;
         if losses >= LOSSES_MAX && term(fence) == self.term.0 {
             let message =
@@ -492,7 +496,7 @@ impl Engine {
                 usage: Usage::default(),
                 retry_at: None,
             };
-            self.record(id, event, now, actions);
+            self.record_of(id, at_step, event, now, actions);
         }
     }
 
@@ -504,20 +508,11 @@ impl Engine {
             return;
         }
         self.record(id, Event::RunCancelRequested, now, actions);
-        let claims = self.attempts.iter().filter(|(_, claim)| claim.run == id);
-        let mut running: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
-        running.sort_unstable_by_key(|(fence, _)| *fence);
-        for (fence, claim) in running {
-            let step = &self.active(id).run.steps[claim.step as usize];
-            let attempts = step.history.as_ref().map_or(&[][..], |history| &history.attempts);
-            let id = AttemptId {
-                run: id,
-                step: step.key.clone(),
-                attempt: attempts.last().map_or(1, |last| last.number),
-                fence,
-            };
-            let worker = claim.worker;
-            actions.push(Action::CancelAttempt { worker, id });
+        let steps = &self.runs[&id].run.steps;
+        for (fence, claim) in self.attempts.iter().filter(|(_, claim)| claim.run == id) {
+            let step = steps[claim.step as usize].key.clone();
+            let id = AttemptId { run: id, step, attempt: claim.attempt, fence: *fence };
+            actions.push(Action::CancelAttempt { worker: claim.worker, id });
         }
         self.settle(id, now, actions);
     }
@@ -540,9 +535,9 @@ impl Engine {
             let attempt = attempts.last().map_or(1, |last| last.number + 1);
             let assignment = Box::new(run.assignment(at_step, attempt, fence));
             let event = Event::StepDispatched { step: step.key.clone(), attempt, fence, worker };
-            self.record(id, event, now, actions);
+            self.record_of(id, at_step, event, now, actions);
             self.placement.take(worker, class, expected_us);
-            let claim = Claim { run: id, step: at_step, worker, class, expected_us };
+            let claim = Claim { run: id, step: at_step, attempt, worker, class, expected_us };
             self.attempts.insert(fence, claim);
             actions.push(Action::Dispatch { worker, assignment });
             self.show_heads(id);
@@ -620,7 +615,7 @@ impl Run {
         let step = &self.steps[at_step as usize];
         let declared = &self.layout.step(step.template).outputs;
         let refuse = |message| Err(Box::new(Failure::new(FailureKind::OutputSpec, message)));
-        let mut seen = std::collections::HashSet::with_capacity(outputs.len());
+        let mut seen = HashSet::new();
         for output in outputs {
             let name = &output.name;
             let Some(spec) = declared.iter().find(|spec| spec.name == *name) else {
@@ -630,13 +625,13 @@ impl Run {
                 let expected = if spec.dynamic { "a mapping key" } else { "no mapping key" };
                 return refuse(format!("the output `{name}` takes {expected}"));
             }
-            if !seen.insert((name, &output.key)) {
+            if outputs.len() > 1 && !seen.insert((name, &output.key)) {
                 let key = output.key.as_ref().map(|key| format!(" with the key `{key}`"));
                 return refuse(format!("the output `{name}`{} came twice", key.unwrap_or_default()));
             }
         }
         let missing = |spec: &&cofferdam_model::PlanOutput| {
-            spec.required && !spec.dynamic && !seen.contains(&(&spec.name, &None))
+            spec.required && !spec.dynamic && !outputs.iter().any(|output| output.name == spec.name)
         };
         if let Some(spec) = declared.iter().find(missing) {
             return refuse(format!("the required output `{}` is missing", spec.name));

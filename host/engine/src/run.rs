@@ -27,6 +27,8 @@ pub struct Run {
     pub(crate) steps: Vec<Step>,
     pub(crate) groups: Vec<Group>,
     pub(crate) index: HashMap<StepKey, u32>,
+    /// The step that the next event is likely about: `find` looks there first.
+    pub(crate) expected: u32,
     /// Steps per status, by its number.
     pub(crate) counts: [u32; N_STATUSES],
     pub(crate) seq: u64,
@@ -113,6 +115,7 @@ impl Run {
             steps: Vec::with_capacity(layout.templates.len()),
             groups: vec![],
             index: HashMap::with_capacity(layout.templates.len()),
+            expected: 0,
             counts: [0; N_STATUSES],
             seq: 0,
             status: RunStatus::Queued,
@@ -197,7 +200,15 @@ impl Run {
         Ok(())
     }
 
+    /// Says which step the next event is about, which saves looking its key up.
+    pub(crate) fn expect_step(&mut self, at_step: u32) {
+        self.expected = at_step;
+    }
+
     pub(crate) fn find(&self, key: &StepKey) -> Result<u32, String> {
+        if self.steps.get(self.expected as usize).is_some_and(|step| step.key == *key) {
+            return Ok(self.expected);
+        }
         let found = self.index.get(key);
         found.copied().ok_or_else(|| format!("there is no step `{key}`"))
     }
@@ -215,6 +226,8 @@ impl Run {
             return Err(format!("`{}` is {} and cannot be dispatched", step.key, step.status));
         }
         let history = step.history.get_or_insert_default();
+        // Most steps have one attempt, and a run may have a million steps.
+        history.attempts.reserve_exact(1);
         if let Some(last) = history.attempts.last() {
             if last.fence >= fence {
                 return Err(format!("fence {fence} of `{}` is not larger than the last", step.key));
@@ -251,6 +264,7 @@ impl Run {
         if status != StepStatus::Running {
             return Err(format!("`{key}` is {status}, not running"));
         }
+        self.expect_step(at_step);
         self.tried(key, fence)
     }
 

@@ -41,13 +41,8 @@ impl Run {
         }
         let mut skipped = false;
         for dep in &self.layout.templates[template as usize].deps {
-            for producer in self.copies(*dep, group) {
-                let producer = &self.steps[producer as usize];
-                match producer.status {
-                    StepStatus::Failed | StepStatus::Abandoned => return Verdict::Abandon(producer.root),
-                    StepStatus::Cancelled => return Verdict::Cancel,
-                    _ => {}
-                }
+            if let Some(verdict) = self.kept_by(*dep, group) {
+                return verdict;
             }
             skipped |= self.orders(template, *dep, group);
         }
@@ -67,15 +62,24 @@ impl Run {
         skipped && (after || self.groups[group as usize].key.is_none() && group != 0)
     }
 
-    /// The copies of `dep` that a step in `group` waits for.
-    fn copies(&self, dep: u32, group: u32) -> Vec<u32> {
+    /// What the copies of `dep` that a step in `group` waits for keep it from, if one did not end well.
+    fn kept_by(&self, dep: u32, group: u32) -> Option<Verdict> {
         let here = self.layout.scopes[self.groups[group as usize].scope as usize].depth;
         if self.layout.scope_of(dep).depth <= here {
-            return vec![self.outer_instance(dep, group)];
+            return self.passed_on(self.outer_instance(dep, group));
         }
-        let mut found = vec![];
-        self.inner_instances(dep, group, &mut found);
-        found
+        let mut copies = vec![];
+        self.inner_instances(dep, group, &mut copies);
+        copies.into_iter().find_map(|copy| self.passed_on(copy))
+    }
+
+    fn passed_on(&self, producer: u32) -> Option<Verdict> {
+        let producer = &self.steps[producer as usize];
+        match producer.status {
+            StepStatus::Failed | StepStatus::Abandoned => Some(Verdict::Abandon(producer.root)),
+            StepStatus::Cancelled => Some(Verdict::Cancel),
+            _ => None,
+        }
     }
 
     fn input(&self, source: &Source, template: u32, group: u32) -> Presence {

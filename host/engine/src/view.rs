@@ -24,7 +24,8 @@ pub struct AttemptView<'a> {
     pub fence: Fence,
     pub worker: WorkerId,
     pub dispatched_at: Timestamp,
-    /// When the guest was about to be instantiated, if it came that far.
+    /// When the guest was about to be instantiated, if it came that far. None also for an attempt whose start
+    /// and end were reported together: its usage says how long it took.
     pub started_at: Option<Timestamp>,
     /// None while it runs.
     pub ended_at: Option<Timestamp>,
