@@ -1,6 +1,6 @@
 //! `cofferdam runs`: what was run, newest first.
 
-use cofferdam_model::{Name, RunStatus};
+use cofferdam_model::{Name, RunId, RunStatus};
 use cofferdam_runlog::{RunFilter, RunSummary};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
@@ -57,7 +57,7 @@ fn table(runs: &[RunSummary]) -> String {
     for run in runs {
         let took = run.started_at.zip(run.ended_at).map(|(from, to)| duration(to.since(from)));
         table.add_row([
-            run.run.to_string(),
+            short(run.run),
             run.job.to_string(),
             styled(run.status),
             ago(run.created_at),
@@ -68,6 +68,11 @@ fn table(runs: &[RunSummary]) -> String {
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")
+}
+
+/// The start of a run's id: its time and some of its random bits, enough to name it.
+fn short(run: RunId) -> String {
+    run.to_string().chars().take(18).collect()
 }
 
 fn styled(status: RunStatus) -> String {

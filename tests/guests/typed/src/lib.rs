@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use cofferdam_op::schemars::JsonSchema;
+use cofferdam_op::schemars::{self, JsonSchema};
 use cofferdam_op::{Context, Dynamic, Error, Many, Outputs, Reader, Result, library, op};
 use serde::{Deserialize, Serialize};
 

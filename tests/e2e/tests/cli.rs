@@ -1,0 +1,260 @@
+//! Manners of the program: streams, exit codes, JSON, and the commands that look at things.
+
+use std::process::Command;
+
+use cofferdam_e2e::{Project, guest, program};
+
+const NUMBERS: &str = r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+
+[jobs.total]
+description = "Doubles numbers and adds them up."
+
+[jobs.total.steps.numbers]
+op = "typed.numbers"
+config = { n = 5 }
+
+[jobs.total.steps.double]
+op = "typed.double"
+inputs.number = { map = "numbers.each" }
+
+[jobs.total.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "double" }
+"#;
+
+fn numbers() -> Project {
+    let project = Project::new(NUMBERS);
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    project
+}
+
+#[test]
+fn a8_a_dynamic_output_fans_out_and_is_collected() {
+    let project = numbers();
+    let (exit, run) = project.json(["run", "total", "--export", "out"]);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(run["status"], "succeeded");
+    let keys: Vec<&str> =
+        run["steps"].as_array().expect("steps").iter().filter_map(|step| step["step"].as_str()).collect();
+    assert_eq!(keys.len(), 7, "{keys:?}");
+    assert!(keys.contains(&"double[n3]"), "{keys:?}");
+    assert_eq!(project.read("out/sum.json").trim(), "20");
+}
+
+#[test]
+fn the_run_config_changes_what_the_definitions_say() {
+    let project = numbers();
+    project.write("run.yaml", "ops:\n  numbers:\n    config: {n: 3, offset: 10}\n");
+    let (exit, run) = project.json(["run", "total", "-c", "run.yaml", "--export", "out"]);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(project.read("out/sum.json").trim(), "66");
+}
+
+#[test]
+fn zero_keys_collect_into_an_empty_list() {
+    let project = numbers();
+    project.write("run.yaml", "ops: {numbers: {config: {n: 0}}}\n");
+    let (exit, run) = project.json(["run", "total", "-c", "run.yaml", "--export", "out"]);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(project.read("out/sum.json").trim(), "0");
+}
+
+#[test]
+fn a5_a_missing_output_skips_its_branch_and_the_run_succeeds() {
+    let project = Project::new(
+        r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+[jobs.j.steps.branch]
+op = "typed.branch"
+config = { left = true }
+[jobs.j.steps.left]
+op = "typed.double"
+inputs.number = "branch.left"
+[jobs.j.steps.right]
+op = "typed.double"
+inputs.number = "branch.right"
+[jobs.j.steps.after_right]
+op = "typed.double"
+inputs.number = "right"
+"#,
+    );
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    let (exit, run) = project.json(["run"]);
+    assert_eq!(exit, 0, "{run:#}");
+    let statuses: Vec<(&str, &str)> = run["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| (step["step"].as_str().expect("a key"), step["status"].as_str().expect("a word")))
+        .collect();
+    let expected =
+        [("branch", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("after_right", "skipped")];
+    assert_eq!(statuses, expected);
+}
+
+#[test]
+fn c1_a_failure_abandons_what_depends_on_it_and_nothing_else() {
+    let project = Project::new(
+        r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+[jobs.j.steps.refuse]
+op = "typed.refuse"
+retry = { max_retries = 3 }
+[jobs.j.steps.below]
+op = "typed.double"
+inputs.number = "refuse"
+[jobs.j.steps.apart]
+op = "typed.double"
+inputs.number = { value = 4 }
+"#,
+    );
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    let (exit, run) = project.json(["run"]);
+    assert_eq!(exit, 10, "{run:#}");
+    let step = |key: &str| {
+        let steps = run["steps"].as_array().expect("steps");
+        steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}")).clone()
+    };
+    assert_eq!(step("refuse")["status"], "failed");
+    assert_eq!(
+        step("refuse")["attempts"].as_array().map(Vec::len),
+        Some(1),
+        "a permanent failure is not retried"
+    );
+    assert_eq!(step("below")["status"], "abandoned");
+    assert_eq!(step("below")["because_of"], "refuse");
+    assert_eq!(step("apart")["status"], "succeeded");
+}
+
+#[test]
+fn a_flaky_step_succeeds_at_its_third_attempt() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.flaky]\nop = \"typed.flaky\"\nretry = { max_retries = 2, delay = \"10ms\" }\n",
+    );
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    let (exit, run) = project.json(["run"]);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(run["steps"][0]["attempts"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn g9_the_same_idempotency_key_gives_the_same_run() {
+    let project = numbers();
+    let (_, first) = project.json(["run", "total", "--idempotency-key", "today"]);
+    let (exit, second) = project.json(["run", "total", "--idempotency-key", "today"]);
+    assert_eq!((exit, &first["run"]), (0, &second["run"]));
+    let (_, runs) = project.json(["runs"]);
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn logs_show_what_an_op_wrote_with_its_step_and_level() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.w]\nop = \"typed.work\"\ninputs.number = { value = 7 }\nconfig = { rounds = 10 }\n",
+    );
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    project.run(["run"]).expect(0);
+    let (_, logs) = project.json(["logs", "--step", "w", "--level", "info"]);
+    assert_eq!(logs["lines"][0]["message"], "working on 7");
+    assert_eq!(logs["lines"][0]["source"], "op");
+    let text = project.run(["logs"]).expect(0);
+    assert!(text.stdout.contains("info") && text.stdout.contains("w: working on 7"), "{text:#?}");
+}
+
+#[test]
+fn the_answer_is_on_stdout_and_talk_on_stderr() {
+    let project = numbers();
+    let ended = project.run(["run", "total"]).expect(0);
+    assert!(ended.stdout.starts_with("succeeded in "), "{ended:#?}");
+    assert!(ended.stderr.contains("done  sum"), "{ended:#?}");
+    assert!(!ended.stdout.contains('\u{1b}') && !ended.stderr.contains('\u{1b}'), "{ended:#?}");
+    let quiet = project.run(["run", "total", "--quiet"]).expect(0);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a1_library_inspect_prints_ports_without_running_an_op() {
+    let project = numbers();
+    let (exit, document) = project.json(["library", "inspect", "lib/typed.wasm"]);
+    assert_eq!(exit, 0, "{document:#}");
+    let ops = document["library"]["ops"].as_array().expect("ops");
+    let double = ops.iter().find(|op| op["name"] == "double").expect("the op double");
+    assert_eq!(double["inputs"][0]["name"], "number");
+    assert_eq!(double["inputs"][0]["schema"]["type"], "integer");
+    assert_eq!(double["outputs"][0]["name"], "result");
+    let by_name = project.run(["library", "inspect", "typed"]).expect(0);
+    assert!(by_name.stdout.contains("in   numbers: many integer"), "{by_name:#?}");
+}
+
+#[test]
+fn b1_two_runs_of_one_job_share_one_plan() {
+    let project = numbers();
+    let (_, plan) = project.json(["plan", "total"]);
+    let (_, first) = project.json(["run", "total"]);
+    let (_, second) = project.json(["run", "total"]);
+    assert_eq!(first["plan"], second["plan"]);
+    assert_eq!(first["plan"], plan["digest"]);
+    assert_ne!(first["run"], second["run"]);
+    // A run stays viewable after its job is gone.
+    project.write("cofferdam.toml", "");
+    let (exit, shown) = project.json(["show", first["run"].as_str().expect("an id")]);
+    assert_eq!((exit, &shown["status"]), (0, &"succeeded".into()));
+}
+
+#[test]
+fn c_01_wrong_arguments_end_with_usage_and_a_suggestion() {
+    let ended = Command::new(program()).arg("lunch").output().expect("the program can be started");
+    assert_eq!(ended.status.code(), Some(2));
+    let ended = Command::new(program()).arg("rnu").output().expect("the program can be started");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("'run'"), "{ended:?}");
+    let ended = Command::new(program()).output().expect("the program can be started");
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[test]
+fn outside_a_project_the_message_says_how_to_start_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::create_dir(folder.path().join(".git")).expect("a folder can be made");
+    let ended = Command::new(program()).arg("check").current_dir(folder.path()).output();
+    let ended = ended.expect("the program can be started");
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cofferdam new"), "{ended:?}");
+}
+
+#[test]
+fn an_ambiguous_or_unknown_run_is_refused_in_words() {
+    let project = numbers();
+    project.run(["run", "total", "-q"]).expect(0);
+    project.run(["run", "total", "-q"]).expect(0);
+    let ended = project.run(["show", "ffff"]).expect(2);
+    assert!(ended.stderr.contains("no run starts with `ffff`"), "{ended:#?}");
+    let ended = project.run(["show", "0"]).expect(2);
+    assert!(ended.stderr.contains("may be any of"), "{ended:#?}");
+}
+
+#[test]
+fn c_04_a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
+    let project = numbers();
+    let shell = |line: &str| {
+        let line = line.replace("cofferdam", &program().display().to_string());
+        Command::new("bash").args(["-c", &line]).current_dir(project.path()).output().expect("bash is there")
+    };
+    let ended = shell("set -o pipefail; cofferdam exit-codes | head -1");
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    if cfg!(target_os = "linux") {
+        let ended = shell("cofferdam exit-codes > /dev/full");
+        assert_ne!(ended.status.code(), Some(0), "{ended:?}");
+    }
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = Command::new(program()).args(["completions", shell]).output().expect("it can be started");
+        assert!(ended.status.success() && !ended.stdout.is_empty(), "{shell}: {ended:?}");
+    }
+}
