@@ -1,12 +1,12 @@
 //! The task that owns the engine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
 use cofferdam_engine::{Action, Engine, Input, InvalidHistory, Layout, Settings};
 use cofferdam_model::{
-    Event, Order, Recorded, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+    Event, Fence, Order, Recorded, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -129,6 +129,7 @@ impl Loop {
                 let actions = self.engine.handle(Input::Tick, now);
                 turn.add(actions);
             }
+            fold_starts(&mut batch);
             for message in batch.drain(..) {
                 self.take(message, now, &mut turn);
             }
@@ -270,9 +271,12 @@ impl Loop {
     }
 
     /// Makes a turn's decisions durable, then acts on them. After an error nothing of the turn has left.
-    async fn carry_out(&mut self, turn: Turn) -> Result<(), AppendError> {
-        let batches: Vec<Batch> = turn.events.iter().map(|(run, events)| self.batch(*run, events)).collect();
-        let logs = turn.logs.clone();
+    async fn carry_out(&mut self, mut turn: Turn) -> Result<(), AppendError> {
+        let updates = self.updates(&mut turn);
+        let events = std::mem::take(&mut turn.events).into_iter();
+        let batches: Vec<Batch> = events.map(|(run, events)| self.batch(run, events)).collect();
+        let logs = std::mem::take(&mut turn.logs);
+        let n_lines = logs.len();
         let events_kept = async {
             if batches.is_empty() {
                 return Ok(());
@@ -289,7 +293,7 @@ impl Loop {
         let (events_kept, logs_kept) = tokio::join!(events_kept, logs_kept);
         events_kept?;
         if let Err(error) = logs_kept {
-            tracing::warn!(%error, n_lines = turn.logs.len(), "log lines are lost: the run log cannot keep them");
+            tracing::warn!(%error, n_lines, "log lines are lost: the run log cannot keep them");
         }
         for (worker, orders) in turn.orders {
             if let Some(channel) = self.workers.get(&worker) {
@@ -297,7 +301,12 @@ impl Loop {
                 let _ = channel.send(orders);
             }
         }
-        self.publish(turn.events, turn.logs, turn.progress);
+        for (run, update) in updates {
+            if let Some(watchers) = self.watched.get(&run) {
+                // Who watched may have gone meanwhile.
+                let _ = watchers.send(update);
+            }
+        }
         for (run, status) in turn.ended {
             self.engine.forget(run);
             self.watched.remove(&run);
@@ -311,29 +320,24 @@ impl Loop {
         Ok(())
     }
 
-    fn batch(&self, run: RunId, events: &[Recorded]) -> Batch {
+    fn batch(&self, run: RunId, events: Vec<Recorded>) -> Batch {
         let first = events.first().expect("a run is listed with its first event");
-        Batch { run, expected_seq: first.seq - 1, term: self.term, events: events.to_vec() }
+        Batch { run, expected_seq: first.seq - 1, term: self.term, events }
     }
 
-    fn publish(
-        &self,
-        events: BTreeMap<RunId, Vec<Recorded>>,
-        logs: Vec<LogRecord>,
-        progress: Vec<(RunId, Update)>,
-    ) {
-        let mut logs_of: BTreeMap<RunId, Vec<LogRecord>> = BTreeMap::new();
-        for record in logs {
-            logs_of.entry(record.run).or_default().push(record);
+    /// What watchers are to be told of a turn: copies, made only for runs that somebody watches. New watchers
+    /// come by a turn's answers, so none comes between here and the sending.
+    fn updates(&self, turn: &mut Turn) -> Vec<(RunId, Update)> {
+        let is_watched =
+            |run: &RunId| self.watched.get(run).is_some_and(|sender| sender.receiver_count() > 0);
+        let mut logs: BTreeMap<RunId, Vec<LogRecord>> = BTreeMap::new();
+        for record in turn.logs.iter().filter(|record| is_watched(&record.run)) {
+            logs.entry(record.run).or_default().push(record.clone());
         }
-        let logs = logs_of.into_iter().map(|(run, logs)| (run, Update::Logs(logs.into())));
-        let events = events.into_iter().map(|(run, events)| (run, Update::Events(events.into())));
-        for (run, update) in logs.chain(progress).chain(events) {
-            if let Some(watchers) = self.watched.get(&run) {
-                // Nobody may be watching.
-                let _ = watchers.send(update);
-            }
-        }
+        let logs = logs.into_iter().map(|(run, logs)| (run, Update::Logs(logs.into())));
+        let events = turn.events.iter().filter(|(run, _)| is_watched(run));
+        let events = events.map(|(run, events)| (*run, Update::Events(events.as_slice().into())));
+        logs.chain(std::mem::take(&mut turn.progress)).chain(events).collect()
     }
 
     /// Nothing may be decided on a state that is not in the log.
@@ -346,6 +350,29 @@ impl Loop {
         }
         tracing::error!(%why, "the scheduler stops");
         self.stopped.get_or_init(|| why);
+    }
+}
+
+/// Drops the start of every attempt whose end is in the same batch: it carries no news, and a short step then
+/// costs two events instead of three.
+fn fold_starts(batch: &mut [Message]) {
+    let reports = batch.iter().filter_map(|message| match message {
+        Message::Reports(reports) => Some(reports),
+        _ => None,
+    });
+    let ends = reports.flatten().filter_map(|report| match report {
+        Report::Finished { id, .. } => Some(id.fence),
+        _ => None,
+    });
+    let ends: HashSet<Fence> = ends.collect();
+    if ends.is_empty() {
+        return;
+    }
+    for message in batch {
+        if let Message::Reports(reports) = message {
+            reports
+                .retain(|report| !matches!(report, Report::Started { id, .. } if ends.contains(&id.fence)));
+        }
     }
 }
 

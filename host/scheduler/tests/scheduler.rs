@@ -235,6 +235,32 @@ async fn cancel_reaches_the_worker_and_the_run_ends_with_its_last_attempt() {
 }
 
 #[tokio::test]
+async fn a_start_is_recorded_only_if_it_is_reported_before_the_end() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let run = scheduler.submit(submission(1, vec![step("short", &[]), step("long", &[0])])).await.unwrap();
+    let started = |id: &AttemptId| Report::Started { id: id.clone(), at: Timestamp(1) };
+    let ended = |id| Report::Finished { id, outcome: success(), usage: Usage::default() };
+    let short = worker.assignment().await.id;
+    worker.reports.send(vec![started(&short), ended(short)]).await.unwrap();
+    let long = worker.assignment().await.id;
+    let mut updates = scheduler.updates(run).await.unwrap();
+    worker.reports.send(vec![started(&long)]).await.unwrap();
+    let is_start = |recorded: &Recorded| matches!(recorded.event, Event::StepStarted { .. });
+    while !matches!(updates.next().await.unwrap(), Update::Events(events) if events.iter().any(is_start)) {}
+    worker.finish(long, success()).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+    let events = log.history(run, 1).await.unwrap();
+    let started = events.iter().filter_map(|recorded| match &recorded.event {
+        Event::StepStarted { step, .. } => Some(step.as_str()),
+        _ => None,
+    });
+    assert_eq!(started.collect::<Vec<_>>(), ["long"]);
+    assert_eq!(events.len(), 7, "accepted, 2 + 3 of the steps, finished: {events:?}");
+}
+
+#[tokio::test]
 async fn g9_a_second_submission_with_the_same_key_starts_nothing() {
     let log = memory();
     let scheduler = start(&log).await;
