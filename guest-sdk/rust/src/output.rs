@@ -243,8 +243,9 @@ impl<T: OutputType> Output for T {
 }
 
 impl<T: OutputType> Output for Dynamic<T> {
-    fn spec(name: &str, doc: &str, media_type: Option<&str>, _: bool) -> OutputSpec {
-        spec_of::<T>(name, doc, media_type, false, true)
+    // No values at all are an empty list to who collects them; only an `Option` that is `None` skips it.
+    fn spec(name: &str, doc: &str, media_type: Option<&str>, required: bool) -> OutputSpec {
+        spec_of::<T>(name, doc, media_type, required, true)
     }
 
     fn emit(self, name: &str, media_type: Option<&str>, emitter: &mut Emitter<'_>) -> Result<()> {

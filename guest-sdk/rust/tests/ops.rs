@@ -209,7 +209,7 @@ fn a1_an_op_describes_its_ports_without_running() {
                 doc: "",
                 media_type: "application/cbor",
                 schema: "{\"properties\":{\"name\":{\"type\":\"string\"}},\"required\":[\"name\"],\"title\":\"Row\",\"type\":\"object\"}",
-                required: false,
+                required: true,
                 dynamic: true,
             },
         ],
