@@ -170,6 +170,9 @@ pub(crate) struct Show {
     /// Show every step, however many.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Print the run's events instead, a JSON document per line.
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) events: bool,
     #[command(flatten)]
     pub(crate) export: Export,
 }

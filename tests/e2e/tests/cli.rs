@@ -210,7 +210,10 @@ fn c_01_wrong_arguments_end_with_usage_and_a_suggestion() {
     let ended = Command::new(program()).arg("lunch").output().expect("the program can be started");
     assert_eq!(ended.status.code(), Some(2));
     let ended = Command::new(program()).arg("rnu").output().expect("the program can be started");
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("a similar subcommand exists: 'runs'"), "{ended:?}");
+    assert!(
+        String::from_utf8_lossy(&ended.stderr).contains("a similar subcommand exists: 'runs'"),
+        "{ended:?}"
+    );
     let ended = Command::new(program()).output().expect("the program can be started");
     assert_eq!(ended.status.code(), Some(2));
 }

@@ -24,6 +24,9 @@ const STEPS_SHOWN_MAX: usize = 60;
 pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> Result<()> {
     let log = instance::read(state)?;
     let id = instance::find_run(&*log, args.run.as_deref()).await?;
+    if args.events {
+        return events(&*log, id, output).await;
+    }
     let run = load(&*log, id).await?;
     if output.json {
         output.document("cofferdam.run/v1", document(&run))?;
@@ -31,6 +34,16 @@ pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> 
         output.answer(&text(&run, args.all))?;
     }
     export_results(&run, state, &args.export, output).await
+}
+
+/// The history as it is stored, an event per line.
+async fn events(log: &dyn RunLog, id: RunId, output: Output) -> Result<()> {
+    let events = log.history(id, 1).await.doing(Exit::Unreachable, "read the run log")?;
+    let lines: Vec<String> = events
+        .iter()
+        .map(|event| serde_json::to_string(event).expect("an event can be written as JSON"))
+        .collect();
+    output.answer(&lines.join("\n"))
 }
 
 /// The state of a run, from its log.

@@ -1,0 +1,149 @@
+//! The program is killed with SIGKILL in the middle of a run, and resumed.
+
+use std::collections::BTreeSet;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use cofferdam_e2e::{Project, guest};
+use serde_json::Value;
+
+const STEPS: u64 = 60;
+/// How long a run may take to come as far as a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const JOB: &str = r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+
+[jobs.j.steps.numbers]
+op = "typed.numbers"
+config = { n = 60 }
+
+[jobs.j.steps.work]
+op = "typed.work"
+inputs.number = { map = "numbers.each" }
+config = { rounds = 5_000_000 }
+
+[jobs.j.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "work" }
+"#;
+
+fn project() -> Project {
+    let project = Project::new(JOB);
+    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
+    project
+}
+
+/// The history of the only run.
+fn events(project: &Project) -> Vec<Value> {
+    let ended = project.run(["show", "--events"]);
+    ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
+}
+
+fn of_type<'a>(events: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Value> {
+    events.iter().filter(move |event| event["event"]["type"] == name)
+}
+
+fn steps_of_type<'a>(events: &'a [Value], name: &'a str) -> Vec<&'a str> {
+    of_type(events, name).map(|event| event["event"]["step"].as_str().expect("a step")).collect()
+}
+
+/// Waits until so many steps are committed, then kills the program.
+fn kill_after(project: &Project, mut child: Child, committed: usize) -> Vec<Value> {
+    let started = Instant::now();
+    while steps_of_type(&events(project), "step_succeeded").len() < committed {
+        assert!(started.elapsed() < PATIENCE, "the run does not come so far");
+        assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended before the kill");
+    }
+    child.kill().expect("the child can be killed");
+    child.wait().expect("the child can be waited for");
+    events(project)
+}
+
+/// A history with one kill in it: what was recorded before, and everything after the run was resumed.
+fn killed_and_resumed(committed: usize) -> (Vec<Value>, Vec<Value>) {
+    let project = project();
+    let child = project.start(["run", "j", "--quiet"]);
+    let before = kill_after(&project, child, committed);
+    assert_eq!(of_type(&before, "run_finished").count(), 0, "the kill came in the middle");
+    let (exit, resumed) = project.json(["resume", "--export", "out"]);
+    assert_eq!(exit, 0, "{resumed:#}");
+    assert_eq!(project.read("out/sum.json").trim(), (STEPS * (STEPS - 1) / 2).to_string());
+    (before, events(&project))
+}
+
+#[test]
+fn g1_after_kill_9_resume_finishes_and_reruns_no_committed_step() {
+    for committed in [1, 20, 45] {
+        let (before, after) = killed_and_resumed(committed);
+        let committed_before: BTreeSet<&str> = steps_of_type(&before, "step_succeeded").into_iter().collect();
+        let dispatched_later = steps_of_type(&after[before.len()..], "step_dispatched");
+        let again: Vec<_> = dispatched_later.iter().filter(|step| committed_before.contains(*step)).collect();
+        assert_eq!(again, Vec::<&&str>::new(), "steps that were committed before the kill");
+        assert_eq!(after[..before.len()], before[..], "history is not rewritten");
+    }
+}
+
+#[test]
+fn i_11_the_history_of_a_killed_run_is_dense_and_ends_once() {
+    let (_, after) = killed_and_resumed(10);
+    let numbers: Vec<u64> = after.iter().map(|event| event["seq"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, (1..=after.len() as u64).collect::<Vec<_>>());
+    assert_eq!(of_type(&after, "run_finished").count(), 1);
+    assert_eq!(after.last().expect("events")["event"]["type"], "run_finished");
+    let succeeded = steps_of_type(&after, "step_succeeded");
+    let distinct: BTreeSet<_> = succeeded.iter().collect();
+    assert_eq!((succeeded.len(), distinct.len()), (62, 62), "each step is committed once");
+}
+
+#[test]
+fn i_06_fences_grow_across_a_kill() {
+    let (_, after) = killed_and_resumed(10);
+    let fences: Vec<u64> = of_type(&after, "step_dispatched")
+        .map(|event| event["event"]["fence"].as_u64().expect("a fence"))
+        .collect();
+    assert!(fences.windows(2).all(|pair| pair[0] < pair[1]), "{fences:?}");
+}
+
+#[test]
+fn i_05_every_attempt_beyond_the_first_has_a_recorded_cause() {
+    let (_, after) = killed_and_resumed(10);
+    let attempts = steps_of_type(&after, "step_dispatched").len();
+    let causes = steps_of_type(&after, "step_lost").len();
+    assert!(causes > 0, "something was under way when the kill came");
+    assert_eq!(attempts, 62 + causes);
+}
+
+#[test]
+fn c_12_a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
+    let project = project();
+    let child = project.start(["run", "j", "--quiet"]);
+    let started = Instant::now();
+    while events(&project).is_empty() {
+        assert!(started.elapsed() < PATIENCE, "the run does not start");
+    }
+    let second = project.run(["run", "j"]).expect(5);
+    assert!(second.stderr.contains("in use by another cofferdam process"), "{second:#?}");
+    kill_after(&project, child, 1);
+    project.run(["resume", "--quiet"]).expect(0);
+}
+
+#[test]
+fn an_interrupt_cancels_the_run() {
+    let project = project();
+    let mut child = project.start(["run", "j", "--quiet"]);
+    let started = Instant::now();
+    while steps_of_type(&events(&project), "step_succeeded").len() < 3 {
+        assert!(started.elapsed() < PATIENCE, "the run does not come so far");
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill can be started").success());
+    let status = child.wait().expect("the child can be waited for");
+    assert_eq!(status.code(), Some(11));
+    let (_, shown) = project.json(["show"]);
+    assert_eq!(shown["status"], "cancelled");
+    let committed = steps_of_type(&events(&project), "step_succeeded").len();
+    let kept = shown["steps"].as_array().expect("steps").iter().filter(|step| step["status"] == "succeeded");
+    assert_eq!(kept.count(), committed, "what was committed before stays succeeded");
+}

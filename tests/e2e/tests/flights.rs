@@ -1,0 +1,91 @@
+//! The main job, over the real data: its results agree with figures that were computed without its ops.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cofferdam_e2e::{program, workspace};
+use serde_json::Value;
+
+/// Runs the job with its state and its results in a folder of the test's own.
+fn run_job(folder: &Path) -> PathBuf {
+    let out = folder.join("out");
+    let ended = Command::new(program())
+        .current_dir(workspace().join("examples/flights"))
+        .args(["run", "delays", "--json"])
+        .arg("--state-dir")
+        .arg(folder.join("state"))
+        .arg("--export")
+        .arg(&out)
+        .output()
+        .expect("the program can be started");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let run: Value = serde_json::from_slice(&ended.stdout).expect("one JSON document");
+    assert_eq!(run["status"], "succeeded");
+    // 12 months of clean, by_carrier and by_route; split, two merges and the report.
+    assert_eq!(run["steps"].as_array().map(Vec::len), Some(40));
+    out
+}
+
+#[test]
+fn the_year_agrees_with_figures_computed_elsewhere() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let out = run_job(folder.path());
+    let expected = workspace().join("examples/flights/expected/figures.json");
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(expected).expect("the figures are there")).expect("JSON");
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(out.join("report.summary.json")).expect("a summary"))
+            .expect("JSON");
+
+    assert_eq!(summary["flights"], 336_776);
+    let mean = summary["departure_delay_mean"].as_f64().expect("a mean");
+    assert_eq!(format!("{mean:.2}"), "12.64");
+    agree(&summary, &expected["year"], &["flights", "cancelled"]);
+    agree(&summary, &expected["year"], &["departure_delay_missing", "arrival_delay_missing"]);
+    agree(
+        &summary,
+        &expected["year"],
+        &["departure_delay_max", "departure_delay_mean", "arrival_delay_mean"],
+    );
+
+    let columns = ["flights", "cancelled", "departure_delay_mean", "departure_delay_max"];
+    let columns = [columns.as_slice(), &["arrival_delay_mean", "arrival_delay_max"]].concat();
+    let carriers = table(&out.join("report.carriers.csv"));
+    let theirs = expected["carriers"].as_array().expect("carriers");
+    assert_eq!(carriers.len(), theirs.len());
+    for carrier in theirs {
+        let ours = carriers.iter().find(|row| row["carrier"] == carrier["carrier"]).expect("every carrier");
+        assert_eq!(ours["airline"], carrier["airline"]);
+        agree(ours, carrier, &columns);
+    }
+    let routes = table(&out.join("report.routes.csv"));
+    assert_eq!(routes.len() as u64, expected["n_routes"].as_u64().expect("a number"));
+    for route in expected["busiest_routes"].as_array().expect("routes") {
+        let same = |row: &&Value| row["origin"] == route["origin"] && row["dest"] == route["dest"];
+        agree(routes.iter().find(same).expect("every busy route"), route, &columns);
+    }
+
+    let chart = std::fs::read_to_string(out.join("report.chart.svg")).expect("a chart");
+    assert!(chart.starts_with("<svg") && chart.contains("ExpressJet"), "the chart names airlines");
+    let page = std::fs::read_to_string(out.join("report.page.html")).expect("a page");
+    assert!(page.contains("336,776"), "the page shows the number of flights");
+}
+
+/// Whole numbers are equal; means differ by rounding at most.
+fn agree(ours: &Value, theirs: &Value, fields: &[&str]) {
+    for field in fields {
+        let number = |value: &Value| value[field].as_f64().unwrap_or_else(|| panic!("{field} in {value}"));
+        assert!((number(ours) - number(theirs)).abs() < 1e-9, "{field}: {ours} is not {theirs}");
+    }
+}
+
+/// A CSV file without quoted fields, a JSON object per row.
+fn table(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("the table is there");
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    let cell = |text: &str| text.parse::<f64>().map_or_else(|_| text.into(), Value::from);
+    lines
+        .map(|row| header.iter().map(|name| name.to_string()).zip(row.into_iter().map(cell)).collect())
+        .collect()
+}
