@@ -23,7 +23,8 @@ macro_rules! digest {
         impl $name {
             /// The 64 hexadecimal digits without the prefix, as used in file names.
             pub fn hex(&self) -> String {
-                self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+                let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+                nibbles.map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])).collect()
             }
         }
 
@@ -78,10 +79,7 @@ impl ValueDigest {
 }
 
 fn parse(text: &str, prefix: &'static str) -> Result<[u8; 32], InvalidDigest> {
-    let invalid = || InvalidDigest {
-        prefix,
-        found: text.chars().take(100).collect(),
-    };
+    let invalid = || InvalidDigest { prefix, found: text.chars().take(100).collect() };
     let hex = text.strip_prefix(prefix).ok_or_else(invalid)?;
     if hex.len() != 64 || !hex.is_ascii() {
         return Err(invalid());
