@@ -66,7 +66,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("runlog-writer".to_owned())
             .spawn(move || {
-                Store { db: connection, known: HashMap::new() }.serve(&waiting);
+                Store { db: connection, known: HashMap::new(), text: vec![] }.serve(&waiting);
                 drop(lock);
             })
             .expect("a thread can be started when a store is opened");
@@ -95,6 +95,8 @@ struct Store {
     db: Connection,
     /// Row number and summary of the runs that are being written to, as they are in the file.
     known: HashMap<RunId, (i64, RunSummary)>,
+    /// Where rows are encoded, one after another.
+    text: Vec<u8>,
 }
 
 impl Store {
@@ -227,7 +229,8 @@ impl Store {
             summary.apply(recorded);
         }
         let (id, status, text) = (*id, summary.status.word(), json(summary));
-        let insert = || {
+        let buffer = &mut self.text;
+        let mut insert = || {
             let mut statement = self.db.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
             for recorded in &batch.events {
                 statement.execute(params![
@@ -235,7 +238,7 @@ impl Store {
                     recorded.seq,
                     recorded.at.0,
                     EVENT_VERSION,
-                    json(&recorded.event)
+                    encode(&recorded.event, buffer)
                 ])?;
             }
             self.db
@@ -252,7 +255,8 @@ impl Store {
                 entry.insert(self.known(record.run)?.0);
             }
         }
-        let insert = || {
+        let buffer = &mut self.text;
+        let mut insert = || {
             let mut statement = self.db.prepare_cached(
                 "INSERT INTO logs (run_id, step, attempt, level, line) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
@@ -262,7 +266,7 @@ impl Store {
                     record.step.as_str(),
                     record.attempt,
                     level_number(record.line.level),
-                    json(&record.line),
+                    encode(&record.line, buffer),
                 ])?;
             }
             Ok(())
@@ -273,4 +277,12 @@ impl Store {
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("the model's types have no maps with keys other than text")
+}
+
+/// The same in a buffer that is used again for every row.
+fn encode<'a>(value: &impl serde::Serialize, buffer: &'a mut Vec<u8>) -> &'a str {
+    buffer.clear();
+    serde_json::to_writer(&mut *buffer, value)
+        .expect("the model's types have no maps with keys other than text");
+    std::str::from_utf8(buffer).expect("JSON is UTF-8")
 }
