@@ -66,29 +66,17 @@ pub struct Label {
 
 impl Diagnostic {
     pub fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
-            severity: Severity::Error,
-            code,
-            message: message.into(),
-            labels: vec![],
-            hint: None,
-        }
+        Diagnostic { severity: Severity::Error, code, message: message.into(), labels: vec![], hint: None }
     }
 
     pub fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(code, message)
-        }
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
     /// Marks a place, if it is known.
     pub fn at(mut self, span: Option<&Span>, text: impl Into<String>) -> Diagnostic {
         if let Some(span) = span {
-            self.labels.push(Label {
-                span: span.clone(),
-                text: text.into(),
-            });
+            self.labels.push(Label { span: span.clone(), text: text.into() });
         }
         self
     }
@@ -102,7 +90,9 @@ impl Diagnostic {
 /// The known word that is meant most likely, if one is near: what a hint offers as "did you mean".
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Damerau-Levenshtein distance; a third of the word may be wrong, so that short words do not match all.
-    let allowed = (found.chars().count() / 3).max(1);
+    // Of a single letter nothing would be left.
+    let n_chars = found.chars().count();
+    let allowed = (n_chars / 3).max(1).min(n_chars.saturating_sub(1));
     let lower = found.to_lowercase();
     known
         .into_iter()
