@@ -1,0 +1,74 @@
+//! Taking over a run from its log.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use cofferdam_model::{Fence, RETRY_DELAY_MAX, Recorded, RunId, StepStatus, Timestamp, ValueDigest};
+
+use super::{Action, Engine};
+use crate::layout::Layout;
+use crate::run::{InvalidHistory, Run, term};
+
+impl Engine {
+    /// Takes over a run from its log. What had been decided is not decided again; attempts that were under
+    /// way are recorded as lost, because their workers went with the scheduler that knew them.
+    pub fn recover(
+        &mut self,
+        run: RunId,
+        layout: Arc<Layout>,
+        plan: ValueDigest,
+        events: &[Recorded],
+        now: Timestamp,
+    ) -> Result<Vec<Action>, InvalidHistory> {
+        let folded = Run::fold(run, layout.clone(), events)?;
+        let mut actions = vec![];
+        self.wake(now);
+        if folded.status().is_terminal() {
+            return Ok(actions);
+        }
+        if folded.seq() == 0 {
+            self.submitted(run, layout, plan, now, &mut actions);
+        } else {
+            self.take_over(folded, now, &mut actions);
+        }
+        self.place(now, &mut actions);
+        Ok(actions)
+    }
+
+    fn take_over(&mut self, mut run: Run, now: Timestamp, actions: &mut Vec<Action>) {
+        let id = run.id;
+        // The fold offered every step that was ever ready; what is ready now is read from the statuses.
+        run.fresh.clear();
+        let mut lost = vec![];
+        for (at_step, step) in (0_u32..).zip(&run.steps) {
+            let last = step.history.as_ref().and_then(|history| history.attempts.last());
+            if let Some(last) = last {
+                self.keep_ahead_of(last.fence);
+            }
+            match (step.status, last) {
+                (StepStatus::Ready, _) => run.fresh.push(at_step),
+                (StepStatus::Retrying, Some(last)) => {
+                    let at = last.retry_at.unwrap_or(now).min(now + RETRY_DELAY_MAX);
+                    self.retries.push(Reverse((at, id, at_step)));
+                }
+                (StepStatus::Running, Some(last)) => {
+                    lost.push((at_step, last.number, last.fence, last.worker))
+                }
+                _ => {}
+            }
+        }
+        self.activate(run);
+        for (at_step, attempt, fence, worker) in lost {
+            self.lose(id, at_step, attempt, fence, worker, now, actions);
+        }
+        self.settle(id, now, actions);
+    }
+
+    /// No fence is given twice, also if a run comes back within the term that drove it before.
+    fn keep_ahead_of(&mut self, fence: Fence) {
+        if term(fence) == self.term.0 {
+            let given = u32::try_from(fence.0 & u64::from(u32::MAX)).expect("it is masked to 32 bits");
+            self.n_fences = self.n_fences.max(given);
+        }
+    }
+}

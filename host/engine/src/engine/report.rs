@@ -1,0 +1,158 @@
+//! What workers say of attempts, and what their silence means.
+
+use std::cmp::Reverse;
+
+use cofferdam_model::{
+    AttemptId, Event, Failure, FailureKind, Fence, Outcome, Report, RunId, RunStatus, Timestamp, Usage,
+    WorkerId,
+};
+
+use super::{Action, Claim, Engine};
+use crate::run::term;
+use crate::{LOSSES_MAX, retry};
+
+impl Engine {
+    pub(super) fn reported(&mut self, report: Report, now: Timestamp, actions: &mut Vec<Action>) {
+        match report {
+            Report::Started { id, .. } => self.started(id, now, actions),
+            Report::Finished { id, outcome, usage } => self.finished(id, outcome, usage, now, actions),
+            // Kept by the shell; they decide nothing.
+            Report::Logs { .. } | Report::Progress { .. } => {}
+        }
+    }
+
+    /// The claim that a report belongs to; none if it comes from an attempt that has been replaced.
+    fn claim(&self, id: &AttemptId) -> Option<Claim> {
+        let claim = *self.attempts.get(&id.fence)?;
+        let step = &self.runs.get(&claim.run)?.run.steps[claim.step as usize];
+        let same = claim.run == id.run && step.key == id.step && claim.attempt == id.attempt;
+        same.then_some(claim)
+    }
+
+    fn started(&mut self, id: AttemptId, now: Timestamp, actions: &mut Vec<Action>) {
+        let Some(claim) = self.claim(&id) else {
+            return;
+        };
+        let step = &self.active(claim.run).run.steps[claim.step as usize];
+        let last = step.history.as_ref().and_then(|history| history.attempts.last());
+        if last.is_some_and(|last| last.started_at.is_some()) {
+            return;
+        }
+        let event = Event::StepStarted { step: id.step, attempt: id.attempt, fence: id.fence };
+        self.record_of(claim.run, claim.step, event, now, actions);
+    }
+
+    fn finished(
+        &mut self,
+        id: AttemptId,
+        outcome: Outcome,
+        usage: Usage,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(claim) = self.claim(&id) else {
+            return;
+        };
+        self.release(id.fence);
+        let active = self.active(claim.run);
+        active.measure(claim.step, &usage);
+        let outcome = match outcome {
+            Outcome::Succeeded { outputs, metadata } => match active.run.accepts(claim.step, &outputs) {
+                Ok(()) => Outcome::Succeeded { outputs, metadata },
+                Err(failure) => Outcome::Failed(failure),
+            },
+            failed @ Outcome::Failed(_) => failed,
+        };
+        let event = match outcome {
+            Outcome::Succeeded { outputs, metadata } => Event::StepSucceeded {
+                step: id.step,
+                attempt: id.attempt,
+                fence: id.fence,
+                outputs,
+                metadata,
+                usage,
+            },
+            Outcome::Failed(failure) => self.failure(id, &claim, failure, usage, now),
+        };
+        self.record_of(claim.run, claim.step, event, now, actions);
+        self.settle(claim.run, now, actions);
+    }
+
+    /// The event of a failed attempt.
+    fn failure(
+        &mut self,
+        id: AttemptId,
+        claim: &Claim,
+        failure: Box<Failure>,
+        usage: Usage,
+        now: Timestamp,
+    ) -> Event {
+        let run = &self.active(claim.run).run;
+        let cancelling = run.status == RunStatus::Cancelling;
+        if cancelling && failure.kind == FailureKind::Cancelled {
+            return Event::StepCancelled { step: id.step };
+        }
+        let step = &run.steps[claim.step as usize];
+        let policy = &run.layout.step(step.template).retry;
+        let random = retry::random(id.run, &id.step, id.attempt);
+        let retry_at =
+            if cancelling { None } else { retry::retry_at(policy, &failure, step.failures + 1, random, now) };
+        if let Some(at) = retry_at {
+            self.retries.push(Reverse((at, claim.run, claim.step)));
+        }
+        Event::StepFailed { step: id.step, attempt: id.attempt, fence: id.fence, failure, usage, retry_at }
+    }
+
+    fn release(&mut self, fence: Fence) {
+        if let Some(claim) = self.attempts.remove(&fence) {
+            self.placement.give_back(claim.worker, claim.class, claim.expected_us);
+        }
+    }
+
+    pub(super) fn left(&mut self, worker: WorkerId, now: Timestamp, actions: &mut Vec<Action>) {
+        self.placement.leave(worker);
+        let claims = self.attempts.iter().filter(|(_, claim)| claim.worker == worker);
+        let lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
+        for (fence, claim) in lost {
+            self.attempts.remove(&fence);
+            self.lose(claim.run, claim.step, claim.attempt, fence, worker, now, actions);
+            self.settle(claim.run, now, actions);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one attempt, from two kinds of owners")]
+    pub(super) fn lose(
+        &mut self,
+        id: RunId,
+        at_step: u32,
+        attempt: u32,
+        fence: Fence,
+        worker: WorkerId,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
+        let run = &self.active(id).run;
+        let key = run.steps[at_step as usize].key.clone();
+        if run.status == RunStatus::Cancelling {
+            self.record_of(id, at_step, Event::StepCancelled { step: key }, now, actions);
+            return;
+        }
+        let event = Event::StepLost { step: key.clone(), attempt, fence, worker };
+        self.record_of(id, at_step, event, now, actions);
+        let losses = self.active(id).run.steps[at_step as usize].losses;
+        if losses >= LOSSES_MAX && term(fence) == self.term.0 {
+            let message =
+                format!("`{key}` lost its worker {losses} times and is given up: it may be what ends them");
+            let failure = Failure::new(FailureKind::WorkerLost, message);
+            let event = Event::StepFailed {
+                step: key,
+                attempt,
+                fence,
+                failure: Box::new(failure),
+                usage: Usage::default(),
+                retry_at: None,
+            };
+            self.record_of(id, at_step, event, now, actions);
+        }
+    }
+}

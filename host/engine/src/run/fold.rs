@@ -1,0 +1,196 @@
+//! What each event changes.
+
+use cofferdam_model::{Event, Fence, Recorded, RunStatus, StepKey, StepStatus, Timestamp, WorkerId};
+
+use super::{Attempt, InvalidHistory, NONE, Run, term};
+use crate::verdict::Verdict;
+
+impl Run {
+    /// Folds one more event. Fails, and changes nothing, if it does not fit what came before.
+    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), InvalidHistory> {
+        let refuse = |why: String| InvalidHistory { seq: recorded.seq, why };
+        if recorded.seq != self.seq + 1 {
+            return Err(refuse(format!("expected event {}", self.seq + 1)));
+        }
+        if self.status.is_terminal() {
+            return Err(refuse("the run has ended".to_owned()));
+        }
+        self.change(recorded.at, &recorded.event).map_err(refuse)?;
+        self.seq = recorded.seq;
+        Ok(())
+    }
+
+    fn change(&mut self, at: Timestamp, event: &Event) -> Result<(), String> {
+        match event {
+            Event::RunAccepted { .. } => self.accepted_at = Some(at),
+            Event::StepDispatched { step, attempt, fence, worker } => {
+                self.dispatched(self.find(step)?, *attempt, *fence, *worker, at)?
+            }
+            Event::StepStarted { step, fence, .. } => {
+                let (_, attempt) = self.running(step, *fence)?;
+                attempt.started_at = Some(at);
+            }
+            Event::StepSucceeded { step, fence, outputs, metadata, usage, .. } => {
+                let (at_step, attempt) = self.running(step, *fence)?;
+                attempt.ended_at = Some(at);
+                attempt.usage = Some(*usage);
+                let history = self.steps[at_step as usize].history.as_mut();
+                let history = history.expect("a running step has a history");
+                history.outputs.clone_from(outputs);
+                history.metadata.clone_from(metadata);
+                self.end(at_step, StepStatus::Succeeded);
+            }
+            Event::StepFailed { step, fence, failure, usage, retry_at, .. } => {
+                let (at_step, attempt) = self.tried(step, *fence)?;
+                attempt.ended_at = Some(at);
+                attempt.failure = Some(failure.clone());
+                attempt.usage = Some(*usage);
+                attempt.retry_at = *retry_at;
+                self.failed(at_step, retry_at.is_some());
+            }
+            Event::StepLost { step, fence, .. } => {
+                let (at_step, attempt) = self.running(step, *fence)?;
+                attempt.ended_at = Some(at);
+                self.steps[at_step as usize].losses += 1;
+                self.set(at_step, StepStatus::Ready);
+                self.fresh.push(at_step);
+            }
+            Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped, NONE)?,
+            Event::StepAbandoned { step, root } => {
+                let root = self.find(root)?;
+                self.give_up(step, StepStatus::Abandoned, root)?;
+            }
+            Event::StepCancelled { step } => self.cancelled(self.find(step)?, at)?,
+            Event::RunCancelRequested => self.cancel(),
+            Event::RunFinished { status } => self.finish(*status, at)?,
+        }
+        Ok(())
+    }
+
+    fn dispatched(
+        &mut self,
+        at_step: u32,
+        number: u32,
+        fence: Fence,
+        worker: WorkerId,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let step = &mut self.steps[at_step as usize];
+        if !matches!(step.status, StepStatus::Ready | StepStatus::Retrying) {
+            return Err(format!("`{}` is {} and cannot be dispatched", step.key, step.status));
+        }
+        let history = step.history.get_or_insert_default();
+        // Most steps have one attempt, and a run may have a million steps.
+        history.attempts.reserve_exact(1);
+        if let Some(last) = history.attempts.last() {
+            if last.fence >= fence {
+                return Err(format!("fence {fence} of `{}` is not larger than the last", step.key));
+            }
+            // Losses are held against a step within one term: a scheduler that is stopped takes its
+            // workers along, and that is no step's fault.
+            if term(last.fence) != term(fence) {
+                step.losses = 0;
+            }
+        }
+        history.attempts.push(Attempt {
+            number,
+            fence,
+            worker,
+            dispatched_at: at,
+            started_at: None,
+            ended_at: None,
+            failure: None,
+            retry_at: None,
+            usage: None,
+        });
+        self.set(at_step, StepStatus::Running);
+        self.started_at.get_or_insert(at);
+        if self.status == RunStatus::Queued {
+            self.status = RunStatus::Running;
+        }
+        Ok(())
+    }
+
+    /// The step and its last attempt, if that is running under this fence.
+    fn running(&mut self, key: &StepKey, fence: Fence) -> Result<(u32, &mut Attempt), String> {
+        let at_step = self.find(key)?;
+        let status = self.steps[at_step as usize].status;
+        if status != StepStatus::Running {
+            return Err(format!("`{key}` is {status}, not running"));
+        }
+        self.expect_step(at_step);
+        self.tried(key, fence)
+    }
+
+    /// The step and its last attempt, if that has this fence and the step has not ended.
+    fn tried(&mut self, key: &StepKey, fence: Fence) -> Result<(u32, &mut Attempt), String> {
+        let at_step = self.find(key)?;
+        let step = &mut self.steps[at_step as usize];
+        if step.status.is_terminal() {
+            return Err(format!("`{key}` has ended"));
+        }
+        let last = step.history.as_mut().and_then(|history| history.attempts.last_mut());
+        match last {
+            Some(last) if last.fence == fence => Ok((at_step, last)),
+            _ => Err(format!("fence {fence} is not the last one of `{key}`")),
+        }
+    }
+
+    fn failed(&mut self, at_step: u32, again: bool) {
+        self.steps[at_step as usize].failures += 1;
+        if again {
+            self.set(at_step, StepStatus::Retrying);
+            return;
+        }
+        self.steps[at_step as usize].root = at_step;
+        self.end(at_step, StepStatus::Failed);
+    }
+
+    fn give_up(&mut self, key: &StepKey, status: StepStatus, root: u32) -> Result<(), String> {
+        let at_step = self.find(key)?;
+        let found = self.steps[at_step as usize].status;
+        if found != StepStatus::Waiting {
+            return Err(format!("`{key}` is {found} and cannot become {status}"));
+        }
+        self.steps[at_step as usize].root = root;
+        self.end(at_step, status);
+        Ok(())
+    }
+
+    fn cancelled(&mut self, at_step: u32, at: Timestamp) -> Result<(), String> {
+        let step = &mut self.steps[at_step as usize];
+        if step.status.is_terminal() {
+            return Err(format!("`{}` has ended", step.key));
+        }
+        if step.status == StepStatus::Running {
+            let history = step.history.as_mut().expect("a running step has a history");
+            let last = history.attempts.last_mut();
+            last.expect("a running step has an attempt").ended_at = Some(at);
+        }
+        self.end(at_step, StepStatus::Cancelled);
+        Ok(())
+    }
+
+    fn cancel(&mut self) {
+        self.status = RunStatus::Cancelling;
+        for at_step in 0..self.steps.len() {
+            let status = self.steps[at_step].status;
+            if !status.is_terminal() && status != StepStatus::Running {
+                let at_step = u32::try_from(at_step).expect("STEPS_MAX fits");
+                self.proposals.push_back((at_step, Verdict::Cancel));
+            }
+        }
+    }
+
+    fn finish(&mut self, status: RunStatus, at: Timestamp) -> Result<(), String> {
+        if !status.is_terminal() {
+            return Err(format!("a run does not finish as {status}"));
+        }
+        if self.n_open() > 0 {
+            return Err(format!("{} steps have not ended", self.n_open()));
+        }
+        self.status = status;
+        self.ended_at = Some(at);
+        Ok(())
+    }
+}
