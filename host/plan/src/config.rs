@@ -1,17 +1,20 @@
 //! Config and literals against their schemas: merged, checked whole, completed with defaults.
 
 use cofferdam_model::{Diagnostic, Node, NodeKind, nearest};
-use jsonschema::error::ValidationErrorKind;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use crate::schema::Schema;
-use crate::types::bounds;
+use crate::types::{bound, bounds, describe};
 
 /// How deep defaults are filled in: a recursive schema with recursive data ends somewhere.
 const DEPTH_MAX: usize = 64;
 /// Characters of a value that a message shows.
 const SHOWN_CHARS_MAX: usize = 60;
+/// Up to 2^53 a float holds every whole number; a larger one would silently become its neighbour.
+const FLOAT_WHOLE_MAX: u64 = 1 << 53;
+const FLOAT_WHOLE: (f64, f64) = (-9_007_199_254_740_992.0, 9_007_199_254_740_992.0);
 
 /// The second lies over the first: maps are merged, everything else is replaced.
 pub(crate) fn merge(under: &Node, over: &Node) -> Node {
@@ -68,12 +71,12 @@ pub(crate) fn complete(value: &mut Value, schema: Schema<'_>, depth: usize) {
             }
         }
         Value::Number(number) => {
-            let types = schema.types();
-            if types.contains(&"number") && !types.contains(&"integer") {
-                if let Some(float) = number.as_f64().and_then(serde_json::Number::from_f64) {
+            if only_float(schema) {
+                let fits = number.as_i64().is_none_or(|whole| whole.unsigned_abs() <= FLOAT_WHOLE_MAX);
+                if let Some(float) = number.as_f64().filter(|_| fits).and_then(serde_json::Number::from_f64) {
                     *number = float;
                 }
-            } else if types == ["integer"] && number.is_f64() {
+            } else if schema.types() == ["integer"] && number.is_f64() {
                 #[expect(clippy::cast_possible_truncation, reason = "only a float without fraction is taken")]
                 if let Some(whole) = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15) {
                     *number = (whole as i64).into();
@@ -101,7 +104,7 @@ pub(crate) fn problems(
         found.push(
             Diagnostic::error(
                 "plan::bad-config",
-                format!("`{what}{}` is {number}, expected {min} to {max}", dotted(path)),
+                format!("`{what}{}` is {number}, expected {} to {}", dotted(path), bound(min), bound(max)),
             )
             .at(node.nearest(path).span.as_ref(), "out of range"),
         );
@@ -109,7 +112,14 @@ pub(crate) fn problems(
     found
 }
 
-/// Integer formats that state no bounds of their own: schemars writes `int32` without a minimum.
+/// What a decoder of floats reads.
+fn only_float(schema: Schema<'_>) -> bool {
+    let types = schema.types();
+    types.contains(&"number") && !types.contains(&"integer")
+}
+
+/// What the schema does not say: whole numbers that no float holds are still integers after [`complete`], and
+/// there are integer formats that state no bounds of their own (schemars writes `int32` without a minimum).
 fn check_ranges(
     value: &Value,
     schema: Schema<'_>,
@@ -118,6 +128,7 @@ fn check_ranges(
 ) {
     let Some(schema) = schema.not_null().filter(|_| path.len() < DEPTH_MAX) else { return };
     match value {
+        Value::Number(number) if only_float(schema) && !number.is_f64() => report(path, number, FLOAT_WHOLE),
         Value::Number(number) if schema.get("format").is_some() => {
             let stated = schema.get("minimum").and_then(Value::as_f64).zip(schema.get("maximum"));
             let (min, max) = bounds(schema);
@@ -205,14 +216,16 @@ fn explain(
                     .hint(format!("add for example `{name}: {example}`")),
             );
         }
-        ValidationErrorKind::Type { .. } => {
-            let expected = place.map(Schema::types).unwrap_or_default().join(" or ");
-            let example = place.map_or(Value::Null, |place| place.example(2));
-            found.push(
-                problem(format!("{here}: expected {expected}, found {}", at.kind_word()))
-                    .at(at.span.as_ref(), format!("expected {expected}"))
-                    .hint(format!("write for example `{example}`")),
-            );
+        ValidationErrorKind::Type { kind } => {
+            let expected = match kind {
+                TypeKind::Single(name) => name.to_string(),
+                TypeKind::Multiple(names) => {
+                    names.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(" or ")
+                }
+            };
+            let message = format!("{here}: expected {expected}, found {}", at.kind_word());
+            let one = problem(message).at(at.span.as_ref(), format!("expected {expected}"));
+            found.push(for_example(one, place));
         }
         ValidationErrorKind::Enum { options } => {
             let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -227,38 +240,53 @@ fn explain(
             found.push(one);
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            // The alternatives that fail deeper than by their type are those that were meant.
-            let meant: Vec<_> = context
-                .iter()
-                .filter(|errors| {
-                    let by_type = |error: &ValidationError<'_>| {
-                        matches!(error.kind(), ValidationErrorKind::Type { .. })
-                            && error.instance_path().to_string() == pointer
-                    };
-                    !errors.iter().any(by_type)
-                })
-                .collect();
-            if let [only] = meant.as_slice() {
-                only.iter().for_each(|error| explain(error, schema, node, what, found));
+            if let Some(meant) = meant(context, &pointer) {
+                meant.iter().for_each(|error| explain(error, schema, node, what, found));
                 return;
             }
-            let example = place.map_or(Value::Null, |place| place.example(2));
-            found.push(
-                problem(format!(
-                    "{here}: {} fits none of the forms that are allowed",
-                    shown(error.instance())
-                ))
-                .at(at.span.as_ref(), "")
-                .hint(format!("write for example `{example}`")),
-            );
+            let one = problem(format!(
+                "{here}: {} fits none of the forms that are allowed",
+                shown(error.instance())
+            ));
+            let expected = place.map_or(String::new(), |place| format!("expected {}", describe(place)));
+            found.push(for_example(one.at(at.span.as_ref(), expected), place));
         }
         _ => {
             let message = error.masked_with("the value").to_string();
-            found.push(
-                problem(format!("{here} is {}: {message}", shown(error.instance()))).at(at.span.as_ref(), ""),
-            );
+            let one = problem(format!("{here} is {}: {message}", shown(error.instance())));
+            found.push(for_example(one.at(at.span.as_ref(), ""), place));
         }
     }
+}
+
+fn for_example(problem: Diagnostic, place: Option<Schema<'_>>) -> Diagnostic {
+    match place {
+        Some(place) => problem.hint(format!("write for example `{}`", place.example(2))),
+        None => problem,
+    }
+}
+
+/// The one alternative that a value was meant to be: the only one whose type fits, or else the only one whose
+/// fields and tag do.
+fn meant<'a, 'e>(
+    context: &'a [Vec<ValidationError<'e>>],
+    pointer: &str,
+) -> Option<&'a [ValidationError<'e>]> {
+    let depth = pointer.matches('/').count();
+    let by_type = |error: &ValidationError<'_>| {
+        matches!(error.kind(), ValidationErrorKind::Type { .. })
+            && error.instance_path().to_string() == pointer
+    };
+    let by_fields = |error: &ValidationError<'_>| match error.instance_path().to_string().matches('/').count()
+    {
+        at if at == depth => true,
+        at => at == depth + 1 && matches!(error.kind(), ValidationErrorKind::Constant { .. }),
+    };
+    let only = |other: &dyn Fn(&ValidationError<'_>) -> bool| {
+        let mut left = context.iter().filter(|errors| !errors.iter().any(other));
+        left.next().filter(|_| left.next().is_none()).map(Vec::as_slice)
+    };
+    only(&by_type).or_else(|| only(&by_fields))
 }
 
 fn shown(value: &Value) -> String {
@@ -280,11 +308,15 @@ fn key_span<'a>(node: &'a Node, key: &str) -> Option<&'a cofferdam_model::Span> 
 
 /// The schema of the value at a path, as far as one alternative is meant.
 fn schema_at<'a>(schema: Schema<'a>, path: &[String]) -> Option<Schema<'a>> {
+    let Some((first, rest)) = path.split_first() else {
+        return schema.not_null().or_else(|| schema.resolved());
+    };
     let schema = schema.not_null()?;
-    let Some((first, rest)) = path.split_first() else { return Some(schema) };
+    let place = first.parse::<usize>().ok();
     let child = schema
         .property(first)
-        .or_else(|| schema.sub("items").filter(|_| first.parse::<usize>().is_ok()))
+        .or_else(|| schema.list("prefixItems")?.get(place?).copied())
+        .or_else(|| schema.sub("items").filter(|_| place.is_some()))
         .or_else(|| schema.sub("additionalProperties"))?;
     schema_at(child, rest)
 }

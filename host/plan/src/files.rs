@@ -62,7 +62,7 @@ fn job_sources<'a>(
     let given = overrides.ops.values().flat_map(|given| given.inputs.values());
     defined
         .map(|(_, _, source, span)| (source, span))
-        .chain(given.map(|source| (&source.value, source.span.as_ref())))
+        .chain(given.map(|(_, source)| (&source.value, source.span.as_ref())))
 }
 
 trait FlattenInputs<'a> {
@@ -106,6 +106,9 @@ pub(crate) fn known<'a>(
 ) -> Diagnostic {
     /// Words that a hint lists at most.
     const WORDS_MAX: usize = 12;
+    /// Words that are compared with the unknown one: each costs microseconds, and a file may hold thousands of
+    /// unknown ones.
+    const NEAR_WORDS_MAX: usize = 200;
     let list: Vec<String> = words.clone().take(WORDS_MAX).map(|word| format!("`{word}`")).collect();
     let more = if words.clone().count() > WORDS_MAX { ", …" } else { "" };
     let exists = if list.is_empty() {
@@ -113,7 +116,7 @@ pub(crate) fn known<'a>(
     } else {
         format!("known: {}{more}", list.join(", "))
     };
-    match nearest(found, words) {
+    match nearest(found, words.take(NEAR_WORDS_MAX)) {
         Some(near) => problem.hint(format!("did you mean `{near}`? {exists}")),
         None => problem.hint(exists),
     }

@@ -60,9 +60,9 @@ impl<'a> Job<'a> {
             .get_mut(step)
             .map(|given| std::mem::take(&mut given.inputs))
             .unwrap_or_default();
-        let defined = def.inputs.iter().map(|(name, source)| (&name.value, name.span.as_ref(), source));
-        let over = given.iter().map(|(name, source)| (name, source.span.as_ref(), source));
-        for (name, span, _) in defined.chain(over) {
+        let defined = def.inputs.iter().map(|(name, _)| (&name.value, name.span.as_ref()));
+        let over = given.iter().map(|(name, (key, _))| (name, key.as_ref()));
+        for (name, span) in defined.chain(over) {
             if op.input(name).is_none() {
                 let problem = Diagnostic::error(
                     "plan::unknown-input",
@@ -91,7 +91,7 @@ impl<'a> Job<'a> {
                     .hint("keep one; a list of steps feeds an input that takes many"),
                 );
             }
-            let source = match (given.get(&spec.name), defined) {
+            let source = match (given.get(&spec.name).map(|(_, source)| source), defined) {
                 (Some(given), Some(defined)) if !paths(defined).is_empty() => {
                     self.problems.push(
                         Diagnostic::error(
@@ -144,20 +144,19 @@ impl<'a> Job<'a> {
             refs.push(self.resolve(step, spec, path, span));
         }
         match &source.value {
-            SourceDef::From(_) => refs.pop()?.map(Feed::One),
+            SourceDef::From(_) => {
+                let from = refs.pop()??;
+                if from.output.dynamic && spec.many {
+                    self.problems.push(self.dynamic_in_list(from, span));
+                    return None;
+                }
+                Some(Feed::One(from))
+            }
             SourceDef::Collect(_) => refs.pop()?.map(Feed::Collect),
             SourceDef::FanIn(_) => {
                 let refs: Vec<Ref<'a>> = refs.into_iter().collect::<Option<_>>()?;
                 if let Some(dynamic) = refs.iter().find(|from| from.output.dynamic) {
-                    let path = format!("{}.{}", self.def.steps[dynamic.step].name.value, dynamic.output.name);
-                    self.problems.push(
-                        Diagnostic::error(
-                            "plan::dynamic-output",
-                            format!("`{path}` is dynamic and cannot stand in a list"),
-                        )
-                        .at(span, "gives many values")
-                        .hint(format!("write `{{ collect = \"{path}\" }}`")),
-                    );
+                    self.problems.push(self.dynamic_in_list(*dynamic, span));
                     return None;
                 }
                 Some(Feed::FanIn(refs))
@@ -167,6 +166,16 @@ impl<'a> Job<'a> {
             SourceDef::File(path) => self.files(spec, step, path, false),
             SourceDef::Files(path) => self.files(spec, step, path, true),
         }
+    }
+
+    fn dynamic_in_list(&self, from: Ref<'a>, span: Option<&Span>) -> Diagnostic {
+        let path = format!("{}.{}", self.def.steps[from.step].name.value, from.output.name);
+        Diagnostic::error(
+            "plan::dynamic-output",
+            format!("`{path}` is dynamic: it gives many values, not one of a list"),
+        )
+        .at(span, "gives many values")
+        .hint(format!("write `{{ collect = \"{path}\" }}`"))
     }
 
     fn map(

@@ -8,6 +8,7 @@
 mod cbor;
 mod compile;
 mod config;
+mod disjoint;
 mod edges;
 mod files;
 mod graph;

@@ -1,9 +1,9 @@
 //! Run config by its shape: `{ops: {STEP: {config, inputs}}, execution: {config: {max_concurrent}}, tags}`.
 //! The job's own default comes first, what was given for the run lies over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use cofferdam_model::{Diagnostic, JobDef, Name, Node, NodeKind, RunConfig, SourceDef, Spanned};
+use cofferdam_model::{Diagnostic, JobDef, Name, Node, NodeKind, RunConfig, SourceDef, Span, Spanned};
 
 use crate::files::known;
 
@@ -19,8 +19,8 @@ pub(crate) struct Overrides<'a> {
 pub(crate) struct StepOverride<'a> {
     /// Later ones lie over earlier ones.
     pub(crate) config: Vec<&'a Node>,
-    /// A literal or files; the span is that of the value.
-    pub(crate) inputs: BTreeMap<Name, Spanned<SourceDef>>,
+    /// A literal or files, with the places of the key and of the value.
+    pub(crate) inputs: BTreeMap<Name, (Option<Span>, Spanned<SourceDef>)>,
 }
 
 type Entries<'a> = &'a [(Spanned<String>, Node)];
@@ -50,10 +50,9 @@ impl<'a> Overrides<'a> {
     }
 
     fn read_ops(&mut self, job: &JobDef, node: &'a Node, problems: &mut Vec<Diagnostic>) {
+        let steps: HashSet<&Name> = job.steps.iter().map(|step| &step.name.value).collect();
         for (key, node) in entries(node, "`ops`", problems) {
-            let step = Name::new(&key.value)
-                .ok()
-                .filter(|name| job.steps.iter().any(|step| step.name.value == *name));
+            let step = Name::new(&key.value).ok().filter(|name| steps.contains(name));
             let Some(step) = step else {
                 let problem =
                     Diagnostic::error("plan::unknown-step", format!("the job has no step `{}`", key.value))
@@ -76,7 +75,8 @@ impl<'a> Overrides<'a> {
                 match Name::new(&key.value) {
                     Ok(input) => {
                         if let Some(source) = read_input(&step, &input, node, problems) {
-                            given.inputs.insert(input, Spanned::new(source, node.span.clone()));
+                            let source = Spanned::new(source, node.span.clone());
+                            given.inputs.insert(input, (key.span.clone(), source));
                         }
                     }
                     Err(error) => problems.push(

@@ -72,6 +72,11 @@ impl<'a> Schema<'a> {
         }
     }
 
+    /// Accepts nothing.
+    pub(crate) fn is_never(self) -> bool {
+        self.at == &Value::Bool(false)
+    }
+
     pub(crate) fn is_null(self) -> bool {
         self.resolved().is_some_and(|schema| schema.types() == ["null"])
     }
@@ -107,6 +112,10 @@ impl<'a> Schema<'a> {
             Some("integer") => schema.get("minimum").filter(|n| !n.is_f64()).cloned().unwrap_or(json!(1)),
             Some("number") => json!(1.5),
             Some("string") => json!("text"),
+            Some("array") if schema.get("prefixItems").is_some() => {
+                let items = schema.list("prefixItems").unwrap_or_default();
+                items.into_iter().map(|item| item.example(depth.saturating_sub(1))).collect()
+            }
             Some("array") => match schema.sub("items") {
                 Some(items) if depth > 0 => json!([items.example(depth - 1)]),
                 _ => json!([]),

@@ -6,7 +6,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use crate::disjoint::disjoint;
 use crate::schema::Schema;
+
+/// Fields of an object that a message lists.
+const FIELDS_SHOWN_MAX: usize = 4;
 
 /// Why a value of the source may be refused by the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,50 +126,58 @@ impl Comparison {
         for branch in branches {
             match self.compare_type(name, source, *branch, path) {
                 Ok(()) => return Ok(()),
-                Err(mismatch) => found.push((branch.is_null(), mismatch)),
+                Err(mismatch) => found.push((*branch, mismatch)),
             }
         }
-        // The branch that went deepest is the one that was meant; null is never meant.
-        let likely = found.iter().filter(|(null, _)| !null).max_by_key(|(_, mismatch)| mismatch.path.len());
-        let Some((_, likely)) = likely else {
-            return differ(path, name, "null");
-        };
-        if likely.path.len() > path.len() {
-            let deep = found.iter().filter(|(_, mismatch)| mismatch.path.len() > path.len()).count();
+        // Only the part of the source that is of this type is looked at here.
+        let part = serde_json::json!({ "type": name });
+        let meant = |branch| !disjoint(Schema::new(&part), branch) && !disjoint(source, branch);
+        let possible: Vec<&Mismatch> =
+            found.iter().filter(|(branch, _)| meant(*branch)).map(|(_, mismatch)| mismatch).collect();
+        let deeper = |mismatch: &&Mismatch| mismatch.path.len() > path.len();
+        match possible.as_slice() {
+            [only] => return Err((*only).clone()),
             // Several alternatives may cover the source together: not definite.
-            return if deep > 1 { Ok(()) } else { Err(likely.clone()) };
+            several if several.iter().any(deeper) => return Ok(()),
+            _ => {}
         }
-        let needs: Vec<&str> = found.iter().map(|(_, mismatch)| mismatch.needs.as_str()).collect();
-        differ(path, likely.gives.clone(), needs.join(" or "))
+        let deep: Vec<&Mismatch> = found.iter().map(|(_, mismatch)| mismatch).filter(deeper).collect();
+        if let [only] = deep.as_slice() {
+            return Err((*only).clone());
+        }
+        let mut needs: Vec<String> = found.iter().map(|(_, mismatch)| mismatch.needs.clone()).collect();
+        if !deep.is_empty() {
+            needs = found.iter().map(|(branch, _)| describe(*branch)).collect();
+            return differ(path, describe(source), needs.join(" or "));
+        }
+        needs.dedup();
+        let gives = found.first().map_or(name, |(_, mismatch)| mismatch.gives.as_str());
+        differ(path, gives, needs.join(" or "))
     }
 
-    fn compare_lists(&mut self, source: Schema<'_>, target: Schema<'_>, path: &str) -> Verdict {
-        let given = source.list("prefixItems");
-        let wanted = target.list("prefixItems");
-        match (given, wanted) {
-            (Some(given), Some(wanted)) => {
-                if given.len() != wanted.len() && is_tuple(source) && is_tuple(target) {
-                    let items = |n: usize| format!("a list of {n} items");
-                    return differ(path, items(given.len()), items(wanted.len()));
-                }
-                let mut pairs = given.into_iter().zip(wanted).enumerate();
-                pairs.try_for_each(|(at, (given, wanted))| {
-                    self.compare(given, wanted, &format!("{path}[{at}]"))
-                })
+    fn compare_lists<'a>(&mut self, source: Schema<'a>, target: Schema<'a>, path: &str) -> Verdict {
+        let (given, wanted) = (lengths(source), lengths(target));
+        let fixed = wanted.0 == wanted.1;
+        let stated = given != (0, u64::MAX);
+        if (stated || fixed) && (given.0 < wanted.0 || given.1 > wanted.1) {
+            return differ(path, n_items(given), n_items(wanted));
+        }
+        let (first, other) = (source.list("prefixItems"), target.list("prefixItems"));
+        let n_given = first.as_ref().map_or(0, Vec::len);
+        let n_wanted = other.as_ref().map_or(0, Vec::len);
+        let item = |schema: Schema<'a>, first: &Option<Vec<Schema<'a>>>, at: usize| {
+            first.as_ref().and_then(|first| first.get(at).copied()).or_else(|| schema.sub("items"))
+        };
+        for at in 0..n_given.max(n_wanted) {
+            if let (Some(given), Some(wanted)) = (item(source, &first, at), item(target, &other, at)) {
+                self.compare(given, wanted, &format!("{path}[{at}]"))?;
             }
-            (Some(given), None) => {
-                let Some(items) = target.sub("items") else { return Ok(()) };
-                let mut given = given.into_iter().enumerate();
-                given.try_for_each(|(at, given)| self.compare(given, items, &format!("{path}[{at}]")))
+        }
+        match (source.sub("items"), target.sub("items")) {
+            (Some(given), Some(wanted)) if given.at.is_object() => {
+                self.compare(given, wanted, &format!("{path}[]"))
             }
-            (None, Some(wanted)) if is_tuple(target) && source.get("minItems").is_none() => {
-                differ(path, "a list of any length", format!("a list of {} items", wanted.len()))
-            }
-            (None, Some(_)) => Ok(()),
-            (None, None) => match (source.sub("items"), target.sub("items")) {
-                (Some(given), Some(wanted)) => self.compare(given, wanted, &format!("{path}[]")),
-                _ => Ok(()),
-            },
+            _ => Ok(()),
         }
     }
 
@@ -176,12 +188,10 @@ impl Comparison {
             if required.contains(&name) {
                 continue;
             }
-            let gives = match source.property(name) {
-                Some(_) => "may be absent",
-                None => "no such field",
-            };
+            let known = source.property(name).is_some() || given_rest.is_some_and(|rest| !rest.is_never());
+            let gives = if known { "a field that may be absent" } else { "no such field" };
             // A source that says nothing at all about its fields may well have it.
-            if source.properties().is_some() || given_rest.is_some() {
+            if source.properties().is_some() || given_rest.is_some_and(|rest| rest.at != &Value::Bool(true)) {
                 let needs = target.property(name).map_or("a value".to_owned(), describe);
                 return differ(&format!("{path}.{name}"), gives, needs);
             }
@@ -193,7 +203,7 @@ impl Comparison {
             if let Some(wanted) = target.property(name) {
                 self.compare(given, wanted, &path)?;
             } else if let Some(rest) = wanted_rest.filter(|_| target.get("patternProperties").is_none()) {
-                if rest.at == &Value::Bool(false) {
+                if rest.is_never() {
                     return differ(&path, describe(given), "no such field");
                 }
                 self.compare(given, rest, &path)?;
@@ -206,7 +216,7 @@ impl Comparison {
             }
         }
         match wanted_rest {
-            Some(rest) if rest.at == &Value::Bool(false) && target.get("patternProperties").is_none() => {
+            Some(rest) if rest.is_never() && target.get("patternProperties").is_none() => {
                 differ(&format!("{path}.*"), "fields of any name", "only the fields that it knows")
             }
             Some(rest) => self.compare(given_rest, rest, &format!("{path}.*")),
@@ -215,14 +225,27 @@ impl Comparison {
     }
 }
 
-fn is_tuple(schema: Schema<'_>) -> bool {
-    let n_items = schema.get("prefixItems").and_then(Value::as_array).map(Vec::len);
-    let is_n = |keyword| schema.get(keyword).and_then(Value::as_u64).map(|n| n as usize) == n_items;
-    is_n("minItems") && (is_n("maxItems") || schema.get("items") == Some(&Value::Bool(false)))
+/// Fewest and most items of a list; a tuple is closed by `items: false` or by `maxItems`.
+pub(crate) fn lengths(schema: Schema<'_>) -> (u64, u64) {
+    let number = |keyword| schema.get(keyword).and_then(Value::as_u64);
+    let closed = schema.get("items") == Some(&Value::Bool(false));
+    let prefix = schema.get("prefixItems").and_then(Value::as_array).filter(|_| closed);
+    let max = number("maxItems").or(prefix.map(|items| items.len() as u64));
+    (number("minItems").unwrap_or(0), max.unwrap_or(u64::MAX))
+}
+
+fn n_items((min, max): (u64, u64)) -> String {
+    match (min, max) {
+        (0, u64::MAX) => "a list of any length".to_owned(),
+        (min, u64::MAX) => format!("a list of at least {min} items"),
+        (min, max) if min == max => format!("a list of {min} items"),
+        (0, max) => format!("a list of at most {max} items"),
+        (min, max) => format!("a list of {min} to {max} items"),
+    }
 }
 
 /// The values that a schema lists one by one.
-fn listed(schema: Schema<'_>) -> Option<Vec<&Value>> {
+pub(crate) fn listed<'a>(schema: Schema<'a>) -> Option<Vec<&'a Value>> {
     if let Some(value) = schema.get("const") {
         return Some(vec![value]);
     }
@@ -239,7 +262,7 @@ fn one_of(values: &[&Value]) -> String {
 }
 
 /// One listed value against a schema; only type, list and alternatives are looked at.
-fn fits(value: &Value, target: Schema<'_>, path: &str) -> Verdict {
+pub(crate) fn fits(value: &Value, target: Schema<'_>, path: &str) -> Verdict {
     let Some(target) = target.resolved() else { return Ok(()) };
     if let Some(branches) = target.alternatives() {
         if branches.iter().any(|branch| fits(value, *branch, path).is_ok()) {
@@ -271,9 +294,9 @@ fn fits(value: &Value, target: Schema<'_>, path: &str) -> Verdict {
 /// Bounds count only where the source states one: an integer of a language that has no widths fits.
 fn compare_bounds(name: &str, source: Schema<'_>, target: Schema<'_>, path: &str) -> Verdict {
     let range = |min: f64, max: f64| match (min.is_finite(), max.is_finite()) {
-        (true, true) => format!("{name} from {min} to {max}"),
-        (true, false) => format!("{name} from {min}"),
-        (false, true) => format!("{name} up to {max}"),
+        (true, true) => format!("{name} from {} to {}", bound(min), bound(max)),
+        (true, false) => format!("{name} from {}", bound(min)),
+        (false, true) => format!("{name} up to {}", bound(max)),
         (false, false) => name.to_owned(),
     };
     let (given_min, given_max) = bounds(source);
@@ -284,6 +307,17 @@ fn compare_bounds(name: &str, source: Schema<'_>, target: Schema<'_>, path: &str
         return differ(path, range(given_min, given_max), range(wanted_min, wanted_max));
     }
     Ok(())
+}
+
+/// A bound as people write it: the largest integers of 64 bits are no floats.
+pub(crate) fn bound(value: f64) -> String {
+    if value == 2f64.powi(63) {
+        return i64::MAX.to_string();
+    }
+    if value == 2f64.powi(64) {
+        return u64::MAX.to_string();
+    }
+    value.to_string()
 }
 
 /// Smallest and largest value, from the bounds and from the formats of schemars.
@@ -316,7 +350,7 @@ fn compare_formats(source: Schema<'_>, target: Schema<'_>, path: &str) -> Verdic
 }
 
 /// A schema in a few words.
-fn describe(schema: Schema<'_>) -> String {
+pub(crate) fn describe(schema: Schema<'_>) -> String {
     let Some(schema) = schema.resolved() else { return "anything".to_owned() };
     if let Some(values) = listed(schema) {
         return one_of(&values);
@@ -325,6 +359,19 @@ fn describe(schema: Schema<'_>) -> String {
         let words: Vec<String> = branches.into_iter().take(8).map(describe).collect();
         return words.join(" or ");
     }
-    let types = schema.types();
-    if types.is_empty() { "anything".to_owned() } else { types.join(" or ") }
+    let fields: Vec<String> =
+        schema.required().take(FIELDS_SHOWN_MAX).map(|name| field(schema, name)).collect();
+    match schema.types().as_slice() {
+        [] => "anything".to_owned(),
+        ["object"] if !fields.is_empty() => format!("an object with {}", fields.join(", ")),
+        types => types.join(" or "),
+    }
+}
+
+/// A field of an object by its name, with its value where that is fixed: the tag of an alternative.
+fn field(schema: Schema<'_>, name: &str) -> String {
+    match schema.property(name).and_then(|inner| inner.get("const")) {
+        Some(value) => format!("`{name}` {value}"),
+        None => format!("`{name}`"),
+    }
 }

@@ -1,0 +1,8 @@
+//! Jobs from their text to a plan, or to messages that tell where, what was expected and how to mend it.
+
+mod bad_config;
+mod bad_jobs;
+mod common;
+mod edges;
+mod mapping;
+mod random;
