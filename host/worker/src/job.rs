@@ -8,8 +8,10 @@ pub(crate) struct Job {
     pub(crate) assignment: Box<Assignment>,
     /// Its start has been reported.
     pub(crate) started: bool,
-    /// How often a cell died with this attempt queued behind another.
+    /// How often a cell died while it held this attempt and nobody was to blame.
     pub(crate) resent: u32,
+    /// Ends it as soon as that harms no other attempt.
+    pub(crate) cancelled: bool,
 }
 
 impl Job {

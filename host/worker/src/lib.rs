@@ -3,6 +3,7 @@
 //! about runs: what an attempt's end means is the engine's business.
 
 mod describe;
+mod ends;
 mod job;
 mod prepare;
 mod slot;

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use cofferdam_cell::{Artefact, Cell, Ticket, ToCell};
-use cofferdam_model::FailureKind;
+use cofferdam_model::AttemptId;
 use tokio::sync::mpsc;
 
 use crate::job::Job;
@@ -16,6 +16,21 @@ pub(crate) const LOOK_AHEAD: usize = 64;
 /// How much longer than its timeout an attempt may take before its cell is killed: the sandbox stops guests by
 /// itself, this is for when it cannot.
 const KILL_GRACE: Duration = Duration::from_secs(1);
+
+/// Why a cell was killed by us, and which attempt pays; none means the one that it had begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Killed {
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) why: Why,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Why {
+    Cancelled,
+    Late,
+    /// It broke the protocol.
+    Broken,
+}
 
 #[derive(Default)]
 pub(crate) struct Slot {
@@ -32,8 +47,8 @@ pub(crate) struct Slot {
     pub(crate) since: Option<Instant>,
     /// It gave attempts back because the first of them takes long.
     pub(crate) slow: bool,
-    /// We killed it because of this attempt.
-    pub(crate) killed: Option<(Ticket, FailureKind)>,
+    /// We killed it.
+    pub(crate) killed: Option<Killed>,
     /// The task that serves the large values of an attempt.
     pub(crate) values: Option<(Ticket, mpsc::UnboundedSender<Ask>)>,
 }
@@ -55,13 +70,36 @@ impl Slot {
         self.given.push_back(job);
     }
 
-    pub(crate) fn kill(&mut self, ticket: Ticket, kind: FailureKind) {
+    pub(crate) fn kill(&mut self, ticket: Option<Ticket>, why: Why) {
         if let Some(cell) = &self.cell
             && self.killed.is_none()
         {
-            self.killed = Some((ticket, kind));
+            self.killed = Some(Killed { ticket, why });
             cell.kill();
         }
+    }
+
+    /// Cancels an attempt if it was given to this cell. One that waits behind another is not worth the
+    /// other's life: either it is given back within two ticks, or its turn comes, and then it ends.
+    pub(crate) fn cancel(&mut self, id: &AttemptId) -> bool {
+        let Some(place) = self.given.iter().position(|job| job.assignment.id == *id) else {
+            return false;
+        };
+        self.given[place].cancelled = true;
+        if place == 0 {
+            self.kill(Some(self.given[0].ticket), Why::Cancelled);
+        }
+        true
+    }
+
+    /// The first of the attempts runs from now on. Gives it if its start is still to be reported.
+    pub(crate) fn begin(&mut self) -> Option<&mut Job> {
+        self.since = self.given.front().map(|_| Instant::now());
+        let job = self.given.front()?;
+        if job.cancelled {
+            self.kill(Some(job.ticket), Why::Cancelled);
+        }
+        self.given.front_mut().filter(|job| !job.started)
     }
 
     /// Kills the cell if its attempt is over its time by more than the grace.
@@ -72,7 +110,7 @@ impl Slot {
         if let Some(timeout) = job.assignment.limits.timeout
             && now.duration_since(since) > timeout.saturating_add(KILL_GRACE)
         {
-            self.kill(job.ticket, FailureKind::Timeout);
+            self.kill(Some(job.ticket), Why::Late);
         }
     }
 }

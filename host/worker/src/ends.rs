@@ -1,0 +1,218 @@
+//! What cells say, and how attempts end: frames into reports, deaths into failures.
+
+use cofferdam_cell::{Cell, CellCompletion, CellEvent, CellOutputContent, FromCell, Ticket};
+use cofferdam_model::{AttemptId, Failure, FailureKind, Outcome, Output, Place, Report, Usage, ValueRef};
+use tokio::sync::mpsc;
+
+use crate::job::Job;
+use crate::slot::Why;
+use crate::supervisor::{Settling, Supervisor};
+use crate::values::{self, Ask, Kept};
+
+/// Deaths of cells without anybody to blame that an attempt may sit through before it is failed too.
+const RESENT_MAX: u32 = 3;
+
+impl Supervisor {
+    pub(crate) fn on_event(&mut self, number: u64, event: CellEvent) {
+        let Some(at) = self.slots.iter().position(|slot| slot.number == number && slot.cell.is_some()) else {
+            return;
+        };
+        match event {
+            CellEvent::Frames(frames) => frames.into_iter().for_each(|frame| self.on_frame(at, frame)),
+            CellEvent::Exited(how) => self.on_exit(at, &how),
+        }
+    }
+
+    fn on_frame(&mut self, at: usize, frame: FromCell) {
+        let slot = &mut self.slots[at];
+        match frame {
+            FromCell::Hello { fingerprint, .. } => {
+                slot.ready = true;
+                self.start_failures = 0;
+                self.fingerprint.get_or_insert(fingerprint);
+                std::mem::take(&mut self.early).into_iter().for_each(|job| self.prepare(job));
+            }
+            FromCell::Ended { ticket, result, usage } => self.on_ended(at, ticket, result, usage),
+            FromCell::Log { ticket, line } => {
+                let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else { return };
+                if let Some(Report::Logs { id, lines }) = self.reports.last_mut()
+                    && *id == job.assignment.id
+                {
+                    lines.push(line);
+                } else {
+                    let id = job.assignment.id.clone();
+                    self.reports.push(Report::Logs { id, lines: vec![line] });
+                }
+            }
+            FromCell::Progress { ticket, progress } => {
+                if let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) {
+                    let id = job.assignment.id.clone();
+                    self.reports.push(Report::Progress { id, progress });
+                }
+            }
+            FromCell::Returned { tickets } => {
+                slot.slow = true;
+                let mut returned = vec![];
+                for ticket in tickets.into_iter().rev() {
+                    if let Some(place) = slot.given.iter().rposition(|job| job.ticket == ticket) {
+                        returned.extend(slot.given.remove(place));
+                    }
+                }
+                returned.into_iter().for_each(|job| self.requeue(job));
+            }
+            FromCell::Read { ticket, .. }
+            | FromCell::Create { ticket, .. }
+            | FromCell::Write { ticket, .. }
+            | FromCell::Finish { ticket, .. } => self.ask_values(at, ticket, frame),
+            FromCell::Described { .. } => {}
+        }
+    }
+
+    fn ask_values(&mut self, at: usize, ticket: Ticket, frame: FromCell) {
+        let slot = &mut self.slots[at];
+        let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else {
+            return;
+        };
+        if slot.values.as_ref().is_none_or(|(of, _)| *of != ticket) {
+            let replies = slot.cell.as_ref().expect("it has just spoken").replies();
+            let (asks, served) = mpsc::unbounded_channel();
+            slot.values = Some((ticket, asks));
+            let (store, id, inputs) = (self.store.clone(), job.assignment.id.clone(), job.stored());
+            self.serving
+                .spawn(async move { (ticket, values::serve(store, id, inputs, replies, served).await) });
+        }
+        if let Some((_, asks)) = &slot.values {
+            let _ = asks.send(Ask::Frame(frame));
+        }
+    }
+
+    fn on_ended(&mut self, at: usize, ticket: Ticket, result: Result<CellCompletion, Failure>, usage: Usage) {
+        let slot = &mut self.slots[at];
+        if slot.given.front().is_none_or(|job| job.ticket != ticket) {
+            // Cells end attempts in the order in which they got them. This one is broken.
+            tracing::error!(ticket, "a cell ended an attempt that it was not running");
+            return slot.kill(None, Why::Broken);
+        }
+        let job = slot.given.pop_front().expect("just seen");
+        slot.slow = false;
+        let values = slot.values.take();
+        self.begin(at);
+        let id = job.assignment.id;
+        let Some((_, asks)) = values else {
+            return self.finish(id, result, usage, Kept::new());
+        };
+        let stored = |(outputs, _): &CellCompletion| {
+            let writers = outputs.iter().filter_map(|output| match output.content {
+                CellOutputContent::Stored { writer } => Some(writer),
+                CellOutputContent::Bytes(_) => None,
+            });
+            writers.collect()
+        };
+        let keep = result.as_ref().map(stored).unwrap_or_default();
+        self.settling.insert(ticket, Settling::Finish { id, result, usage });
+        let _ = asks.send(Ask::Keep(keep));
+    }
+
+    /// The values of an attempt are kept or removed.
+    pub(crate) fn on_settled(&mut self, (ticket, kept): (Ticket, Kept)) {
+        match self.settling.remove(&ticket) {
+            Some(Settling::Finish { id, result, usage }) => self.finish(id, result, usage, kept),
+            Some(Settling::Again(job)) => self.requeue(job),
+            None => {}
+        }
+    }
+
+    /// Settles what the cell held: the attempt to blame fails, the others run again elsewhere.
+    fn on_exit(&mut self, at: usize, how: &str) {
+        let slot = std::mem::take(&mut self.slots[at]);
+        if !slot.ready {
+            self.start_failures += 1;
+        }
+        let begun = slot.cell.as_ref().and_then(Cell::last_begun);
+        let to_blame = slot.killed.and_then(|killed| killed.ticket).or(begun);
+        let why = slot.killed.map(|killed| killed.why);
+        let nobody = why.is_none() && !slot.given.iter().any(|job| Some(job.ticket) == to_blame);
+        // Without its sender the task that serves values removes what was written.
+        let unsettled = slot.values.map(|(ticket, _)| ticket);
+        for mut job in slot.given.into_iter().rev() {
+            if Some(job.ticket) == to_blame {
+                self.fail(job, ended_by(why, how));
+                continue;
+            }
+            job.resent += u32::from(nobody);
+            if job.resent > RESENT_MAX {
+                self.fail(job, ended_by(None, how));
+                continue;
+            }
+            let before = std::mem::replace(&mut job.ticket, self.ticket());
+            if unsettled == Some(before) {
+                self.settling.insert(before, Settling::Again(job));
+            } else {
+                self.requeue(job);
+            }
+        }
+    }
+
+    /// Puts an attempt that a cell did not run in front of the others.
+    fn requeue(&mut self, job: Job) {
+        if job.cancelled {
+            self.fail(job, cancelled());
+        } else {
+            self.queue.push_front(job);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, job: Job, failure: Failure) {
+        self.finish(job.assignment.id, Err(failure), Usage::default(), Kept::new());
+    }
+
+    fn finish(&mut self, id: AttemptId, result: Result<CellCompletion, Failure>, usage: Usage, kept: Kept) {
+        let outcome = match result.and_then(|completion| to_outputs(completion, &kept)) {
+            Ok((outputs, metadata)) => Outcome::Succeeded { outputs, metadata },
+            Err(failure) => Outcome::Failed(Box::new(failure)),
+        };
+        self.open -= 1;
+        self.reports.push(Report::Finished { id, outcome, usage });
+    }
+}
+
+type Outputs = (Vec<Output>, Vec<cofferdam_model::MetadataEntry>);
+
+/// Size and digest are what this process saw, never what the guest says.
+fn to_outputs((outputs, metadata): CellCompletion, kept: &Kept) -> Result<Outputs, Failure> {
+    let outputs = outputs.into_iter().map(|output| {
+        let value = match output.content {
+            CellOutputContent::Bytes(bytes) => ValueRef::inline(&output.media_type, bytes),
+            CellOutputContent::Stored { writer } => {
+                let missing =
+                    || Failure::new(FailureKind::Store, format!("output `{}` was not stored", output.name));
+                let (key, size, digest) = kept.get(&writer).ok_or_else(missing)?;
+                ValueRef {
+                    media_type: output.media_type,
+                    size: *size,
+                    digest: *digest,
+                    place: Place::Stored(key.to_string()),
+                }
+            }
+        };
+        Ok(Output { name: output.name, key: output.key, value, metadata: output.metadata })
+    });
+    Ok((outputs.collect::<Result<_, Failure>>()?, metadata))
+}
+
+pub(crate) fn cancelled() -> Failure {
+    Failure::new(FailureKind::Cancelled, "the attempt was cancelled")
+}
+
+fn ended_by(why: Option<Why>, how: &str) -> Failure {
+    match why {
+        Some(Why::Cancelled) => cancelled(),
+        Some(Why::Late) => {
+            let message = "the attempt ran longer than its timeout and did not stop";
+            Failure::new(FailureKind::Timeout, message).because(how)
+        }
+        Some(Why::Broken) | None => {
+            Failure::new(FailureKind::CellDied, "the process that ran the attempt died").because(how)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a worker does with attempts, over real cells and real guests.
+
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, command, id};
+use cofferdam_cell::Artefacts;
+use cofferdam_model::{Assignment, FailureKind, Limits, Name, Order, Outcome, Place, Report};
+
+/// Runs ten thousand steps once the library is there and prints how long a step took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stderr, reason = "the figure is worth seeing")]
+async fn many_small_steps_each_end_once() {
+    let mut bench = Bench::new(2).await;
+    bench.order(bench.assignment(0, "add_one", 41)).await;
+    assert_eq!(bench.value(0).await.place, Place::Inline(42_u64.to_le_bytes().to_vec()));
+    let count = 10_000;
+    let orders: Vec<Order> =
+        (1..=count).map(|n| Order::Run(Box::new(bench.assignment(n, "add_one", n)))).collect();
+    let since = Instant::now();
+    bench.orders.send(orders).await.unwrap();
+    let mut ended = std::collections::BTreeSet::new();
+    while ended.len() < count as usize {
+        for report in bench.reports.recv().await.unwrap() {
+            if let Report::Finished { id, outcome, .. } = report {
+                assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+                assert!(ended.insert(id.fence), "an attempt ended twice");
+            }
+        }
+    }
+    eprintln!("{:?} a step", since.elapsed() / count as u32);
+    drop(bench.orders);
+    bench.worker.join().await;
+}
+
+#[tokio::test]
+async fn a_library_describes_itself() {
+    let bench = Bench::new(1).await;
+    let artefacts = Artefacts::open(&bench.settings.artefacts, command()).unwrap();
+    let spec =
+        cofferdam_worker::describe(&command(), &artefacts, &bench.depot, &bench.library).await.unwrap();
+    assert!(spec.op(&Name::new("echo").unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn e6_a_large_value_streams_through_guests_that_could_not_hold_it() {
+    let mut bench = Bench::new(1).await;
+    let size = 100 << 20;
+    let small = Limits { memory_bytes_max: 64 << 20, ..Limits::default() };
+    let write = Assignment { limits: small.clone(), ..bench.assignment(1, "write_large", size) };
+    bench.order(write).await;
+    let value = bench.value(1).await;
+    assert_eq!(value.size, size);
+    bench.store.verify(&value).await.unwrap();
+    bench.order(Assignment { limits: small, ..bench.reading(2, value) }).await;
+    assert_eq!(bench.value(2).await.place, Place::Inline((7 * size).to_le_bytes().to_vec()));
+}
+
+#[tokio::test]
+async fn f_37_a_missing_input_fails_the_attempt_and_is_named() {
+    let mut bench = Bench::new(1).await;
+    bench.order(bench.assignment(1, "write_large", 100_000)).await;
+    let value = bench.value(1).await;
+    let Place::Stored(key) = &value.place else { panic!("100 kB are stored") };
+    bench.store.delete(&cofferdam_io::ValueKey::parse(key).unwrap()).await.unwrap();
+    bench.order(bench.reading(2, value.clone())).await;
+    let failure = bench.failure(2).await;
+    assert_eq!(failure.kind, FailureKind::Input);
+    assert!(failure.causes[0].contains(key.as_str()), "{failure:?}");
+}
+
+#[tokio::test]
+async fn c12_a_spinning_attempt_is_cancelled_and_those_behind_it_still_run() {
+    let mut bench = Bench::new(1).await;
+    bench.order(bench.assignment(1, "spin", 0)).await;
+    bench.started(1).await;
+    bench.order(bench.assignment(2, "add_one", 1)).await;
+    let since = Instant::now();
+    bench.orders.send(vec![Order::Cancel(id(1))]).await.unwrap();
+    assert_eq!(bench.failure(1).await.kind, FailureKind::Cancelled);
+    // The target is 100 ms; a loaded machine that builds beside gets more.
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    bench.value(2).await;
+}
+
+#[tokio::test]
+async fn h_001_an_endless_loop_ends_with_its_timeout() {
+    let mut bench = Bench::new(1).await;
+    let limits = Limits { timeout: Some(Duration::from_millis(100)), ..Limits::default() };
+    bench.order(Assignment { limits, ..bench.assignment(1, "spin", 0) }).await;
+    assert_eq!(bench.failure(1).await.kind, FailureKind::Timeout);
+    bench.order(bench.assignment(2, "add_one", 1)).await;
+    bench.value(2).await;
+}
+
+#[tokio::test]
+async fn attempts_queued_behind_a_long_one_move_to_an_idle_cell() {
+    let mut bench = Bench::new(2).await;
+    bench.order(bench.assignment(0, "add_one", 1)).await;
+    bench.value(0).await;
+    let mut orders = vec![Order::Run(Box::new(bench.assignment(1, "spin", 0)))];
+    orders.extend((2..40).map(|n| Order::Run(Box::new(bench.assignment(n, "add_one", n)))));
+    bench.orders.send(orders).await.unwrap();
+    for fence in 2..40 {
+        bench.value(fence).await;
+    }
+    bench.orders.send(vec![Order::Cancel(id(1))]).await.unwrap();
+    assert_eq!(bench.failure(1).await.kind, FailureKind::Cancelled);
+}

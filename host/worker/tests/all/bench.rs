@@ -1,0 +1,140 @@
+//! A worker with real cells and real guests, for the tests of this package.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cofferdam_cell::CellCommand;
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{
+    AssignedInput, AssignedValue, Assignment, AttemptId, Failure, Fence, LibraryDigest, Limits, Name, Order,
+    Outcome, PlanOutput, Report, RunId, StepKey, Timestamp, ValueRef,
+};
+use cofferdam_worker::{Settings, Worker};
+use tokio::sync::mpsc;
+
+pub(crate) struct Bench {
+    _folder: tempfile::TempDir,
+    pub(crate) settings: Settings,
+    pub(crate) depot: Depot,
+    pub(crate) store: ValueStore,
+    pub(crate) library: LibraryDigest,
+    pub(crate) orders: mpsc::Sender<Vec<Order>>,
+    pub(crate) reports: mpsc::Receiver<Vec<Report>>,
+    pub(crate) seen: Vec<Report>,
+    pub(crate) worker: Worker,
+}
+
+/// The cell is an example of this package, which cargo builds with the tests and puts beside them.
+pub(crate) fn command() -> CellCommand {
+    let test = std::env::current_exe().unwrap();
+    let program: PathBuf = test.ancestors().nth(2).unwrap().join("examples/cell");
+    CellCommand { program, run: vec!["run".into()], compile: vec!["compile".into()] }
+}
+
+pub(crate) fn guest() -> Bytes {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests/behaviours.wasm");
+    std::fs::read(path).expect("run `cargo xtask test`, which builds the guests").into()
+}
+
+pub(crate) fn id(fence: u64) -> AttemptId {
+    AttemptId {
+        run: RunId(uuid::Uuid::from_u128(7)),
+        step: StepKey::new("step"),
+        attempt: 1,
+        fence: Fence(fence),
+    }
+}
+
+impl Bench {
+    /// Over files, as on a laptop.
+    pub(crate) async fn new(slots: usize) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ValueStore::local(&folder.path().join("values"), Name::new("default").unwrap()).unwrap();
+        Bench::over(slots, folder, store).await
+    }
+
+    pub(crate) async fn in_memory(slots: usize) -> Bench {
+        let store = ValueStore::memory(Name::new("default").unwrap());
+        Bench::over(slots, tempfile::tempdir().unwrap(), store).await
+    }
+
+    pub(crate) async fn over(slots: usize, folder: tempfile::TempDir, store: ValueStore) -> Bench {
+        let settings = Settings {
+            slots,
+            cell: command(),
+            artefacts: folder.path().join("artefacts"),
+            clock: || Timestamp(1),
+        };
+        let depot = Depot::memory();
+        let library = depot.put(guest()).await.unwrap();
+        let (orders, taken) = mpsc::channel(64);
+        let (reporter, reports) = mpsc::channel(64);
+        let worker = Worker::start(settings.clone(), depot.clone(), store.clone(), taken, reporter).unwrap();
+        Bench { _folder: folder, settings, depot, store, library, orders, reports, seen: vec![], worker }
+    }
+
+    /// Reads a stored value and sums its bytes.
+    pub(crate) fn reading(&self, fence: u64, value: ValueRef) -> Assignment {
+        let input = AssignedInput { name: Name::new("input").unwrap(), value: AssignedValue::One(value) };
+        Assignment { inputs: vec![input], ..self.assignment(fence, "read_large", 0) }
+    }
+
+    pub(crate) fn assignment(&self, fence: u64, op: &str, config: u64) -> Assignment {
+        Assignment {
+            id: id(fence),
+            library: self.library,
+            op: Name::new(op).unwrap(),
+            config: config.to_le_bytes().to_vec(),
+            inputs: vec![],
+            outputs: vec![PlanOutput {
+                name: Name::result(),
+                media_type: "application/octet-stream".to_owned(),
+                required: true,
+                dynamic: false,
+            }],
+            limits: Limits::default(),
+            tags: Default::default(),
+        }
+    }
+
+    pub(crate) async fn order(&self, assignment: Assignment) {
+        self.orders.send(vec![Order::Run(Box::new(assignment))]).await.unwrap();
+    }
+
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Report) -> bool) -> Report {
+        loop {
+            if let Some(at) = self.seen.iter().position(&wanted) {
+                return self.seen.remove(at);
+            }
+            let more = tokio::time::timeout(Duration::from_secs(60), self.reports.recv()).await;
+            self.seen.extend(more.expect("a report within a minute").expect("the worker lives"));
+        }
+    }
+
+    pub(crate) async fn started(&mut self, fence: u64) {
+        self.until(|report| matches!(report, Report::Started { id, .. } if id.fence.0 == fence)).await;
+    }
+
+    pub(crate) async fn finished(&mut self, fence: u64) -> Outcome {
+        match self.until(|r| matches!(r, Report::Finished { id, .. } if id.fence.0 == fence)).await {
+            Report::Finished { outcome, .. } => outcome,
+            _ => unreachable!(),
+        }
+    }
+
+    pub(crate) async fn value(&mut self, fence: u64) -> ValueRef {
+        match self.finished(fence).await {
+            Outcome::Succeeded { mut outputs, .. } => outputs.remove(0).value,
+            Outcome::Failed(failure) => panic!("{failure:?}"),
+        }
+    }
+
+    pub(crate) async fn failure(&mut self, fence: u64) -> Failure {
+        match self.finished(fence).await {
+            Outcome::Failed(failure) => *failure,
+            Outcome::Succeeded { .. } => panic!("it should fail"),
+        }
+    }
+}

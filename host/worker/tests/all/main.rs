@@ -1,0 +1,5 @@
+//! The worker over real cells and real guests.
+
+mod attempts;
+mod bench;
+mod stress;
