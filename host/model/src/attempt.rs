@@ -88,10 +88,7 @@ pub enum Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    Succeeded {
-        outputs: Vec<Output>,
-        metadata: Vec<MetadataEntry>,
-    },
+    Succeeded { outputs: Vec<Output>, metadata: Vec<MetadataEntry> },
     Failed(Box<Failure>),
 }
 

@@ -25,18 +25,9 @@ pub enum Event {
     /// The run is accepted: from here on it will reach a terminal status.
     RunAccepted { plan: ValueDigest },
     /// The claim of an attempt. Recorded before the order leaves.
-    StepDispatched {
-        step: StepKey,
-        attempt: u32,
-        fence: Fence,
-        worker: WorkerId,
-    },
+    StepDispatched { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
     /// The guest is being instantiated.
-    StepStarted {
-        step: StepKey,
-        attempt: u32,
-        fence: Fence,
-    },
+    StepStarted { step: StepKey, attempt: u32, fence: Fence },
     /// The commit: these outputs are the step's outputs, for good.
     StepSucceeded {
         step: StepKey,
@@ -57,12 +48,7 @@ pub enum Event {
         retry_at: Option<Timestamp>,
     },
     /// The worker of an attempt is gone. The step is dispatched anew; not counted against its retries.
-    StepLost {
-        step: StepKey,
-        attempt: u32,
-        fence: Fence,
-        worker: WorkerId,
-    },
+    StepLost { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
     /// A required input will never come because its producer left an optional output out, or was skipped.
     StepSkipped { step: StepKey, input: Name },
     /// A step before it failed, so it will not run. `root` is the step that failed first.
@@ -90,10 +76,7 @@ pub enum RunStatus {
 
 impl RunStatus {
     pub fn is_terminal(self) -> bool {
-        matches!(
-            self,
-            RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled
-        )
+        matches!(self, RunStatus::Succeeded | RunStatus::Failed | RunStatus::Cancelled)
     }
 
     pub fn word(self) -> &'static str {

@@ -103,14 +103,7 @@ impl Failure {
             FailureKind::OutputSpec | FailureKind::Library | FailureKind::Cancelled => RetryAdvice::Never,
             _ => RetryAdvice::Policy,
         };
-        Failure {
-            kind,
-            message: message.into(),
-            causes: vec![],
-            backtrace: vec![],
-            retry,
-            metadata: vec![],
-        }
+        Failure { kind, message: message.into(), causes: vec![], backtrace: vec![], retry, metadata: vec![] }
     }
 
     /// Adds what led to it.

@@ -47,10 +47,7 @@ impl Name {
         if text.len() > NAME_BYTES_MAX {
             return Err(InvalidName::TooLong(text.len()));
         }
-        if let Some(found) = text
-            .chars()
-            .find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-'))
-        {
+        if let Some(found) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-')) {
             return Err(InvalidName::Character { found });
         }
         Ok(Name(text.replace('-', "_").into()))
@@ -101,13 +98,7 @@ mod tests {
         assert_eq!(Name::new("").unwrap_err(), InvalidName::Empty);
         assert_eq!(Name::new("1st").unwrap_err(), InvalidName::LeadingDigit);
         assert!(Name::key("1st").is_ok());
-        assert_eq!(
-            Name::new("a/b").unwrap_err(),
-            InvalidName::Character { found: '/' }
-        );
-        assert_eq!(
-            Name::new(&"a".repeat(129)).unwrap_err(),
-            InvalidName::TooLong(129)
-        );
+        assert_eq!(Name::new("a/b").unwrap_err(), InvalidName::Character { found: '/' });
+        assert_eq!(Name::new(&"a".repeat(129)).unwrap_err(), InvalidName::TooLong(129));
     }
 }

@@ -72,10 +72,9 @@ impl Node {
             }
             NodeKind::Text(text) => text.clone().into(),
             NodeKind::List(items) => items.iter().map(Node::to_json).collect(),
-            NodeKind::Map(entries) => entries
-                .iter()
-                .map(|(key, node)| (key.value.clone(), node.to_json()))
-                .collect(),
+            NodeKind::Map(entries) => {
+                entries.iter().map(|(key, node)| (key.value.clone(), node.to_json())).collect()
+            }
         }
     }
 }

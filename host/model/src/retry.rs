@@ -50,12 +50,8 @@ pub enum Jitter {
 
 impl RetryPolicy {
     /// No second try.
-    pub const NEVER: RetryPolicy = RetryPolicy {
-        max_retries: 0,
-        delay: 0.0,
-        backoff: Backoff::None,
-        jitter: Jitter::None,
-    };
+    pub const NEVER: RetryPolicy =
+        RetryPolicy { max_retries: 0, delay: 0.0, backoff: Backoff::None, jitter: Jitter::None };
 
     /// Wait before retry `n` (1 for the first). `random` is a number in `0..1` that the caller drew or
     /// derived; the same number gives the same wait.
@@ -70,9 +66,7 @@ impl RetryPolicy {
             Jitter::Full => random * base,
             Jitter::PlusMinus => base + (2.0 * random - 1.0) * self.delay,
         };
-        Duration::try_from_secs_f64(seconds.max(0.0))
-            .unwrap_or(RETRY_DELAY_MAX)
-            .min(RETRY_DELAY_MAX)
+        Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(RETRY_DELAY_MAX).min(RETRY_DELAY_MAX)
     }
 }
 
@@ -88,41 +82,20 @@ mod tests {
 
     #[test]
     fn c8_retry_waits_follow_dagsters_formulas() {
-        let policy = |backoff, jitter| RetryPolicy {
-            max_retries: 5,
-            delay: 1.0,
-            backoff,
-            jitter,
-        };
+        let policy = |backoff, jitter| RetryPolicy { max_retries: 5, delay: 1.0, backoff, jitter };
         let waits = |p: RetryPolicy, random| [1, 2, 3].map(|n| p.wait(n, random).as_secs_f64());
         assert_eq!(waits(policy(Backoff::None, Jitter::None), 0.0), [1.0, 1.0, 1.0]);
         assert_eq!(waits(policy(Backoff::Linear, Jitter::None), 0.0), [1.0, 2.0, 3.0]);
-        assert_eq!(
-            waits(policy(Backoff::Exponential, Jitter::None), 0.0),
-            [1.0, 3.0, 7.0]
-        );
-        assert_eq!(
-            waits(policy(Backoff::Exponential, Jitter::Full), 0.5),
-            [0.5, 1.5, 3.5]
-        );
-        assert_eq!(
-            waits(policy(Backoff::Linear, Jitter::PlusMinus), 0.0),
-            [0.0, 1.0, 2.0]
-        );
-        assert_eq!(
-            waits(policy(Backoff::None, Jitter::PlusMinus), 0.75),
-            [1.5, 1.5, 1.5]
-        );
+        assert_eq!(waits(policy(Backoff::Exponential, Jitter::None), 0.0), [1.0, 3.0, 7.0]);
+        assert_eq!(waits(policy(Backoff::Exponential, Jitter::Full), 0.5), [0.5, 1.5, 3.5]);
+        assert_eq!(waits(policy(Backoff::Linear, Jitter::PlusMinus), 0.0), [0.0, 1.0, 2.0]);
+        assert_eq!(waits(policy(Backoff::None, Jitter::PlusMinus), 0.75), [1.5, 1.5, 1.5]);
     }
 
     #[test]
     fn h_052_a_wait_is_bounded() {
-        let policy = RetryPolicy {
-            max_retries: 1,
-            delay: 1e300,
-            backoff: Backoff::Exponential,
-            jitter: Jitter::None,
-        };
+        let policy =
+            RetryPolicy { max_retries: 1, delay: 1e300, backoff: Backoff::Exponential, jitter: Jitter::None };
         assert_eq!(policy.wait(1000, 0.0), RETRY_DELAY_MAX);
     }
 }

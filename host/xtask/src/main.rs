@@ -3,6 +3,7 @@
 //! Talks on stderr, one line a step; what was asked for goes to stdout. Few dependencies, because everyone's first
 //! build waits for it. Exit codes: 0, 1 a step failed, 2 usage, 4 a prerequisite is missing.
 
+mod bench;
 mod counts;
 mod demo;
 mod guests;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   doctor   say what is here and what setup would install; change nothing
   demo     set up, build the program and the flights ops, run the job `delays`
   test     run everything that must pass: formatting, lints, tidy, all tests
+  bench    measure whole runs of no-op steps; arguments go to cofferdam-bench
   tidy     check the crate map, the top level, files, licences
   rows     say which rows of tests/rows.toml the last test run showed
   help     print this
@@ -48,6 +50,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["doctor"] => setup::doctor(),
         ["demo"] => demo::demo(&mut shell),
         ["test"] => test::test(&mut shell),
+        ["bench", arguments @ ..] => bench::bench(&mut shell, arguments),
         ["tidy"] => tidy::command(&mut shell),
         ["rows"] => rows::command(&shell.root),
         ["help" | "--help" | "-h"] => shell::print(HELP),

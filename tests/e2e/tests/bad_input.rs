@@ -66,7 +66,7 @@ fn an_unknown_input_is_refused_with_those_that_exist() {
 }
 
 #[test]
-fn a2_a_type_mismatch_on_an_edge_names_the_field_that_differs() {
+fn a_type_mismatch_on_an_edge_names_the_field_that_differs() {
     check_refuses(
         "type_mismatch",
         "[jobs.j.steps.a]\nop = \"typed.person\"\n\n[jobs.j.steps.b]\nop = \"typed.file\"\ninputs.record = \"a\"\n",
@@ -74,7 +74,7 @@ fn a2_a_type_mismatch_on_an_edge_names_the_field_that_differs() {
 }
 
 #[test]
-fn c_26_a_cycle_is_printed() {
+fn a_cycle_is_printed() {
     check_refuses(
         "cycle",
         "[jobs.j.steps.a]\nop = \"typed.double\"\ninputs.number = \"b\"\n\n[jobs.j.steps.b]\nop = \"typed.double\"\ninputs.number = \"a\"\n",

@@ -177,7 +177,7 @@ fn the_answer_is_on_stdout_and_talk_on_stderr() {
 }
 
 #[test]
-fn a1_library_inspect_prints_ports_without_running_an_op() {
+fn library_inspect_prints_ports_without_running_an_op() {
     let project = numbers();
     let (exit, document) = project.json(["library", "inspect", "lib/typed.wasm"]);
     assert_eq!(exit, 0, "{document:#}");
@@ -240,7 +240,7 @@ fn an_ambiguous_or_unknown_run_is_refused_in_words() {
 }
 
 #[test]
-fn c_04_a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
+fn a_closed_pipe_ends_quietly_and_a_full_disk_does_not() {
     let project = numbers();
     let shell = |line: &str| {
         let line = line.replace("cofferdam", &program().display().to_string());

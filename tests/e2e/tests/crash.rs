@@ -74,7 +74,7 @@ fn killed_and_resumed(committed: usize) -> (Vec<Value>, Vec<Value>) {
 }
 
 #[test]
-fn g1_after_kill_9_resume_finishes_and_reruns_no_committed_step() {
+fn after_kill_9_resume_finishes_and_reruns_no_committed_step() {
     for committed in [1, 20, 45] {
         let (before, after) = killed_and_resumed(committed);
         let committed_before: BTreeSet<&str> = steps_of_type(&before, "step_succeeded").into_iter().collect();
@@ -116,7 +116,7 @@ fn i_05_every_attempt_beyond_the_first_has_a_recorded_cause() {
 }
 
 #[test]
-fn c_12_a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
+fn a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
     let project = project();
     let child = project.start(["run", "j", "--quiet"]);
     let started = Instant::now();

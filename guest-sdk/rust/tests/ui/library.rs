@@ -1,3 +1,5 @@
+//! Mistakes in `library!`.
+
 use cofferdam_op::library;
 
 fn plain() {}

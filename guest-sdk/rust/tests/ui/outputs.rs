@@ -1,3 +1,5 @@
+//! Mistakes in `#[derive(Outputs)]`.
+
 use cofferdam_op::{Bytes, Outputs};
 
 #[derive(Outputs)]

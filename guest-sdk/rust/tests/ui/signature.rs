@@ -1,3 +1,5 @@
+//! Functions that cannot be ops.
+
 use cofferdam_op::{Context, op};
 
 #[op]

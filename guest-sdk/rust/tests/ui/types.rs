@@ -1,3 +1,5 @@
+//! Types that cannot cross between ops.
+
 use cofferdam_op::{Many, Outputs, op};
 use serde::{Deserialize, Serialize};
 

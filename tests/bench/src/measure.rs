@@ -1,0 +1,141 @@
+//! One measurement: a new instance in a temporary folder, a warm-up run, then the run that counts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use cofferdam_cell::CellCommand;
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_model::{Name, Place, Plan, RunId, RunStatus, Timestamp};
+use cofferdam_runlog::{RunLog, Sqlite};
+use cofferdam_scheduler::{Scheduler, Submission, WorkerOffer};
+use cofferdam_worker::Worker;
+use tokio::sync::mpsc;
+
+use crate::cases::{Case, case};
+
+/// Attempts that a worker holds beyond those that run, per slot: as the program has it.
+const QUEUE_PER_SLOT: u32 = 64;
+/// Batches that wait in a channel.
+const CHANNEL_BATCHES: usize = 256;
+
+/// What all measurements with that many cells share.
+pub(crate) struct Bench {
+    slots: usize,
+    program: PathBuf,
+    library: Vec<u8>,
+}
+
+impl Bench {
+    /// Finds the program and the guest; both are built by `cargo xtask bench`.
+    pub(crate) fn new(slots: usize) -> Result<Bench> {
+        let path = |name: &str| -> Result<PathBuf> {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: run `cargo xtask bench`"))
+        };
+        let guest = path("COFFERDAM_TEST_GUESTS")?.join("typed.wasm");
+        let library = std::fs::read(&guest).with_context(|| format!("cannot read {}", guest.display()))?;
+        Ok(Bench { slots, program: path("COFFERDAM_BIN")?, library })
+    }
+
+    /// Runs a case and gives its line.
+    pub(crate) async fn run(&self, name: &str, n: u32) -> Result<serde_json::Value> {
+        let folder = tempfile::tempdir()?;
+        let depot = Depot::local(&folder.path().join("libraries"))?;
+        let digest = depot.put(self.library.clone().into()).await?;
+        let Case { plan, answer } =
+            case(name, n, digest).with_context(|| format!("there is no case `{name}`"))?;
+        let warm_up = case("fanout", 64, digest).context("the warm-up is a case")?;
+
+        let log: Arc<dyn RunLog> = Arc::new(Sqlite::open(&folder.path().join("runlog.sqlite"))?);
+        let scheduler = Scheduler::start(log.clone(), Arc::new(now)).await?;
+        let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
+        let (reports, reports_in) = mpsc::channel(CHANNEL_BATCHES);
+        let command = CellCommand {
+            program: self.program.clone(),
+            run: vec!["cell".into()],
+            compile: vec!["compile".into()],
+        };
+        let artefacts = folder.path().join("artefacts");
+        let settings = cofferdam_worker::Settings { slots: self.slots, cell: command, artefacts, clock: now };
+        let values = ValueStore::local(&folder.path().join("values"), Name::new("bench")?)?;
+        let worker = Worker::start(settings, depot, values, orders_in, reports)?;
+        let slots = u32::try_from(self.slots)?;
+        let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, ..WorkerOffer::default() };
+        scheduler.attach_worker(offer, orders, reports_in).await?;
+
+        drive(&scheduler, &*log, warm_up.plan, warm_up.answer).await?;
+        let n_steps = plan.steps.len();
+        let took = drive(&scheduler, &*log, plan, answer).await?;
+        drop(scheduler);
+        worker.join().await;
+        let seconds = took.as_secs_f64();
+        Ok(serde_json::json!({
+            "system": "cofferdam",
+            "case": name,
+            "n": n_steps,
+            "seconds": seconds,
+            "steps_per_s": n_steps as f64 / seconds,
+            "us_per_step": 1e6 * seconds / n_steps as f64,
+            "peak_rss_mb": peak_rss_mb(),
+            "notes": format!("in process, {} cells", self.slots),
+        }))
+    }
+}
+
+/// Runs a plan to its end and checks its answer; the time from submission to the recorded end.
+async fn drive(scheduler: &Scheduler, log: &dyn RunLog, plan: Plan, answer: u64) -> Result<Duration> {
+    let run = RunId(uuid::Uuid::now_v7());
+    let last = plan.steps.last().context("a case has steps")?.key.clone();
+    let submission =
+        Submission { run, plan: Arc::new(plan), tags: Default::default(), idempotency_key: None };
+    let started = Instant::now();
+    scheduler.submit(submission).await?;
+    let status = scheduler.wait(run).await?;
+    let took = started.elapsed();
+    ensure!(status == RunStatus::Succeeded, "the run {status}");
+    let found = answer_of(log, run, &last).await?;
+    ensure!(found == cbor(answer), "the answer is {found:02x?}, expected {answer}");
+    Ok(took)
+}
+
+/// The committed output of a step.
+async fn answer_of(log: &dyn RunLog, run: RunId, step: &cofferdam_model::StepKey) -> Result<Vec<u8>> {
+    for recorded in log.history(run, 1).await? {
+        if let cofferdam_model::Event::StepSucceeded { step: ended, outputs, .. } = recorded.event
+            && ended == *step
+            && let Place::Inline(bytes) = &outputs[0].value.place
+        {
+            return Ok(bytes.clone());
+        }
+    }
+    anyhow::bail!("step {step} has no answer")
+}
+
+/// A whole number as CBOR (RFC 8949, section 3), in its shortest form.
+fn cbor(n: u64) -> Vec<u8> {
+    let bytes = n.to_be_bytes();
+    match n {
+        0..24 => vec![bytes[7]],
+        24..0x100 => vec![0x18, bytes[7]],
+        0x100..0x1_0000 => [&[0x19], &bytes[6..]].concat(),
+        0x1_0000..0x1_0000_0000 => [&[0x1a], &bytes[4..]].concat(),
+        _ => [&[0x1b], &bytes[..]].concat(),
+    }
+}
+
+/// Largest resident memory of this process, cells not included; none where the system does not say.
+fn peak_rss_mb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kb| kb / 1024)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the benchmark's one clock")]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
