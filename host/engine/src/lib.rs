@@ -12,6 +12,8 @@ mod layout;
 mod place;
 mod retry;
 mod run;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod view;
 

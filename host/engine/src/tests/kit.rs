@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use cofferdam_engine::{Action, Engine, Input, Layout, Run, Settings};
+use crate::{Action, Engine, Input, Layout, Run, Settings};
 use cofferdam_model::*;
 
 pub(crate) fn name(text: &str) -> Name {

@@ -1,7 +1,7 @@
 //! Random plans with random outcomes, losses, cancels and restarts: the rules that hold for all of them.
 
-use crate::kit::*;
-use cofferdam_engine::Input;
+use super::kit::*;
+use crate::Input;
 use cofferdam_model::*;
 use proptest::prelude::*;
 
@@ -169,7 +169,7 @@ fn check_log(world: &World) {
 }
 
 /// A8: every key that was emitted has its copies.
-fn check_expansion(plan: &Plan, run: &cofferdam_engine::Run) {
+fn check_expansion(plan: &Plan, run: &crate::Run) {
     for (at, template) in plan.steps.iter().enumerate() {
         let Some(innermost) = template.scope.last() else {
             let n = run.steps().filter(|step| step.template().index() == at).count();

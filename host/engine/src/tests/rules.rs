@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::kit::*;
-use cofferdam_engine::Input;
+use super::kit::*;
+use crate::Input;
 use cofferdam_model::*;
 
 fn mapped(key: &str, scope: &[OutputRef], sources: Vec<Source>) -> PlanStep {

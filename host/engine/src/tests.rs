@@ -1,0 +1,5 @@
+//! The engine from outside: rules one by one, then random runs, then random runs of an engine with a bug.
+
+mod kit;
+mod random;
+mod rules;
