@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
     }
     let sdk = find_sdk(args.sdk.as_deref())?;
     let files = FILES.map(|(path, text)| {
-        let text = text.replace("{name}", name.as_str()).replace("{sdk}", &sdk.display().to_string());
+        let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk.display().to_string());
         (path, text)
     });
     for (path, text) in

@@ -1,0 +1,39 @@
+//! A new project builds, runs and passes its own test at once.
+
+use std::process::Command;
+
+use cofferdam_e2e::{program, workspace};
+
+#[test]
+fn a_new_project_runs_at_once_and_passes_its_test() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    // Kept between test runs, because most of the time goes into the SDK's dependencies.
+    let target = workspace().join("target/new-project");
+    let run = |command: &mut Command| {
+        let ended = command
+            .env("CARGO_TARGET_DIR", &target)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("it can be started");
+        assert!(ended.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8_lossy(&ended.stdout).into_owned()
+    };
+    run(Command::new(program()).args(["new", "weather"]).current_dir(folder.path()));
+    let project = folder.path().join("weather");
+    let ended = run(Command::new(program()).args(["run", "hello", "--export", "out"]).current_dir(&project));
+    assert!(ended.starts_with("succeeded in "), "{ended}");
+    let letter = std::fs::read_to_string(project.join("out/letter.json")).expect("the letter is exported");
+    assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
+    let tests = run(Command::new("cargo").arg("test").current_dir(project.join("ops")));
+    assert!(tests.contains("1 passed"), "{tests}");
+}
+
+#[test]
+fn a_folder_that_is_there_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    std::fs::create_dir(folder.path().join("weather")).expect("a folder can be made");
+    let ended = Command::new(program()).args(["new", "weather"]).current_dir(folder.path()).output();
+    let ended = ended.expect("the program can be started");
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(folder.path().join("weather")).expect("it is there").count(), 0);
+}
