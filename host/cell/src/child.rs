@@ -39,7 +39,7 @@ fn serve() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let sandbox = Sandbox::new(&crate::settings()).map_err(io::Error::other)?;
-    let wire = Wire::new(stream);
+    let wire = Wire::new(stream, cofferdam_sandbox::ticks);
     wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: sandbox.fingerprint() })?;
     let mut libraries: HashMap<u32, Result<Library, Failure>> = HashMap::new();
     while let Some(order) = wire.next()? {

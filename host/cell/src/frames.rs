@@ -82,6 +82,8 @@ pub enum FromCell {
     Returned {
         tickets: Vec<Ticket>,
     },
+    /// The cell is at work, and its tickers tick.
+    Beat,
 }
 
 /// Outputs and metadata of an attempt that succeeded.

@@ -1,6 +1,6 @@
 //! The cell's end of the socket. Replies are held while frames are waiting and leave together; a second
-//! thread sees to it that they leave in time, gives queued attempts back when the running one takes long, and
-//! ends the process when the supervisor is gone.
+//! thread sees to it that they leave in time, gives queued attempts back when the running one takes long, says
+//! that this process is alive while it is at work, and ends it when the supervisor is gone.
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
@@ -15,6 +15,8 @@ use crate::frames::{FromCell, Inbox, Ticket, ToCell, encode};
 
 /// How long a reply may be held, and how long an attempt may run before those behind it are given back.
 const TICK: Duration = Duration::from_millis(5);
+/// Ticks between two signs of life.
+const BEAT_TICKS: u32 = 20;
 /// Ticks without work after which the second thread sleeps until there is some.
 const IDLE_TICKS: u32 = 20;
 /// Held replies that leave at once: the supervisor should not wait for a full pipe.
@@ -34,6 +36,8 @@ struct State {
     queue: VecDeque<ToCell>,
     output: Vec<u8>,
     running: Option<Ticket>,
+    /// The main thread has taken an order and not come back for the next.
+    busy: bool,
     /// The main thread is waiting for the socket, which is its own then.
     waiting: bool,
     parked: bool,
@@ -43,10 +47,11 @@ struct State {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: UnixStream) -> Arc<Wire> {
+    /// `ticks` counts on while a guest runs and its deadline is watched.
+    pub(crate) fn new(stream: UnixStream, ticks: fn() -> u64) -> Arc<Wire> {
         let wire = Arc::new(Wire { stream, state: Mutex::default(), work: Condvar::new() });
         let second = wire.clone();
-        std::thread::spawn(move || second.tick());
+        std::thread::spawn(move || second.tick(ticks));
         wire
     }
 
@@ -57,7 +62,7 @@ impl Wire {
     /// The next order; none when the supervisor has closed.
     pub(crate) fn next(&self) -> io::Result<Option<ToCell>> {
         let mut state = self.lock();
-        state.running = None;
+        (state.running, state.busy) = (None, false);
         loop {
             let queued = state.queue.pop_front();
             let frame = match queued {
@@ -68,6 +73,7 @@ impl Wire {
                 if let ToCell::Run(attempt) = &frame {
                     state.running = Some(attempt.ticket);
                 }
+                state.busy = true;
                 if state.parked {
                     state.parked = false;
                     self.work.notify_one();
@@ -149,18 +155,24 @@ impl Wire {
         Ok(())
     }
 
-    fn tick(&self) {
-        let (mut last, mut idle) = (None, 0);
+    fn tick(&self, ticks: fn() -> u64) {
+        let (mut last, mut idle, mut silent, mut seen) = (None, 0, 0, ticks());
         loop {
             std::thread::sleep(TICK);
             let mut state = self.lock();
             let slow = state.running.is_some() && state.running == last;
             last = state.running;
+            silent = if state.busy { silent + 1 } else { 0 };
+            // A guest whose deadline nobody watches is no sign of life.
+            if silent >= BEAT_TICKS && (state.running.is_none() || ticks() != seen) {
+                encode(&FromCell::Beat, &mut state.output);
+                (silent, seen) = (0, ticks());
+            }
             if self.tend(&mut state, slow).is_err() {
                 // The supervisor is gone; nobody wants what this process still does.
                 std::process::exit(0);
             }
-            idle = if state.running.is_none() { idle + 1 } else { 0 };
+            idle = if state.busy { 0 } else { idle + 1 };
             if idle > IDLE_TICKS {
                 state.parked = true;
                 let woken = self.work.wait_while(state, |state| state.parked);

@@ -39,6 +39,7 @@ pub use attempt::{
 pub use error::{Error, Refusal};
 pub use library::Library;
 pub use sandbox::{Sandbox, Settings};
+pub use ticker::ticks;
 
 /// Progress calls closer together than this are merged into one: a person cannot read more.
 pub const PROGRESS_INTERVAL: std::time::Duration = std::time::Duration::from_millis(500);

@@ -2,7 +2,7 @@
 //! loops. It only says "look at the clock"; whether the time is over is judged where the deadline is kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -11,6 +11,15 @@ use wasmtime::Engine;
 /// Time between two looks at the clock. An attempt overshoots its timeout by about this much; the rate has
 /// no measurable cost.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// Ticks of all tickers of this process.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process's tickers have ticked. It grows while guests run; if it stands still meanwhile,
+/// no deadline is kept any more and the process has to be killed from outside.
+pub fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
 
 /// Stops with its drop. Rests while no guest runs, so that an idle cell costs nothing.
 pub(crate) struct Ticker {
@@ -35,6 +44,7 @@ impl Ticker {
                     } else {
                         std::thread::sleep(TICK);
                         engine.increment_epoch();
+                        TICKS.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }

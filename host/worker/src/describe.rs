@@ -38,14 +38,22 @@ pub async fn describe(
     }
 }
 
+/// The next that the cell says, other than that it is alive.
 async fn next(events: &mut mpsc::Receiver<(u64, CellEvent)>) -> Result<FromCell, Failure> {
     let died = |what: String| Failure::new(FailureKind::CellDied, "the cell ended").because(what);
-    match tokio::time::timeout(ANSWER_TIMEOUT, events.recv()).await {
-        Ok(Some((_, CellEvent::Frames(frames)))) => {
-            frames.into_iter().next().ok_or_else(|| died("it said nothing".to_owned()))
+    let answer = async {
+        loop {
+            match events.recv().await {
+                Some((_, CellEvent::Frames(frames))) => {
+                    if let Some(frame) = frames.into_iter().find(|frame| *frame != FromCell::Beat) {
+                        return Ok(frame);
+                    }
+                }
+                Some((_, CellEvent::Exited(how))) => return Err(died(how)),
+                None => return Err(died("its connection is gone".to_owned())),
+            }
         }
-        Ok(Some((_, CellEvent::Exited(how)))) => Err(died(how)),
-        Ok(None) => Err(died("its connection is gone".to_owned())),
-        Err(_) => Err(died(format!("it did not answer within {} s", ANSWER_TIMEOUT.as_secs()))),
-    }
+    };
+    let late = |_| Err(died(format!("it did not answer within {} s", ANSWER_TIMEOUT.as_secs())));
+    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(late)
 }

@@ -25,6 +25,7 @@ impl Supervisor {
 
     fn on_frame(&mut self, at: usize, frame: FromCell) {
         let slot = &mut self.slots[at];
+        slot.silent = 0;
         match frame {
             FromCell::Hello { fingerprint, .. } => {
                 slot.ready = true;
@@ -64,7 +65,7 @@ impl Supervisor {
             | FromCell::Create { ticket, .. }
             | FromCell::Write { ticket, .. }
             | FromCell::Finish { ticket, .. } => self.ask_values(at, ticket, frame),
-            FromCell::Described { .. } => {}
+            FromCell::Described { .. } | FromCell::Beat => {}
         }
     }
 
@@ -210,6 +211,10 @@ fn ended_by(why: Option<Why>, how: &str) -> Failure {
         Some(Why::Late) => {
             let message = "the attempt ran longer than its timeout and did not stop";
             Failure::new(FailureKind::Timeout, message).because(how)
+        }
+        Some(Why::Silent) => {
+            let message = "the cell fell silent and was killed: it neither answered nor ended its attempt";
+            Failure::new(FailureKind::CellDied, message).because(how)
         }
         Some(Why::Broken) | None => {
             Failure::new(FailureKind::CellDied, "the process that ran the attempt died").because(how)

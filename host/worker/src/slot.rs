@@ -28,9 +28,15 @@ pub(crate) struct Killed {
 pub(crate) enum Why {
     Cancelled,
     Late,
+    /// It gave no sign of life.
+    Silent,
     /// It broke the protocol.
     Broken,
 }
+
+/// Looks, one every `LOOK_INTERVAL`, after which a cell that has an attempt and says nothing is killed: 3 s, 30 of
+/// its beats. Looks are counted and not time, so that a worker that was stopped itself blames nobody.
+const SILENT_LOOKS_MAX: u32 = 30;
 
 #[derive(Default)]
 pub(crate) struct Slot {
@@ -45,6 +51,8 @@ pub(crate) struct Slot {
     pub(crate) given: VecDeque<Job>,
     /// When the first of them began.
     pub(crate) since: Option<Instant>,
+    /// Looks since it said something or had nothing to do.
+    pub(crate) silent: u32,
     /// It gave attempts back because the first of them takes long.
     pub(crate) slow: bool,
     /// We killed it.
@@ -102,15 +110,19 @@ impl Slot {
         self.given.front_mut().filter(|job| !job.started)
     }
 
-    /// Kills the cell if its attempt is over its time by more than the grace.
-    pub(crate) fn check_deadline(&mut self, now: Instant) {
+    /// Kills the cell if its attempt is over its time by more than the grace, or if it is silent.
+    pub(crate) fn look(&mut self, now: Instant) {
         let (Some(since), Some(job)) = (self.since, self.given.front()) else {
+            self.silent = 0;
             return;
         };
+        self.silent += 1;
         if let Some(timeout) = job.assignment.limits.timeout
             && now.duration_since(since) > timeout.saturating_add(KILL_GRACE)
         {
             self.kill(Some(job.ticket), Why::Late);
+        } else if self.silent > SILENT_LOOKS_MAX {
+            self.kill(None, Why::Silent);
         }
     }
 }

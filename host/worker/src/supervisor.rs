@@ -12,6 +12,7 @@ use cofferdam_model::{
 };
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::Settings;
 use crate::ends::cancelled;
@@ -20,8 +21,8 @@ use crate::prepare;
 use crate::slot::Slot;
 use crate::values::Kept;
 
-/// How often deadlines are looked at; far below the grace that they have.
-const DEADLINE_INTERVAL: Duration = Duration::from_millis(100);
+/// How often cells are looked at: are they late, are they silent? Far below the grace that they have.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Batches of frames that may wait for the loop.
 const EVENTS_MAX: usize = 256;
 /// Cells that may die in a row before they have started up; then what waits fails.
@@ -125,7 +126,8 @@ impl Supervisor {
         mut orders: mpsc::Receiver<Vec<Order>>,
         reports: mpsc::Sender<Vec<Report>>,
     ) {
-        let mut deadlines = tokio::time::interval(DEADLINE_INTERVAL);
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut closed = false;
         while !(closed && self.open == 0 && self.reports.is_empty()) {
             self.start_cells();
@@ -151,9 +153,9 @@ impl Supervisor {
                     // Nobody listens any more.
                     Err(_) => break,
                 },
-                _ = deadlines.tick() => {
+                _ = looks.tick() => {
                     let now = Instant::now();
-                    self.slots.iter_mut().for_each(|slot| slot.check_deadline(now));
+                    self.slots.iter_mut().for_each(|slot| slot.look(now));
                 }
             }
         }

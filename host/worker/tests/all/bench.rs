@@ -12,6 +12,7 @@ use cofferdam_model::{
     Outcome, PlanOutput, Report, RunId, StepKey, Timestamp, ValueRef,
 };
 use cofferdam_worker::{Settings, Worker};
+use rustix::process::Pid;
 use tokio::sync::mpsc;
 
 pub(crate) struct Bench {
@@ -47,7 +48,29 @@ pub(crate) fn id(fence: u64) -> AttemptId {
     }
 }
 
+/// Cells that [`Bench::cells`] can tell from those of other tests.
+fn marked(folder: &tempfile::TempDir) -> CellCommand {
+    let mut command = command();
+    command.run.push(folder.path().into());
+    command
+}
+
 impl Bench {
+    /// The processes that are cells of this worker.
+    pub(crate) fn cells(&self) -> Vec<Pid> {
+        let mark = self.settings.cell.run[1].as_encoded_bytes();
+        let mut found = vec![];
+        for process in std::fs::read_dir("/proc").unwrap() {
+            let path = process.unwrap().path();
+            let Some(pid) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
+            let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            if line.split(|byte| *byte == 0).nth(2) == Some(mark) {
+                found.extend(Pid::from_raw(pid));
+            }
+        }
+        found
+    }
+
     /// Over files, as on a laptop.
     pub(crate) async fn new(slots: usize) -> Bench {
         let folder = tempfile::tempdir().unwrap();
@@ -63,7 +86,7 @@ impl Bench {
     pub(crate) async fn over(slots: usize, folder: tempfile::TempDir, store: ValueStore) -> Bench {
         let settings = Settings {
             slots,
-            cell: command(),
+            cell: marked(&folder),
             artefacts: folder.path().join("artefacts"),
             clock: || Timestamp(1),
         };
@@ -122,6 +145,11 @@ impl Bench {
             Report::Finished { outcome, .. } => outcome,
             _ => unreachable!(),
         }
+    }
+
+    /// True if its end was among the reports that came so far.
+    pub(crate) fn has_ended(&self, fence: u64) -> bool {
+        self.seen.iter().any(|report| matches!(report, Report::Finished { id, .. } if id.fence.0 == fence))
     }
 
     pub(crate) async fn value(&mut self, fence: u64) -> ValueRef {

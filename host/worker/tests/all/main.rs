@@ -2,4 +2,5 @@
 
 mod attempts;
 mod bench;
+mod deaths;
 mod stress;

@@ -1,0 +1,63 @@
+//! Cells that die, fall silent, or are killed.
+
+use std::time::{Duration, Instant};
+
+use cofferdam_model::FailureKind;
+use rustix::process::{Signal, kill_process};
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn h_014_a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
+    let mut bench = Bench::in_memory(1).await;
+    bench.order(bench.assignment(1, "spin", 0)).await;
+    bench.started(1).await;
+    let since = Instant::now();
+    let cells = bench.cells();
+    assert_eq!(cells.len(), 1);
+    kill_process(cells[0], Signal::STOP).unwrap();
+    let failure = bench.failure(1).await;
+    assert_eq!(failure.kind, FailureKind::CellDied);
+    assert!(failure.message.contains("the cell fell silent"), "{failure:?}");
+    // Three seconds of silence; the rest is what a loaded machine may add.
+    assert!((2..10).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    bench.order(bench.assignment(2, "add_one", 1)).await;
+    bench.value(2).await;
+}
+
+#[tokio::test]
+async fn a_cell_that_works_for_longer_than_it_may_be_silent_is_left_alone() {
+    let mut bench = Bench::in_memory(1).await;
+    let mut long = bench.assignment(1, "spin", 0);
+    long.limits.timeout = Some(Duration::from_secs(4));
+    bench.order(long).await;
+    assert_eq!(bench.failure(1).await.kind, FailureKind::Timeout);
+    assert_eq!(bench.cells().len(), 1);
+}
+
+#[tokio::test]
+async fn f_02_a_killed_cell_costs_its_attempt_and_no_other() {
+    let mut bench = Bench::in_memory(2).await;
+    for fence in [1, 2] {
+        bench.order(bench.assignment(fence, "spin", 0)).await;
+        bench.started(fence).await;
+    }
+    for fence in 10..40 {
+        bench.order(bench.assignment(fence, "add_one", fence)).await;
+    }
+    let cells = bench.cells();
+    assert_eq!(cells.len(), 2);
+    let since = Instant::now();
+    kill_process(cells[0], Signal::KILL).unwrap();
+    // The slot is free again: what was queued behind the two that spin now runs.
+    for fence in 10..40 {
+        bench.value(fence).await;
+    }
+    let free = since.elapsed();
+    assert!(free < Duration::from_secs(1), "{free:?}");
+    let died: Vec<u64> = [1, 2].into_iter().filter(|fence| bench.has_ended(*fence)).collect();
+    assert_eq!(died.len(), 1, "only one cell was killed");
+    let failure = bench.failure(died[0]).await;
+    assert_eq!(failure.kind, FailureKind::CellDied);
+    assert!(failure.causes[0].contains("signal: 9"), "{failure:?}");
+}
