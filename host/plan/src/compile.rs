@@ -8,7 +8,7 @@ use cofferdam_model::{
 };
 
 use crate::edges::{Scope, scope_of};
-use crate::files::{Files, known, unknown_job};
+use crate::files::{Files, known, known_step, unknown_job};
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
 use crate::overrides::Overrides;
@@ -270,8 +270,8 @@ impl<'a> Job<'a> {
                             format!("there is no step `{}`", name.value),
                         )
                         .at(name.span.as_ref(), format!("`after` of step `{}`", step.name.value));
-                        let names = self.def.steps.iter().map(|step| step.name.value.as_str());
-                        self.problems.push(known(problem, name.value.as_str(), names));
+                        let n_findings = self.problems.len();
+                        self.problems.push(known_step(problem, name.value.as_str(), self.def, n_findings));
                     }
                 }
             }

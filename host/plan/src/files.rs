@@ -98,6 +98,17 @@ pub(crate) fn unknown_job(defs: &Definitions, job: &Name) -> Diagnostic {
     known(problem, job.as_str(), defs.jobs.keys().map(Name::as_str))
 }
 
+/// Adds a hint with the step that is near. A file may hold thousands of unknown names and of steps, and each
+/// comparison costs a microsecond: after enough findings only the mistake itself is told.
+pub(crate) fn known_step(problem: Diagnostic, found: &str, job: &JobDef, n_findings: usize) -> Diagnostic {
+    /// More than are shown.
+    const HINTED_MAX: usize = 50;
+    if n_findings >= HINTED_MAX {
+        return problem.hint("a name near this one is looked for when there are fewer errors");
+    }
+    known(problem, found, job.steps.iter().map(|step| step.name.value.as_str()))
+}
+
 /// Adds a hint with the near word, or else with what exists.
 pub(crate) fn known<'a>(
     problem: Diagnostic,
@@ -106,9 +117,6 @@ pub(crate) fn known<'a>(
 ) -> Diagnostic {
     /// Words that a hint lists at most.
     const WORDS_MAX: usize = 12;
-    /// Words that are compared with the unknown one: each costs microseconds, and a file may hold thousands of
-    /// unknown ones.
-    const NEAR_WORDS_MAX: usize = 200;
     let list: Vec<String> = words.clone().take(WORDS_MAX).map(|word| format!("`{word}`")).collect();
     let more = if words.clone().count() > WORDS_MAX { ", …" } else { "" };
     let exists = if list.is_empty() {
@@ -116,7 +124,7 @@ pub(crate) fn known<'a>(
     } else {
         format!("known: {}{more}", list.join(", "))
     };
-    match nearest(found, words.take(NEAR_WORDS_MAX)) {
+    match nearest(found, words) {
         Some(near) => problem.hint(format!("did you mean `{near}`? {exists}")),
         None => problem.hint(exists),
     }

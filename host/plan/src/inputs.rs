@@ -8,7 +8,7 @@ use cofferdam_model::{
 use crate::compile::Job;
 use crate::config;
 use crate::encode_cbor;
-use crate::files::{bad_path, is_list, known};
+use crate::files::{bad_path, is_list, known, known_step};
 use crate::schema::Schema;
 use crate::types::mismatch;
 
@@ -224,8 +224,8 @@ impl<'a> Job<'a> {
             let problem =
                 Diagnostic::error("plan::unknown-step", format!("there is no step `{}`", path.step))
                     .at(span, format!("source of `{step}.{}`", spec.name));
-            let names = self.def.steps.iter().map(|step| step.name.value.as_str());
-            self.problems.push(known(problem, path.step.as_str(), names));
+            let n_findings = self.problems.len();
+            self.problems.push(known_step(problem, path.step.as_str(), self.def, n_findings));
             return None;
         };
         let op = self.ops[from]?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use cofferdam_model::{Diagnostic, JobDef, Name, Node, NodeKind, RunConfig, SourceDef, Span, Spanned};
 
-use crate::files::known;
+use crate::files::{known, known_step};
 
 #[derive(Debug, Default)]
 pub(crate) struct Overrides<'a> {
@@ -57,8 +57,7 @@ impl<'a> Overrides<'a> {
                 let problem =
                     Diagnostic::error("plan::unknown-step", format!("the job has no step `{}`", key.value))
                         .at(key.span.as_ref(), "config for a step that does not exist");
-                let names = job.steps.iter().map(|step| step.name.value.as_str());
-                problems.push(known(problem, &key.value, names));
+                problems.push(known_step(problem, &key.value, job, problems.len()));
                 continue;
             };
             let what = format!("`ops.{step}`");
