@@ -7,7 +7,7 @@ use cofferdam_model::{
     Spanned,
 };
 
-use crate::reader::{Problems, Table, wrong_type};
+use crate::reader::{Problems, Table, check_data, wrong_type};
 use crate::steps::read_step;
 use crate::units::parse_duration;
 
@@ -42,6 +42,7 @@ pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problem
 /// Config as it was written; a table, since that is what it is merged with.
 pub(crate) fn config_table(node: &Node, what: &str, problems: &mut Problems) -> Option<Node> {
     if matches!(node.kind, NodeKind::Map(_)) {
+        check_data(node, problems);
         return Some(node.clone());
     }
     problems.push(wrong_type(&format!("`config` of {what}"), "a table", node));
@@ -54,6 +55,7 @@ pub(crate) fn read_tags(node: &Node, what: &str, problems: &mut Problems) -> BTr
         problems.push(wrong_type(&format!("`tags` of {what}"), "a table", node));
         return BTreeMap::new();
     };
+    check_data(node, problems);
     entries
         .iter()
         .map(|(key, node)| {

@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
         match parse(text) {
             Ok(value) => Some(value),
             Err(reason) => {
-                let (message, hint) = reason.split_once("; ").unwrap_or((&reason, ""));
+                let (message, hint) = reason.rsplit_once("; ").unwrap_or((&reason, ""));
                 let mut problem = Diagnostic::error("config::bad-value", format!("{what}: {message}"))
                     .at(node.span.as_ref(), "");
                 if !hint.is_empty() {
@@ -189,6 +189,12 @@ pub(crate) fn wrong_type(what: &str, expected: &str, node: &Node) -> Diagnostic 
         format!("{what}: expected {expected}, found {}", node.kind_word()),
     )
     .at(node.span.as_ref(), format!("expected {expected}"))
+    .hint(match expected {
+        "a table" => "write it as `{ key = … }`, or as lines below a `[heading]` of its own",
+        "a list of names" => "write for example `[\"first\", \"second\"]`",
+        "an integer" => "write digits without quotes and without a point",
+        _ => "put it in quotes",
+    })
 }
 
 pub(crate) fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<Spanned<String>> {
@@ -210,6 +216,20 @@ pub(crate) fn name(text: &Spanned<String>, kind: &str, problems: &mut Problems) 
             );
             None
         }
+    }
+}
+
+/// Data for ops and tags, which travels as JSON or CBOR: `inf` and `nan` have no place in JSON.
+pub(crate) fn check_data(node: &Node, problems: &mut Problems) {
+    match &node.kind {
+        NodeKind::Float(number) if !number.is_finite() => problems.push(
+            Diagnostic::error("config::out-of-range", format!("`{number}` is not a finite number"))
+                .at(node.span.as_ref(), "")
+                .hint("leave the key out, or quote it if it is meant as text"),
+        ),
+        NodeKind::List(items) => items.iter().for_each(|item| check_data(item, problems)),
+        NodeKind::Map(entries) => entries.iter().for_each(|(_, item)| check_data(item, problems)),
+        _ => {}
     }
 }
 

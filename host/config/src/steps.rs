@@ -7,7 +7,7 @@ use cofferdam_model::{
 };
 
 use crate::jobs::{config_table, read_retry, read_tags};
-use crate::reader::{Problems, Table, did_you_mean, names, text, wrong_type};
+use crate::reader::{Problems, Table, check_data, did_you_mean, names, text, wrong_type};
 use crate::units::{parse_bytes, parse_duration};
 
 /// The forms of a source that are tables with one key.
@@ -107,7 +107,10 @@ fn read_source_table(what: &str, node: &Node, problems: &mut Problems) -> Option
         return None;
     };
     match key.value.as_str() {
-        "value" => Some(SourceDef::Value(value.clone())),
+        "value" => {
+            check_data(value, problems);
+            Some(SourceDef::Value(value.clone()))
+        }
         "file" => text(value, what, problems).map(SourceDef::File),
         "files" => text(value, what, problems).map(SourceDef::Files),
         "map" => output_path(value, what, problems).map(|path| SourceDef::Map(path.value)),

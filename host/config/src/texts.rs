@@ -44,7 +44,7 @@ impl Texts {
     }
 
     /// Decodes a file's bytes and keeps the text. A byte order mark is dropped; what is not UTF-8, holds NUL
-    /// or is too large is refused, and the part before the trouble is kept to show the place.
+    /// or lone carriage returns, or is too large is refused, and the part before the trouble is kept to show the place.
     pub(crate) fn decode(&mut self, path: &str, bytes: &[u8]) -> Result<TextId, Diagnostic> {
         let refuse = |texts: &mut Texts, good: &[u8], message: String, label: &str, hint: &str| {
             let shown = String::from_utf8_lossy(good);
@@ -77,6 +77,18 @@ impl Texts {
                 message,
                 "after this",
                 "remove it; UTF-16 files hold many",
+            ));
+        }
+        // Old line ends would make one line of everything for whoever shows a place.
+        let lone_return = |(at, _): &(usize, &str)| bytes.get(at + 1) != Some(&b'\n');
+        if let Some((at, _)) = text.match_indices('\r').find(lone_return) {
+            let message = "the file holds a carriage return that ends no line".to_owned();
+            return Err(refuse(
+                self,
+                &bytes[..at],
+                message,
+                "after this",
+                "save it with the line ends of this system",
             ));
         }
         Ok(self.add(path, text))

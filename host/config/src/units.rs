@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c_24_durations_and_sizes_need_a_unit_and_are_bounded() {
+    fn durations_and_sizes_need_a_unit_and_are_bounded() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("1.5m"), Ok(Duration::from_secs(90)));
         assert_eq!(parse_bytes("256MiB"), Ok(256 << 20));

@@ -1,6 +1,4 @@
-//! Run configs that are hostile or unusual.
-
-use std::time::{Duration, Instant};
+//! Run configs that are unusual: scalars, encodings, documents.
 
 use cofferdam_config::{Texts, read_run_config};
 use cofferdam_model::NodeKind;
@@ -8,30 +6,6 @@ use cofferdam_model::NodeKind;
 fn code(content: impl AsRef<[u8]>) -> &'static str {
     let (_, found) = read_run_config(&mut Texts::default(), "run.yaml", content);
     found.first().map_or("", |problem| problem.code)
-}
-
-#[test]
-fn alias_bombs_and_deep_nesting_are_refused_fast() {
-    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
-    for n in 1..20 {
-        let list = vec![format!("*a{}", n - 1); 9].join(",");
-        bomb.push_str(&format!("a{n}: &a{n} [{list}]\n"));
-    }
-    let cases = [
-        (bomb, "config::too-large"),
-        ("a: &a [*a]".to_owned(), "config::alias"),
-        ("a: &a {x: 1}\nb: {<<: *a}".to_owned(), "config::merge-key"),
-        ("[".repeat(10_000), "config::too-deep"),
-        ("{a: ".repeat(10_000), "config::too-deep"),
-        ("- ".repeat(10_000), "config::too-deep"),
-        (format!("a: &a x\nb: [{}]", vec!["*a"; 100_000].join(",")), "config::too-large"),
-    ];
-    for (text, expect) in cases {
-        let start = Instant::now();
-        assert_eq!(code(&text), expect);
-        let took = start.elapsed();
-        assert!(took < Duration::from_millis(100), "{expect} took {took:?}");
-    }
 }
 
 #[test]
@@ -60,6 +34,7 @@ fn c_17_encodings_and_documents_are_accepted_or_refused_as_stated() {
     assert_eq!(code(b"\xff\xfea\0"), "config::not-text");
     assert_eq!(code(b"a: \xff"), "config::not-text");
     assert_eq!(code("a: \0"), "config::not-text");
+    assert_eq!(code("a: 1\rb: 2\r"), "config::not-text");
     assert_eq!(code("a: 1\n---\nb: 2"), "config::several-documents");
     assert_eq!(code("a: 1\na: 2"), "config::duplicate-key");
 }
