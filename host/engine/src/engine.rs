@@ -281,13 +281,17 @@ impl Engine {
             return;
         }
         self.record(id, Event::RunCancelRequested, now, actions);
-        let steps = &self.runs[&id].run.steps;
-        for (fence, claim) in self.attempts.iter().filter(|(_, claim)| claim.run == id) {
-            let step = steps[claim.step as usize].key.clone();
-            let id = AttemptId { run: id, step, attempt: claim.attempt, fence: *fence };
-            actions.push(Action::CancelAttempt { worker: claim.worker, id });
-        }
+        actions.extend(self.under_way(id).map(|(worker, id)| Action::CancelAttempt { worker, id }));
         self.settle(id, now, actions);
+    }
+
+    /// The attempts of a run that have not ended, oldest first, and where they are.
+    pub(crate) fn under_way(&self, id: RunId) -> impl Iterator<Item = (WorkerId, AttemptId)> {
+        let claims = self.attempts.iter().filter(move |(_, claim)| claim.run == id);
+        claims.map(move |(fence, claim)| {
+            let step = self.runs[&id].run.steps[claim.step as usize].key.clone();
+            (claim.worker, AttemptId { run: id, step, attempt: claim.attempt, fence: *fence })
+        })
     }
 
     /// Gives ready steps to workers until one of both runs out.

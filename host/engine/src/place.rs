@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use cofferdam_model::{RunId, WorkerId};
 
 use crate::layout::{Demand, units};
+#[cfg(test)]
+use crate::tests::bug::{Bug, is_present};
 
 /// Slots that one worker may claim.
 pub(crate) const SLOTS_MAX: u32 = 4096;
@@ -155,7 +157,12 @@ impl Placement {
             worker.n_attempts -= 1;
             worker.expected_us -= cost(expected_us);
             for (name, amount) in demand {
-                *worker.free.get_mut(name).expect("the worker offered what was taken") += amount;
+                let free = worker.free.get_mut(name).expect("the worker offered what was taken");
+                *free += amount;
+                #[cfg(test)]
+                if is_present(Bug::ReleasedTwice) {
+                    *free += amount;
+                }
             }
         }
         self.version += 1;

@@ -166,7 +166,7 @@ impl Run {
         self.counts[StepStatus::Running as usize]
     }
 
-    fn set(&mut self, at_step: u32, status: StepStatus) {
+    pub(crate) fn set(&mut self, at_step: u32, status: StepStatus) {
         let step = &mut self.steps[at_step as usize];
         self.counts[step.status as usize] -= 1;
         self.counts[status as usize] += 1;

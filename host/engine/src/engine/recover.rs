@@ -39,6 +39,8 @@ impl Engine {
         let id = run.id;
         // The fold offered every step that was ever ready; what is ready now is read from the statuses.
         run.fresh.clear();
+        #[cfg(test)]
+        run.forget_commits();
         let mut lost = vec![];
         for (at_step, step) in (0_u32..).zip(&run.steps) {
             let last = step.history.as_ref().and_then(|history| history.attempts.last());

@@ -3,6 +3,8 @@
 use cofferdam_model::{Event, Fence, Recorded, RunStatus, StepKey, StepStatus, Timestamp, WorkerId};
 
 use super::{Attempt, InvalidHistory, NONE, Run, term};
+#[cfg(test)]
+use crate::tests::bug::{Bug, is_present};
 use crate::verdict::Verdict;
 
 impl Run {
@@ -52,6 +54,10 @@ impl Run {
                 let (at_step, attempt) = self.running(step, *fence)?;
                 attempt.ended_at = Some(at);
                 self.steps[at_step as usize].losses += 1;
+                #[cfg(test)]
+                if is_present(Bug::LossCountedAsRetry) {
+                    self.steps[at_step as usize].failures += 1;
+                }
                 self.set(at_step, StepStatus::Ready);
                 self.fresh.push(at_step);
             }

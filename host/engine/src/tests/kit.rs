@@ -96,6 +96,10 @@ pub(crate) struct World {
     pub(crate) under_way: Vec<(WorkerId, Assignment)>,
     pub(crate) cancels: Vec<AttemptId>,
     pub(crate) ended: Vec<(RunId, RunStatus)>,
+    /// Reports of attempts that have been heard or given up, of steps that may be under way again.
+    pub(crate) late: Vec<AttemptId>,
+    /// Slots and resources of the workers that joined by `join`.
+    offers: HashMap<WorkerId, (usize, BTreeMap<String, f64>)>,
     fences: HashSet<Fence>,
     last_fence: Fence,
 }
@@ -111,6 +115,8 @@ impl World {
             under_way: vec![],
             cancels: vec![],
             ended: vec![],
+            late: vec![],
+            offers: HashMap::new(),
             fences: HashSet::new(),
             last_fence: Fence(0),
         }
@@ -126,7 +132,27 @@ impl World {
 
     pub(crate) fn join(&mut self, worker: WorkerId, slots: u32, resources: &[(&str, f64)]) {
         let resources = resources.iter().map(|(name, amount)| ((*name).to_owned(), *amount));
-        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources: resources.collect() });
+        let resources: BTreeMap<String, f64> = resources.collect();
+        self.offers.insert(worker, (slots as usize, resources.clone()));
+        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources });
+    }
+
+    /// The worker goes, and with it what it ran.
+    pub(crate) fn leave(&mut self, worker: WorkerId) {
+        let (gone, left) = self.under_way.drain(..).partition(|(other, _)| *other == worker);
+        self.under_way = left;
+        let gone: Vec<(WorkerId, Assignment)> = gone;
+        self.late.extend(gone.into_iter().map(|(_, assignment)| assignment.id));
+        self.input(Input::WorkerLeft { worker });
+    }
+
+    /// A report of an attempt that is under way no longer: nothing may come of it.
+    pub(crate) fn report_late(&mut self, id: AttemptId, outcome: Outcome) {
+        // What is due at this time anyhow.
+        self.input(Input::Tick);
+        let before = self.log.clone();
+        self.report(id, outcome);
+        assert_eq!(self.log, before, "I-03: a late report changes nothing");
     }
 
     pub(crate) fn submit(&mut self, run: RunId, plan: Plan) {
@@ -166,11 +192,36 @@ impl World {
                         other.id.run == assignment.id.run && other.id.step == assignment.id.step
                     });
                     assert!(!twice, "I-07: one attempt of a step at a time");
+                    let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } if *step == assignment.id.step);
+                    let log = &self.log[&assignment.id.run];
+                    let committed = log.iter().any(|recorded| is_commit(&recorded.event));
+                    assert!(!committed, "I-05: a committed step does not run again");
                     self.under_way.push((worker, *assignment));
+                    self.check_room(worker);
                 }
                 Action::CancelAttempt { id, .. } => self.cancels.push(id),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
+        }
+    }
+
+    /// C2, C6: no worker has more to do than it has room for.
+    fn check_room(&self, worker: WorkerId) {
+        let Some((slots, resources)) = self.offers.get(&worker) else {
+            return;
+        };
+        let here = || self.under_way.iter().filter(|(other, _)| *other == worker).map(|(_, attempt)| attempt);
+        assert!(here().count() <= *slots, "C2: more attempts than slots");
+        for (resource, offered) in resources {
+            let needs = |attempt: &Assignment| {
+                let template = attempt.id.step.as_str().split('[').next().unwrap();
+                let plan = self.layouts[&attempt.id.run].plan();
+                plan.step(plan.find(template).unwrap()).resources.get(resource).copied().unwrap_or(0.0)
+            };
+            assert!(
+                here().map(needs).sum::<f64>() <= *offered,
+                "C6: more `{resource}` is taken than is there"
+            );
         }
     }
 
@@ -252,7 +303,8 @@ impl World {
     pub(crate) fn restart(&mut self) {
         self.term += 1;
         self.engine = Engine::new(Settings { term: Term(self.term) });
-        self.under_way.clear();
+        let under_way = std::mem::take(&mut self.under_way);
+        self.late.extend(under_way.into_iter().map(|(_, assignment)| assignment.id));
         for (run, layout) in self.layouts.clone() {
             let events = self.log.get(&run).cloned().unwrap_or_default();
             let digest = layout.plan().digest();
