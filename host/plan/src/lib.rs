@@ -17,6 +17,7 @@ mod overrides;
 mod schema;
 mod settings;
 mod types;
+mod values;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,130 @@
+//! Inputs whose values are known when the plan is made: literals and files, each against its input's schema and
+//! media type.
+
+use cofferdam_model::{
+    CBOR, Diagnostic, INLINE_BYTES_MAX, InputSpec, KeyedValue, Node, NodeKind, OCTET_STREAM, Spanned,
+    ValueRef,
+};
+
+use crate::compile::Job;
+use crate::config;
+use crate::encode_cbor;
+use crate::files::{bad_path, is_list};
+use crate::inputs::Feed;
+use crate::schema::Schema;
+
+impl<'a> Job<'a> {
+    /// A literal. For an input that takes many, a list gives one value per item.
+    pub(crate) fn literal(&mut self, step: &str, spec: &InputSpec, node: &Node) -> Option<Feed<'a>> {
+        let what = format!("ops.{step}.inputs.{}", spec.name);
+        if spec.many && is_list(node) {
+            let NodeKind::List(items) = &node.kind else { return None };
+            let values: Vec<Option<ValueRef>> =
+                items.iter().map(|item| self.literal_value(&what, spec, item)).collect();
+            let values = values.into_iter().collect::<Option<Vec<_>>>()?;
+            return Some(Feed::Values(
+                values.into_iter().map(|value| KeyedValue { key: None, value }).collect(),
+            ));
+        }
+        let value = self.literal_value(&what, spec, node)?;
+        if spec.many {
+            return Some(Feed::Values(vec![KeyedValue { key: None, value }]));
+        }
+        Some(Feed::Value(value))
+    }
+
+    fn literal_value(&mut self, what: &str, spec: &InputSpec, node: &Node) -> Option<ValueRef> {
+        let schema = Schema::new(&spec.schema);
+        let mut json = node.to_json();
+        config::complete(&mut json, schema, 0);
+        let found = match self.validator(&spec.schema, what) {
+            Some(validator) => config::problems(&validator, schema, &json, node, what),
+            None => vec![],
+        };
+        let failed = !found.is_empty();
+        self.problems.extend(found);
+        let (media_type, bytes) = match (&json, spec.media_type.as_str()) {
+            (_, "*/*" | CBOR) => (CBOR, encode_cbor(&json)),
+            (_, media @ "application/json") => (media, json.to_string().into_bytes()),
+            (serde_json::Value::String(text), media) if media.starts_with("text/") => {
+                (media, text.clone().into_bytes())
+            }
+            (_, media) => {
+                self.problems.push(
+                    Diagnostic::error(
+                        "plan::bad-literal",
+                        format!("`{what}` takes {media}, which no literal can give"),
+                    )
+                    .at(node.span.as_ref(), "a literal")
+                    .hint("give a file, as in `{ file = \"data/input\" }`"),
+                );
+                return None;
+            }
+        };
+        if bytes.len() > INLINE_BYTES_MAX {
+            self.problems.push(
+                Diagnostic::error(
+                    "plan::literal-too-large",
+                    format!("`{what}` has {} bytes, a literal has at most {INLINE_BYTES_MAX}", bytes.len()),
+                )
+                .at(node.span.as_ref(), "too large")
+                .hint("put it into a file and write `{ file = \"PATH\" }`"),
+            );
+            return None;
+        }
+        (!failed).then(|| ValueRef::inline(media_type, bytes))
+    }
+
+    pub(crate) fn files(
+        &mut self,
+        spec: &InputSpec,
+        step: &str,
+        path: &Spanned<String>,
+        many: bool,
+    ) -> Option<Feed<'a>> {
+        if let Some(problem) = bad_path(&path.value, path.span.as_ref()) {
+            self.problems.push(problem);
+            return None;
+        }
+        let found = self.files?.0.get(&(path.value.clone(), many)).cloned().unwrap_or_default();
+        if found.is_empty() {
+            let message = if many {
+                format!("no file matches `{}`", path.value)
+            } else {
+                format!("there is no file `{}`", path.value)
+            };
+            self.problems.push(
+                Diagnostic::error("plan::no-file", message)
+                    .at(path.span.as_ref(), format!("input `{}` of step `{step}`", spec.name))
+                    .hint("paths are relative to the folder of `cofferdam.toml`"),
+            );
+            return None;
+        }
+        let mut values = found;
+        for keyed in &mut values {
+            let given = keyed.value.media_type.clone();
+            let wanted = spec.media_type.as_str();
+            if wanted == "*/*" || wanted == given || wanted == OCTET_STREAM {
+                continue;
+            }
+            // Bytes that nobody described are taken for what the input needs, except for structured values.
+            if given == OCTET_STREAM && wanted != CBOR {
+                wanted.clone_into(&mut keyed.value.media_type);
+                continue;
+            }
+            self.problems.push(
+                Diagnostic::error(
+                    "plan::media-type-mismatch",
+                    format!("input `{step}.{}` takes {wanted}, the file has {given}", spec.name),
+                )
+                .at(path.span.as_ref(), "media types differ")
+                .hint("read the input as bytes (`Reader` in Rust), or give a literal with `{ value = … }`"),
+            );
+            return None;
+        }
+        if spec.many {
+            return Some(Feed::Values(values));
+        }
+        Some(Feed::Value(values.swap_remove(0).value))
+    }
+}
