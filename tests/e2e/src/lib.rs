@@ -47,14 +47,14 @@ pub struct Ended {
 }
 
 impl Project {
-    /// A project with that `cofferdam.toml` and the guest `behaviours` as `lib/behaviours.wasm`.
+    /// A project with that `cofferdam.toml` and the guests `behaviours` and `typed` in its folder `lib`.
     pub fn new(definitions: &str) -> Project {
         let project = Project { folder: tempfile::tempdir().expect("a temporary folder can be made") };
         project.write("cofferdam.toml", definitions);
-        project.write(
-            "lib/behaviours.wasm",
-            &std::fs::read(guest("behaviours")).expect("the guest can be read"),
-        );
+        for name in ["behaviours", "typed"] {
+            let component = std::fs::read(guest(name)).expect("the guest can be read");
+            project.write(&format!("lib/{name}.wasm"), component);
+        }
         project
     }
 

@@ -7,9 +7,7 @@ const LIBRARIES: &str = "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n\n";
 
 /// A project over the typed ops.
 fn project(jobs: &str) -> Project {
-    let project = Project::new(&format!("{LIBRARIES}{jobs}"));
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
-    project
+    Project::new(&format!("{LIBRARIES}{jobs}"))
 }
 
 /// What a person reads, without what differs from run to run.

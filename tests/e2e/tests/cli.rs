@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use cofferdam_e2e::{Project, guest, program};
+use cofferdam_e2e::{Project, program};
 
 const NUMBERS: &str = r#"
 [libraries.typed]
@@ -25,9 +25,7 @@ inputs.numbers = { collect = "double" }
 "#;
 
 fn numbers() -> Project {
-    let project = Project::new(NUMBERS);
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
-    project
+    Project::new(NUMBERS)
 }
 
 #[test]
@@ -81,7 +79,6 @@ op = "typed.double"
 inputs.number = "right"
 "#,
     );
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
     let (exit, run) = project.json(["run"]);
     assert_eq!(exit, 0, "{run:#}");
     let statuses: Vec<(&str, &str)> = run["steps"]
@@ -112,7 +109,6 @@ op = "typed.double"
 inputs.number = { value = 4 }
 "#,
     );
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
     let (exit, run) = project.json(["run"]);
     assert_eq!(exit, 10, "{run:#}");
     let step = |key: &str| {
@@ -135,7 +131,6 @@ fn a_flaky_step_succeeds_at_its_third_attempt() {
     let project = Project::new(
         "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.flaky]\nop = \"typed.flaky\"\nretry = { max_retries = 2, delay = \"10ms\" }\n",
     );
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
     let (exit, run) = project.json(["run"]);
     assert_eq!(exit, 0, "{run:#}");
     assert_eq!(run["steps"][0]["attempts"].as_array().map(Vec::len), Some(3));
@@ -156,7 +151,6 @@ fn logs_show_what_an_op_wrote_with_its_step_and_level() {
     let project = Project::new(
         "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.w]\nop = \"typed.work\"\ninputs.number = { value = 7 }\nconfig = { rounds = 10 }\n",
     );
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
     project.run(["run"]).expect(0);
     let (_, logs) = project.json(["logs", "--step", "w", "--level", "info"]);
     assert_eq!(logs["lines"][0]["message"], "working on 7");

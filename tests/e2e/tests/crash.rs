@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::{Project, guest};
+use cofferdam_e2e::Project;
 use serde_json::Value;
 
 const STEPS: u64 = 60;
@@ -30,9 +30,7 @@ inputs.numbers = { collect = "work" }
 "#;
 
 fn project() -> Project {
-    let project = Project::new(JOB);
-    project.write("lib/typed.wasm", std::fs::read(guest("typed")).expect("the guest can be read"));
-    project
+    Project::new(JOB)
 }
 
 /// The history of the only run.
