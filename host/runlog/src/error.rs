@@ -22,6 +22,17 @@ pub enum Error {
     Missing { path: PathBuf },
     #[error("the folder of the store `{}` does not exist; make it, or name another place", path.display())]
     MissingFolder { path: PathBuf },
+    #[error("the store `{}` is not in a folder: a part of its path is a file; name another place", path.display())]
+    NotAFolder { path: PathBuf },
+    #[error(
+        "the store `{}` may not be written to; give this user the right to write to its folder and files, or name another place",
+        path.display()
+    )]
+    NoAccess {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("`{}` is not a store of cofferdam; name another file", path.display())]
     Foreign { path: PathBuf },
     #[error("cannot {what} the store `{}`", path.display())]

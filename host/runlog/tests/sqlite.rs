@@ -82,6 +82,41 @@ fn f_46_a_file_that_is_no_store_is_refused() {
     insta::assert_snapshot!(words(&refused, folder.path()), @"`FOLDER/runs.db` is not a store of cofferdam; name another file");
 }
 
+#[test]
+fn f_46_a_database_of_another_program_is_refused_and_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.db");
+    for version in [0, 1, 99] {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.execute_batch("CREATE TABLE IF NOT EXISTS notes (note TEXT)").unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        drop(db);
+        let before = std::fs::read(&path).unwrap();
+        for refused in [Sqlite::open(&path).err().unwrap(), Sqlite::open_read_only(&path).err().unwrap()] {
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(words(&refused, folder.path()), @"`FOLDER/notes.db` is not a store of cofferdam; name another file");
+            }
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn f_46_a_file_in_the_place_of_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let refused = Sqlite::open(&folder.path().join("file/runs.db")).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/file/runs.db` is not in a folder: a part of its path is a file; name another place");
+}
+
+#[test]
+fn f_46_a_folder_that_may_not_be_written_to_is_refused() {
+    // The kernel lets nobody make a file here, whereas permissions of a folder do not bind the superuser.
+    let refused = Sqlite::open(Path::new("/sys/runs.db")).err().unwrap();
+    assert!(std::error::Error::source(&refused).is_some(), "the kernel's reason is kept");
+    insta::assert_snapshot!(refused, @"the store `/sys/runs.db` may not be written to; give this user the right to write to its folder and files, or name another place");
+}
+
 #[tokio::test]
 async fn what_was_answered_is_there_after_the_files_were_copied_away_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();

@@ -99,8 +99,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     open().map_err(|source| opening("open", path, source))
 }
 
-/// The schema version of the file; 0 if it is new.
+/// The schema version of the file; 0 if it is new. A database of another program is refused: its tables are
+/// none of ours.
 fn check_version(connection: &Connection, path: &Path) -> Result<u32, Error> {
+    let query = "SELECT count(*), count(CASE name WHEN 'runs' THEN 1 WHEN 'events' THEN 1 END)
+        FROM sqlite_master WHERE type = 'table'";
+    let tables = connection.query_row(query, [], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)));
+    let (n_tables, n_ours) = tables.map_err(|source| opening("read", path, source))?;
+    if n_tables > 0 && n_ours < 2 {
+        return Err(Error::Foreign { path: path.to_owned() });
+    }
     let found = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
         .map_err(|source| opening("read", path, source))?;
@@ -116,6 +124,10 @@ fn lock(path: &Path) -> Result<File, Error> {
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name));
     let file = opened.map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::MissingFolder { path: path.to_owned() },
+        std::io::ErrorKind::NotADirectory => Error::NotAFolder { path: path.to_owned() },
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            Error::NoAccess { path: path.to_owned(), source }
+        }
         _ => Error::Open { what: "lock", path: path.to_owned(), source },
     })?;
     match file.try_lock() {
@@ -126,8 +138,14 @@ fn lock(path: &Path) -> Result<File, Error> {
 }
 
 fn opening(what: &'static str, path: &Path, source: rusqlite::Error) -> Error {
-    if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
-        return Error::Foreign { path: path.to_owned() };
+    use rusqlite::ErrorCode::{NotADatabase, PermissionDenied, ReadOnly};
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(NotADatabase) => return Error::Foreign { path },
+        Some(PermissionDenied | ReadOnly) => {
+            return Error::NoAccess { path, source: std::io::Error::other(source) };
+        }
+        _ => {}
     }
-    Error::Open { what, path: path.to_owned(), source: std::io::Error::other(source) }
+    Error::Open { what, path, source: std::io::Error::other(source) }
 }
