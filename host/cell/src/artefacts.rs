@@ -17,8 +17,8 @@ use cofferdam_model::{Failure, FailureKind, LibraryDigest};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::CellCommand;
 use crate::compile::Compiled;
+use crate::{CellCommand, Target};
 
 /// How long a compiler may take; the largest known component takes 10 s on a slow machine.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -30,9 +30,15 @@ const MAC_BYTES: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Artefact {
     file: Arc<OwnedFd>,
+    cached: bool,
 }
 
 impl Artefact {
+    /// It was compiled earlier. If an engine refuses it, compiling it once more may help.
+    pub fn is_cached(&self) -> bool {
+        self.cached
+    }
+
     /// Where another process of this user finds it.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
@@ -72,32 +78,40 @@ impl Artefacts {
         Ok(Artefacts { shared: Arc::new(shared) })
     }
 
-    /// The library, compiled for the engine with that fingerprint: from the cache if an entry can be trusted,
+    /// The library, compiled for that engine: from the cache if an entry can be trusted,
     /// else compiled in a child process. `component` are the library's bytes, verified by the caller.
     pub async fn get(
         &self,
         digest: &LibraryDigest,
         component: &[u8],
-        fingerprint: &str,
+        target: &Target,
     ) -> Result<Artefact, Failure> {
         let turn = self.turn(digest);
         let _turn = turn.lock().await;
-        let path = self.entry(digest, fingerprint);
-        if let Some(artefact) = self.load(&path, digest, fingerprint) {
+        let path = self.entry(digest, target);
+        if let Some(artefact) = self.load(&path, digest, target) {
             return Ok(artefact);
         }
-        let code = compile(&self.shared.command, component, fingerprint).await?;
-        if let Err(error) = self.publish(&path, &self.mac(digest, fingerprint, &code), &code) {
+        let code = compile(&self.shared.command, component, target).await?;
+        if let Err(error) = self.publish(&path, &self.mac(digest, target, &code), &code) {
             tracing::warn!(path = %path.display(), %error, "a compiled library could not be cached");
         }
-        seal(&code).map_err(|error| {
+        seal(&code, false).map_err(|error| {
             Failure::new(FailureKind::Library, "the compiled library cannot be held in memory").because(error)
         })
     }
 
+    /// Removes an entry that an engine has refused.
+    pub fn forget(&self, digest: &LibraryDigest, target: &Target) {
+        let path = self.entry(digest, target);
+        if let Err(error) = fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "a compiled library could not be removed");
+        }
+    }
+
     /// File of an entry.
-    fn entry(&self, digest: &LibraryDigest, fingerprint: &str) -> PathBuf {
-        let engine = blake3::hash(fingerprint.as_bytes()).to_hex();
+    fn entry(&self, digest: &LibraryDigest, target: &Target) -> PathBuf {
+        let engine = blake3::hash(target.name().as_bytes()).to_hex();
         self.shared.folder.join(format!("{}-{}.cwasm", digest.hex(), &engine[..16]))
     }
 
@@ -112,26 +126,27 @@ impl Artefacts {
         turn
     }
 
-    fn mac(&self, digest: &LibraryDigest, fingerprint: &str, code: &[u8]) -> blake3::Hash {
+    fn mac(&self, digest: &LibraryDigest, target: &Target, code: &[u8]) -> blake3::Hash {
+        let name = target.name();
         let mut hasher = blake3::Hasher::new_keyed(&self.shared.key);
         hasher.update(b"cwasm-v1");
         hasher.update(&digest.0);
-        hasher.update(&(fingerprint.len() as u64).to_le_bytes());
-        hasher.update(fingerprint.as_bytes());
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
         hasher.update(code);
         hasher.finalize()
     }
 
     /// A trusted entry, or nothing.
-    fn load(&self, path: &Path, digest: &LibraryDigest, fingerprint: &str) -> Option<Artefact> {
+    fn load(&self, path: &Path, digest: &LibraryDigest, target: &Target) -> Option<Artefact> {
         let bytes = fs::read(path).ok()?;
         let (mac, code) = bytes.split_first_chunk::<MAC_BYTES>()?;
         // The comparison of two hashes takes the same time wherever they differ.
-        if self.mac(digest, fingerprint, code) != blake3::Hash::from_bytes(*mac) {
+        if self.mac(digest, target, code) != blake3::Hash::from_bytes(*mac) {
             tracing::warn!(path = %path.display(), "a compiled library is damaged or foreign; compiling again");
             return None;
         }
-        seal(code).ok()
+        seal(code, true).ok()
     }
 
     /// Writes an entry beside and renames it: a reader sees all of it or the one before.
@@ -172,15 +187,15 @@ fn read_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
 }
 
 /// A copy in memory that nobody can change any more.
-fn seal(code: &[u8]) -> io::Result<Artefact> {
+fn seal(code: &[u8], cached: bool) -> io::Result<Artefact> {
     let file = memfd_create("cofferdam-artefact", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut file = fs::File::from(file);
     file.write_all(code)?;
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    Ok(Artefact { file: Arc::new(file.into()) })
+    Ok(Artefact { file: Arc::new(file.into()), cached })
 }
 
-async fn compile(command: &CellCommand, component: &[u8], fingerprint: &str) -> Result<Vec<u8>, Failure> {
+async fn compile(command: &CellCommand, component: &[u8], target: &Target) -> Result<Vec<u8>, Failure> {
     let died =
         |what: String| Failure::new(FailureKind::Library, "the library cannot be compiled").because(what);
     let child = tokio::process::Command::new(&command.program)
@@ -195,6 +210,7 @@ async fn compile(command: &CellCommand, component: &[u8], fingerprint: &str) -> 
     let mut stdin = child.stdin.take().expect("asked for above");
     let feed = async move {
         // A compiler that dies while it reads tells so by its status.
+        let _ = stdin.write_all(&[u8::from(target.fuel)]).await;
         let _ = stdin.write_all(component).await;
     };
     let work = async { tokio::join!(feed, child.wait_with_output()).1 };
@@ -208,7 +224,7 @@ async fn compile(command: &CellCommand, component: &[u8], fingerprint: &str) -> 
     }
     let compiled: Compiled = postcard::from_bytes(&output.stdout).map_err(|error| died(error.to_string()))?;
     let code = compiled.artefact?;
-    if compiled.fingerprint != fingerprint {
+    if compiled.fingerprint != target.fingerprint {
         return Err(died("the compiler is of another version than the cells".to_owned()));
     }
     Ok(code.into_vec())

@@ -12,10 +12,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cofferdam_model::{Failure, FailureKind, LogLine, Progress, Timestamp};
 use cofferdam_sandbox::{
-    Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, Sandbox, StepIo, Value,
+    Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, StepIo, Value,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use crate::engines::Engines;
 use crate::frames::{
     CellAttempt, CellContent, CellInputValue, CellOutput, CellOutputContent, CellValue, FromCell, IoFault,
     Ticket, ToCell,
@@ -38,31 +39,42 @@ fn serve() -> io::Result<()> {
     // A core file would hold the values of whoever ran here.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let sandbox = Sandbox::new(&crate::settings()).map_err(io::Error::other)?;
+    let mut engines = Engines::new().map_err(io::Error::other)?;
     let wire = Wire::new(stream, cofferdam_sandbox::ticks);
-    wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: sandbox.fingerprint() })?;
-    let mut libraries: HashMap<u32, Result<Library, Failure>> = HashMap::new();
+    wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: engines.fingerprint() })?;
+    let mut libraries: HashMap<u32, Library> = HashMap::new();
     while let Some(order) = wire.next()? {
         match order {
-            ToCell::Load { library, artefact } => {
-                let loaded = sandbox.load(&artefact).map_err(|error| {
-                    Failure::new(FailureKind::Library, "the compiled library cannot be loaded").because(error)
-                });
-                libraries.insert(library, loaded);
+            ToCell::Load { library, artefact, fuel } => {
+                match engines.get(fuel).and_then(|sandbox| sandbox.load(&artefact)) {
+                    Ok(loaded) => {
+                        libraries.insert(library, loaded);
+                    }
+                    Err(error) => {
+                        let failure =
+                            Failure::new(FailureKind::Library, "the compiled library cannot be loaded");
+                        wire.send(&FromCell::Refused { library, failure: failure.because(error) })?;
+                    }
+                }
+            }
+            ToCell::Unload { library } => {
+                libraries.remove(&library);
             }
             ToCell::Describe { library } => {
-                let spec = find(&libraries, library).and_then(|library| library.describe());
+                // One that was refused has had its answer.
+                let Some(loaded) = libraries.get(&library) else { continue };
+                let spec = loaded.describe();
                 let spec = spec.map(|spec| serde_json::to_string(&spec).expect("a spec is plain JSON"));
                 wire.send(&FromCell::Described { library, spec })?;
             }
             ToCell::Run(attempt) => {
                 let ticket = attempt.ticket;
-                rustix::io::pwrite(io::stdout(), &ticket.to_le_bytes(), 0)?;
-                let ended = match find(&libraries, attempt.library) {
-                    Ok(library) => run_one(&wire, &library, *attempt),
-                    Err(failure) => (Err(failure), Default::default()),
+                let Some(library) = libraries.get(&attempt.library) else {
+                    wire.send(&FromCell::Returned { tickets: vec![ticket] })?;
+                    continue;
                 };
-                let (result, usage) = ended;
+                rustix::io::pwrite(io::stdout(), &ticket.to_le_bytes(), 0)?;
+                let (result, usage) = run_one(&wire, library, *attempt);
                 wire.send(&FromCell::Ended { ticket, result, usage })?;
             }
             // An answer to an attempt that did not wait for it: there is none in this protocol.
@@ -70,11 +82,6 @@ fn serve() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn find(libraries: &HashMap<u32, Result<Library, Failure>>, library: u32) -> Result<Library, Failure> {
-    let missing = || Err(Failure::new(FailureKind::Library, "the library was not loaded into this cell"));
-    libraries.get(&library).cloned().unwrap_or_else(missing)
 }
 
 type EndedParts =

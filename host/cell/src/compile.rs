@@ -1,14 +1,15 @@
-//! The main of the compile child: one component in through standard input, its artefact or a refusal out
-//! through standard output. The compiler works on bytes that nobody trusts, so it gets a process of its own
+//! The main of the compile child: a byte that says whether fuel is to be counted and one component in through
+//! standard input, its artefact or a refusal out through standard output. The compiler works on bytes that nobody trusts, so it gets a process of its own
 //! with limits of its own.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use cofferdam_model::{Failure, FailureKind, LIBRARY_BYTES_MAX};
-use cofferdam_sandbox::Sandbox;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+
+use crate::engines::Engines;
 
 /// Memory of the compiler: twice what the largest known component (Python, 18 MB) needs.
 const DATA_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -40,14 +41,18 @@ fn answer() -> std::io::Result<()> {
     limit(Resource::Core, 0)?;
     limit(Resource::Cpu, CPU_SECONDS_MAX)?;
     limit(Resource::Data, DATA_BYTES_MAX)?;
-    let sandbox = Sandbox::new(&crate::settings()).map_err(std::io::Error::other)?;
-    let mut component = vec![];
-    std::io::stdin().take(LIBRARY_BYTES_MAX + 1).read_to_end(&mut component)?;
-    let artefact = sandbox
+    let mut engines = Engines::new().map_err(std::io::Error::other)?;
+    let (mut fuel, mut component) = ([0], vec![]);
+    let mut input = std::io::stdin();
+    input.read_exact(&mut fuel)?;
+    input.take(LIBRARY_BYTES_MAX + 1).read_to_end(&mut component)?;
+    let artefact = engines
+        .get(fuel != [0])
+        .map_err(std::io::Error::other)?
         .compile(&component)
         .map_err(|refusal| Failure::new(FailureKind::Library, "the library is refused").because(refusal));
     let compiled =
-        Compiled { fingerprint: sandbox.fingerprint(), artefact: artefact.map(serde_bytes::ByteBuf::from) };
+        Compiled { fingerprint: engines.fingerprint(), artefact: artefact.map(serde_bytes::ByteBuf::from) };
     let bytes = postcard::to_stdvec(&compiled).map_err(std::io::Error::other)?;
     std::io::stdout().write_all(&bytes)
 }

@@ -18,10 +18,16 @@ pub type Ticket = u64;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToCell {
-    /// From now on `library` means this verified artefact.
+    /// From now on `library` means this verified artefact, for the engine that counts fuel or the one that
+    /// does not.
     Load {
         library: u32,
         artefact: PathBuf,
+        fuel: bool,
+    },
+    /// Nothing that comes after this names the library.
+    Unload {
+        library: u32,
     },
     Describe {
         library: u32,
@@ -78,9 +84,15 @@ pub enum FromCell {
         result: Result<CellCompletion, Failure>,
         usage: Usage,
     },
-    /// Queued behind an attempt that takes long, and not begun: another cell may have them.
+    /// Not begun, because an attempt before them takes long or their library could not be loaded: another
+    /// cell may have them.
     Returned {
         tickets: Vec<Ticket>,
+    },
+    /// What `Load` named cannot be loaded.
+    Refused {
+        library: u32,
+        failure: Failure,
     },
     /// The cell is at work, and its tickers tick.
     Beat,

@@ -11,6 +11,7 @@
 mod artefacts;
 mod child;
 mod compile;
+mod engines;
 mod frames;
 mod handle;
 mod wire;
@@ -18,13 +19,9 @@ mod wire;
 pub use artefacts::{Artefact, Artefacts};
 pub use child::run;
 pub use compile::compile;
+pub use engines::Target;
 pub use frames::{
     CellAttempt, CellCompletion, CellContent, CellInput, CellInputValue, CellOutput, CellOutputContent,
     CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 pub use handle::{Cell, CellCommand, CellEvent, Replies};
-
-/// Both children use the same settings, so that what one compiles the other can load.
-fn settings() -> cofferdam_sandbox::Settings {
-    cofferdam_sandbox::Settings::default()
-}

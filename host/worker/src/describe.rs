@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cofferdam_cell::{Artefacts, Cell, CellCommand, CellEvent, FromCell, ToCell};
+use cofferdam_cell::{Artefacts, Cell, CellCommand, CellEvent, FromCell, Target, ToCell};
 use cofferdam_depot::Depot;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec};
 use tokio::sync::mpsc;
@@ -19,23 +19,30 @@ pub async fn describe(
     depot: &Depot,
     digest: &LibraryDigest,
 ) -> Result<LibrarySpec, Failure> {
-    let failed =
-        |what: &str| Failure::new(FailureKind::Library, "the library cannot be described").because(what);
     let (sender, mut events) = mpsc::channel(4);
     let mut cell = Cell::spawn(command, 0, sender).map_err(|error| failed(&error.to_string()))?;
     let FromCell::Hello { fingerprint, .. } = next(&mut events).await? else {
         return Err(failed("the cell did not say hello"));
     };
-    let artefact = library(depot, artefacts, digest, &fingerprint).await?;
-    cell.push(&ToCell::Load { library: 0, artefact: artefact.path() });
-    cell.push(&ToCell::Describe { library: 0 });
-    cell.flush();
-    match next(&mut events).await? {
-        FromCell::Described { spec, .. } => {
-            serde_json::from_str(&spec?).map_err(|error| failed(&error.to_string()))
+    let target = Target { fingerprint, fuel: false };
+    loop {
+        let artefact = library(depot, artefacts, digest, &target).await?;
+        cell.push(&ToCell::Load { library: 0, artefact: artefact.path(), fuel: target.fuel });
+        cell.push(&ToCell::Describe { library: 0 });
+        cell.flush();
+        match next(&mut events).await? {
+            FromCell::Described { spec, .. } => {
+                return serde_json::from_str(&spec?).map_err(|error| failed(&error.to_string()));
+            }
+            FromCell::Refused { .. } if artefact.is_cached() => artefacts.forget(digest, &target),
+            FromCell::Refused { failure, .. } => return Err(failure),
+            _ => return Err(failed("the cell answered another question")),
         }
-        _ => Err(failed("the cell answered another question")),
     }
+}
+
+fn failed(what: &str) -> Failure {
+    Failure::new(FailureKind::Library, "the library cannot be described").because(what)
 }
 
 /// The next that the cell says, other than that it is alive.

@@ -51,15 +51,10 @@ impl Supervisor {
                     self.reports.push(Report::Progress { id, progress });
                 }
             }
-            FromCell::Returned { tickets } => {
-                slot.slow = true;
-                let mut returned = vec![];
-                for ticket in tickets.into_iter().rev() {
-                    if let Some(place) = slot.given.iter().rposition(|job| job.ticket == ticket) {
-                        returned.extend(slot.given.remove(place));
-                    }
-                }
-                returned.into_iter().for_each(|job| self.requeue(job));
+            FromCell::Returned { tickets } => self.on_returned(at, &tickets),
+            FromCell::Refused { library, failure } => {
+                slot.loaded.retain(|loaded| *loaded != library);
+                self.on_refused(library, failure);
             }
             FromCell::Read { ticket, .. }
             | FromCell::Create { ticket, .. }
@@ -67,6 +62,24 @@ impl Supervisor {
             | FromCell::Finish { ticket, .. } => self.ask_values(at, ticket, frame),
             FromCell::Described { .. } | FromCell::Beat => {}
         }
+    }
+
+    fn on_returned(&mut self, at: usize, tickets: &[Ticket]) {
+        let slot = &mut self.slots[at];
+        let first = slot.given.front().map(|job| job.ticket);
+        let mut returned = vec![];
+        for ticket in tickets.iter().rev() {
+            if let Some(place) = slot.given.iter().rposition(|job| job.ticket == *ticket) {
+                returned.extend(slot.given.remove(place));
+            }
+        }
+        if slot.given.front().map(|job| job.ticket) == first {
+            slot.slow = true;
+        } else {
+            // Its library could not be loaded.
+            self.begin(at);
+        }
+        returned.into_iter().for_each(|job| self.requeue(job));
     }
 
     fn ask_values(&mut self, at: usize, ticket: Ticket, frame: FromCell) {
@@ -132,7 +145,8 @@ impl Supervisor {
         let begun = slot.cell.as_ref().and_then(Cell::last_begun);
         let to_blame = slot.killed.and_then(|killed| killed.ticket).or(begun);
         let why = slot.killed.map(|killed| killed.why);
-        let nobody = why.is_none() && !slot.given.iter().any(|job| Some(job.ticket) == to_blame);
+        let on_purpose = matches!(why, Some(Why::Cancelled | Why::Late));
+        let nobody = !on_purpose && !slot.given.iter().any(|job| Some(job.ticket) == to_blame);
         // Without its sender the task that serves values removes what was written.
         let unsettled = slot.values.map(|(ticket, _)| ticket);
         for mut job in slot.given.into_iter().rev() {
@@ -151,15 +165,6 @@ impl Supervisor {
             } else {
                 self.requeue(job);
             }
-        }
-    }
-
-    /// Puts an attempt that a cell did not run in front of the others.
-    fn requeue(&mut self, job: Job) {
-        if job.cancelled {
-            self.fail(job, cancelled());
-        } else {
-            self.queue.push_front(job);
         }
     }
 

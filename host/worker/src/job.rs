@@ -1,7 +1,7 @@
 //! An assignment on its way through the worker.
 
 use cofferdam_cell::{CellAttempt, CellContent, CellInput, CellInputValue, CellValue, Ticket};
-use cofferdam_model::{AssignedValue, Assignment, Name, Place, ValueRef};
+use cofferdam_model::{AssignedValue, Assignment, LibraryDigest, Name, Place, ValueRef};
 
 pub(crate) struct Job {
     pub(crate) ticket: Ticket,
@@ -14,7 +14,17 @@ pub(crate) struct Job {
     pub(crate) cancelled: bool,
 }
 
+/// A library as compiled for one of the two engines.
+pub(crate) type LibraryKey = (LibraryDigest, Fuel);
+/// The engine that counts fuel.
+pub(crate) type Fuel = bool;
+
 impl Job {
+    /// What it needs: code that counts fuel only if there is a budget.
+    pub(crate) fn library(&self) -> LibraryKey {
+        (self.assignment.library, self.assignment.limits.fuel.is_some())
+    }
+
     /// Its stored inputs, in the order of their numbers.
     pub(crate) fn stored(&self) -> Vec<(Name, ValueRef)> {
         let mut stored = vec![];

@@ -1,6 +1,6 @@
 //! What must be there before an attempt can run: its library, compiled, and its stored inputs, verified.
 
-use cofferdam_cell::{Artefact, Artefacts};
+use cofferdam_cell::{Artefact, Artefacts, Target};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, Name, ValueRef};
@@ -10,13 +10,13 @@ pub(crate) async fn library(
     depot: &Depot,
     artefacts: &Artefacts,
     digest: &LibraryDigest,
-    fingerprint: &str,
+    target: &Target,
 ) -> Result<Artefact, Failure> {
     let component = depot
         .get(digest)
         .await
         .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))?;
-    artefacts.get(digest, &component, fingerprint).await
+    artefacts.get(digest, &component, target).await
 }
 
 /// Reads each value once and compares it with its digest, before any byte of it reaches an op.

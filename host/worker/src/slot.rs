@@ -1,6 +1,6 @@
 //! One cell and what it was given.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use cofferdam_cell::{Artefact, Cell, Ticket, ToCell};
@@ -13,6 +13,9 @@ use crate::values::Ask;
 /// Attempts that a cell is given at most, the running one included: enough that it never waits for a round
 /// trip while steps take microseconds; a cell gives back what waits behind a long one.
 pub(crate) const LOOK_AHEAD: usize = 64;
+/// Libraries that a cell has loaded at most; the one not used for longest goes. As many as the sandbox keeps warm
+/// memories.
+pub(crate) const LIBRARIES_MAX: usize = 64;
 /// How much longer than its timeout an attempt may take before its cell is killed: the sandbox stops guests by
 /// itself, this is for when it cannot.
 const KILL_GRACE: Duration = Duration::from_secs(1);
@@ -46,7 +49,8 @@ pub(crate) struct Slot {
     pub(crate) number: u64,
     /// It has said hello.
     pub(crate) ready: bool,
-    pub(crate) loaded: HashSet<u32>,
+    /// Numbers of the libraries that it has, the one used last at the end.
+    pub(crate) loaded: Vec<u32>,
     /// In the order in which the cell runs them.
     pub(crate) given: VecDeque<Job>,
     /// When the first of them began.
@@ -71,8 +75,16 @@ impl Slot {
     /// Gives it an attempt, and the library first if it lacks it. Leaves with the next flush.
     pub(crate) fn give(&mut self, job: Job, library: u32, artefact: &Artefact) {
         let cell = self.cell.as_mut().expect("a slot that takes has a cell");
-        if self.loaded.insert(library) {
-            cell.push(&ToCell::Load { library, artefact: artefact.path() });
+        let known = self.loaded.iter().rposition(|loaded| *loaded == library);
+        if let Some(place) = known {
+            self.loaded[place..].rotate_left(1);
+        } else {
+            let fuel = job.assignment.limits.fuel.is_some();
+            cell.push(&ToCell::Load { library, artefact: artefact.path(), fuel });
+            self.loaded.push(library);
+            if self.loaded.len() > LIBRARIES_MAX {
+                cell.push(&ToCell::Unload { library: self.loaded.remove(0) });
+            }
         }
         cell.push(&ToCell::Run(job.to_cell(library)));
         self.given.push_back(job);

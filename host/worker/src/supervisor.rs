@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use cofferdam_cell::{Artefact, Artefacts, Cell, CellCompletion, CellEvent, Ticket};
+use cofferdam_cell::{Artefact, Artefacts, Cell, CellCompletion, CellEvent, Target, Ticket};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{
-    AttemptId, Failure, FailureKind, LibraryDigest, Name, Order, Place, Report, Usage, ValueDigest, ValueRef,
+    AttemptId, Failure, FailureKind, Name, Order, Place, Report, Usage, ValueDigest, ValueRef,
 };
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::Settings;
 use crate::ends::cancelled;
-use crate::job::Job;
+use crate::job::{Fuel, Job, LibraryKey};
 use crate::prepare;
 use crate::slot::Slot;
 use crate::values::Kept;
@@ -34,11 +34,13 @@ enum Library {
     /// Being fetched and compiled; these wait for it.
     Coming(Vec<Job>),
     Ready(u32, Artefact),
+    /// Compiled just now, and still no cell can load it.
+    Refused(Failure),
 }
 
 /// The end of a task.
 enum Done {
-    Library(LibraryDigest, Result<Artefact, Failure>),
+    Library(LibraryKey, Result<Artefact, Failure>),
     Inputs(Ticket, Vec<(Name, ValueRef)>, Result<(), Failure>),
 }
 
@@ -72,7 +74,7 @@ pub(crate) struct Supervisor {
     /// Came before the first cell had said for which engine to compile.
     pub(crate) early: Vec<Job>,
     pub(crate) fingerprint: Option<String>,
-    libraries: HashMap<LibraryDigest, Library>,
+    libraries: HashMap<LibraryKey, Library>,
     verified: HashSet<(String, ValueDigest)>,
     /// Attempts whose inputs are being verified.
     verifying: HashMap<Ticket, (Job, AbortHandle)>,
@@ -186,24 +188,18 @@ impl Supervisor {
 
     /// Brings an attempt one step nearer to the queue.
     pub(crate) fn prepare(&mut self, job: Job) {
-        let Some(fingerprint) = &self.fingerprint else {
-            self.early.push(job);
-            return;
-        };
-        let digest = job.assignment.library;
-        match self.libraries.get_mut(&digest) {
+        if self.fingerprint.is_none() {
+            return self.early.push(job);
+        }
+        let key = job.library();
+        match self.libraries.get_mut(&key) {
             Some(Library::Ready(..)) => {}
             Some(Library::Coming(waiting)) => return waiting.push(job),
-            None => {
-                self.libraries.insert(digest, Library::Coming(vec![job]));
-                let (depot, artefacts, fingerprint) =
-                    (self.depot.clone(), self.artefacts.clone(), fingerprint.clone());
-                self.tasks.spawn(async move {
-                    let found = prepare::library(&depot, &artefacts, &digest, &fingerprint).await;
-                    Done::Library(digest, found)
-                });
-                return;
+            Some(Library::Refused(failure)) => {
+                let failure = failure.clone();
+                return self.fail(job, failure);
             }
+            None => return self.fetch(key, vec![job]),
         }
         let mut unverified = job.stored();
         unverified.retain(|(_, value)| !self.verified.contains(&verified_as(value)));
@@ -218,18 +214,65 @@ impl Supervisor {
         self.verifying.insert(ticket, (job, task));
     }
 
+    /// The engine that the cells have, once one has said so.
+    fn target(&self, fuel: Fuel) -> Target {
+        Target { fingerprint: self.fingerprint.clone().unwrap_or_default(), fuel }
+    }
+
+    fn fetch(&mut self, key: LibraryKey, waiting: Vec<Job>) {
+        self.libraries.insert(key, Library::Coming(waiting));
+        let (digest, fuel) = key;
+        let (depot, artefacts, target) = (self.depot.clone(), self.artefacts.clone(), self.target(fuel));
+        self.tasks.spawn(async move {
+            Done::Library(key, prepare::library(&depot, &artefacts, &digest, &target).await)
+        });
+    }
+
+    /// A cell cannot load a library, although its bytes are those that were compiled. An older one is compiled
+    /// again; a new one would be refused again.
+    pub(crate) fn on_refused(&mut self, number: u32, failure: Failure) {
+        let found = self.libraries.iter().find_map(|(key, library)| match library {
+            Library::Ready(n, artefact) if *n == number => Some((*key, artefact.is_cached())),
+            _ => None,
+        });
+        // Another cell may have refused it before.
+        let Some((key, cached)) = found else { return };
+        if cached {
+            tracing::warn!(library = %key.0, %failure, "a compiled library is refused; compiling again");
+            self.artefacts.forget(&key.0, &self.target(key.1));
+            self.fetch(key, vec![]);
+        } else {
+            self.libraries.insert(key, Library::Refused(failure));
+        }
+        let queue = std::mem::take(&mut self.queue);
+        let (affected, others): (VecDeque<Job>, _) = queue.into_iter().partition(|job| job.library() == key);
+        self.queue = others;
+        affected.into_iter().for_each(|job| self.prepare(job));
+    }
+
+    /// Puts an attempt that a cell did not run in front of the others.
+    pub(crate) fn requeue(&mut self, job: Job) {
+        if job.cancelled {
+            self.fail(job, cancelled());
+        } else if matches!(self.libraries.get(&job.library()), Some(Library::Ready(..))) {
+            self.queue.push_front(job);
+        } else {
+            self.prepare(job);
+        }
+    }
+
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Library(digest, Ok(artefact)) => {
+            Done::Library(key, Ok(artefact)) => {
                 let number = self.next_library;
                 self.next_library += 1;
-                let coming = self.libraries.insert(digest, Library::Ready(number, artefact));
+                let coming = self.libraries.insert(key, Library::Ready(number, artefact));
                 if let Some(Library::Coming(waiting)) = coming {
                     waiting.into_iter().for_each(|job| self.prepare(job));
                 }
             }
-            Done::Library(digest, Err(failure)) => {
-                if let Some(Library::Coming(waiting)) = self.libraries.remove(&digest) {
+            Done::Library(key, Err(failure)) => {
+                if let Some(Library::Coming(waiting)) = self.libraries.remove(&key) {
                     waiting.into_iter().for_each(|job| self.fail(job, failure.clone()));
                 }
             }
@@ -277,7 +320,7 @@ impl Supervisor {
         }
         let coming = self.libraries.values_mut().filter_map(|library| match library {
             Library::Coming(waiting) => Some(waiting),
-            Library::Ready(..) => None,
+            Library::Ready(..) | Library::Refused(_) => None,
         });
         for jobs in coming.chain([&mut self.early]) {
             if let Some(at) = jobs.iter().position(is_it) {
@@ -321,8 +364,10 @@ impl Supervisor {
                 break;
             };
             let job = self.queue.pop_front().expect("not empty");
-            let Some(Library::Ready(number, artefact)) = self.libraries.get(&job.assignment.library) else {
-                unreachable!("an attempt is queued when its library is ready, and libraries stay");
+            let Some(Library::Ready(number, artefact)) = self.libraries.get(&job.library()) else {
+                unreachable!(
+                    "an attempt is queued when its library is ready, and taken out if it is not any more"
+                );
             };
             self.slots[at].give(job, *number, artefact);
             if self.slots[at].given.len() == 1 {

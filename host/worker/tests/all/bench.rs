@@ -122,6 +122,29 @@ impl Bench {
         }
     }
 
+    /// Waits until that many cells have begun an attempt, which they note in the file that is their standard
+    /// output, and gives them.
+    pub(crate) async fn begun(&self, count: usize) -> Vec<Pid> {
+        let has_begun = |pid: &Pid| {
+            let mark = format!("/proc/{}/fd/1", pid.as_raw_pid());
+            std::fs::read(mark).is_ok_and(|mark| !mark.is_empty())
+        };
+        let wait = async {
+            loop {
+                let cells: Vec<Pid> = self.cells().into_iter().filter(has_begun).collect();
+                if cells.len() == count {
+                    return cells;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("cells begin what they are given")
+    }
+
+    pub(crate) fn with_limits(&self, fence: u64, op: &str, config: u64, limits: Limits) -> Assignment {
+        Assignment { limits, ..self.assignment(fence, op, config) }
+    }
+
     pub(crate) async fn order(&self, assignment: Assignment) {
         self.orders.send(vec![Order::Run(Box::new(assignment))]).await.unwrap();
     }

@@ -12,9 +12,8 @@ async fn h_014_a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
     let mut bench = Bench::in_memory(1).await;
     bench.order(bench.assignment(1, "spin", 0)).await;
     bench.started(1).await;
+    let cells = bench.begun(1).await;
     let since = Instant::now();
-    let cells = bench.cells();
-    assert_eq!(cells.len(), 1);
     kill_process(cells[0], Signal::STOP).unwrap();
     let failure = bench.failure(1).await;
     assert_eq!(failure.kind, FailureKind::CellDied);
@@ -45,8 +44,7 @@ async fn f_02_a_killed_cell_costs_its_attempt_and_no_other() {
     for fence in 10..40 {
         bench.order(bench.assignment(fence, "add_one", fence)).await;
     }
-    let cells = bench.cells();
-    assert_eq!(cells.len(), 2);
+    let cells = bench.begun(2).await;
     let since = Instant::now();
     kill_process(cells[0], Signal::KILL).unwrap();
     // The slot is free again: what was queued behind the two that spin now runs.

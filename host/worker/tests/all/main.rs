@@ -3,4 +3,5 @@
 mod attempts;
 mod bench;
 mod deaths;
+mod libraries;
 mod stress;

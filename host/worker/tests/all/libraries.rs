@@ -1,0 +1,94 @@
+//! Libraries on a worker: two engines, artefacts that are refused, more libraries than a cell keeps.
+
+use std::fs;
+
+use cofferdam_cell::{Artefacts, Cell, CellEvent, FromCell, Target};
+use cofferdam_model::{FailureKind, Limits, Order, Outcome, Report, Usage};
+use tokio::sync::mpsc;
+
+use crate::bench::{Bench, command, guest};
+
+async fn ended(bench: &mut Bench, fence: u64) -> (Outcome, Usage) {
+    match bench.until(|r| matches!(r, Report::Finished { id, .. } if id.fence.0 == fence)).await {
+        Report::Finished { outcome, usage, .. } => (outcome, usage),
+        _ => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn f5_the_same_op_uses_the_same_fuel_on_every_cell_and_too_little_ends_it() {
+    let mut bench = Bench::in_memory(2).await;
+    let with = |fuel| Limits { fuel, ..Limits::default() };
+    let mut used = vec![];
+    // Without a budget nothing is counted, and the two kinds of code live side by side in one cell.
+    for (fence, fuel) in
+        [(1, Some(100_000_000)), (2, None), (3, Some(50_000_000)), (4, None), (5, Some(1 << 40))]
+    {
+        bench.order(bench.with_limits(fence, "write_large", 300_000, with(fuel))).await;
+        let (outcome, usage) = ended(&mut bench, fence).await;
+        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+        assert_eq!(usage.fuel.is_some(), fuel.is_some());
+        used.extend(usage.fuel);
+    }
+    assert!(used[0] > 0 && used.iter().all(|fuel| *fuel == used[0]), "{used:?}");
+    bench.order(bench.with_limits(6, "write_large", 300_000, with(Some(used[0] / 2)))).await;
+    assert_eq!(bench.failure(6).await.kind, FailureKind::Fuel);
+    bench.order(bench.with_limits(7, "write_large", 300_000, with(Some(used[0])))).await;
+    bench.value(7).await;
+}
+
+/// For which engine cells of this machine compile.
+async fn target() -> Target {
+    let (sender, mut events) = mpsc::channel(4);
+    let _cell = Cell::spawn(&command(), 0, sender).unwrap();
+    match events.recv().await {
+        Some((_, CellEvent::Frames(frames))) => match frames.into_iter().next() {
+            Some(FromCell::Hello { fingerprint, .. }) => Target { fingerprint, fuel: false },
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Replaces the machine code in the cache by bytes that no engine loads, with a MAC that holds: what a change of
+/// wasmtime that its fingerprint does not show would look like.
+async fn spoil(bench: &Bench) {
+    let folder = &bench.settings.artefacts;
+    let artefacts = Artefacts::open(folder, command()).unwrap();
+    let target = target().await;
+    artefacts.get(&bench.library, &guest(), &target).await.unwrap();
+    let key: [u8; 32] = fs::read(folder.join("key")).unwrap().try_into().unwrap();
+    let mut hasher = blake3::Hasher::new_keyed(&key);
+    hasher.update(b"cwasm-v1").update(&bench.library.0);
+    hasher.update(&(target.name().len() as u64).to_le_bytes()).update(target.name().as_bytes());
+    hasher.update(b"no code");
+    let mut bytes = hasher.finalize().as_bytes().to_vec();
+    bytes.extend(b"no code");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "cwasm") {
+            fs::write(path, &bytes).unwrap();
+        }
+    }
+    let spoilt = artefacts.get(&bench.library, &guest(), &target).await.unwrap();
+    assert!(spoilt.is_cached() && fs::read(spoilt.path()).unwrap() == b"no code");
+}
+
+#[tokio::test]
+async fn an_artefact_that_the_engine_refuses_is_compiled_again_and_no_attempt_fails() {
+    let mut bench = Bench::in_memory(2).await;
+    spoil(&bench).await;
+    let orders = (1..100).map(|fence| Order::Run(Box::new(bench.assignment(fence, "add_one", fence))));
+    bench.orders.send(orders.collect()).await.unwrap();
+    for fence in 1..100 {
+        bench.value(fence).await;
+    }
+}
+
+#[tokio::test]
+async fn a_library_is_described_although_its_artefact_is_refused() {
+    let bench = Bench::in_memory(1).await;
+    spoil(&bench).await;
+    let artefacts = Artefacts::open(&bench.settings.artefacts, command()).unwrap();
+    cofferdam_worker::describe(&command(), &artefacts, &bench.depot, &bench.library).await.unwrap();
+}
