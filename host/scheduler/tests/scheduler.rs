@@ -235,6 +235,28 @@ async fn cancel_reaches_the_worker_and_the_run_ends_with_its_last_attempt() {
 }
 
 #[tokio::test]
+async fn a_worker_that_hangs_delays_no_cancel_and_its_run_ends_with_the_next_scheduler() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let (send_orders, _never_read) = mpsc::channel(1);
+    let (_never_used, reports) = mpsc::channel(1);
+    let offer = WorkerOffer { slots: 4, ..WorkerOffer::default() };
+    scheduler.attach_worker(offer, send_orders, reports).await.unwrap();
+    let run = scheduler.submit(submission(1, vec![step("a", &[]), step("b", &[0])])).await.unwrap();
+    // More orders than the worker's channel takes.
+    for n in 2..5 {
+        scheduler.submit(submission(n, vec![step("a", &[])])).await.unwrap();
+    }
+    scheduler.cancel(run).await.unwrap();
+    // Without leases nobody knows that the attempt will not end: the run waits until its scheduler goes.
+    assert_eq!(log.summary(run).await.unwrap().status, RunStatus::Cancelling);
+    drop(scheduler);
+    let scheduler = start(&log).await;
+    scheduler.resume(run).await.unwrap();
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Cancelled);
+}
+
+#[tokio::test]
 async fn a_start_is_recorded_only_if_it_is_reported_before_the_end() {
     let log = memory();
     let scheduler = start(&log).await;
