@@ -317,3 +317,12 @@ impl World {
         Run::fold(run, self.layouts[&run].clone(), &self.log[&run]).unwrap()
     }
 }
+
+/// How the one run of a world ended.
+pub(crate) fn ended(world: &World) -> RunStatus {
+    assert_eq!(world.ended.len(), 1, "{:?}", world.statuses());
+    let terminal =
+        world.log[&RUN].iter().filter(|recorded| matches!(recorded.event, Event::RunFinished { .. }));
+    assert_eq!(terminal.count(), 1, "I-11: one terminal event");
+    world.ended[0].1
+}
