@@ -1,5 +1,6 @@
-//! Measures what a fresh instance per attempt costs: µs for one run of the guest `behaviours`' `add_one`,
-//! store and instance made and dropped each time.
+//! Measures what a fresh instance per attempt costs: µs for one run of a guest's op `add_one`, store and
+//! instance made and dropped each time. The guest `behaviours` is written on the bare bindings, `typed` on
+//! the SDK; both take the number 41, one from its config, the other from its input.
 //!
 //! `cargo run --release -p cofferdam-sandbox --example cycle [GUEST.wasm]`
 
@@ -9,7 +10,9 @@ use std::time::Instant;
 use cofferdam_model::{
     AttemptId, Fence, Limits, LogLine, Name, PlanOutput, Progress, RunId, StepKey, Timestamp,
 };
-use cofferdam_sandbox::{Attempt, IoError, Library, Sandbox, Settings, StepIo};
+use cofferdam_sandbox::{
+    Attempt, Content, Input, InputValue, IoError, Library, Sandbox, Settings, StepIo, Value,
+};
 
 /// Runs of one sample; the median over the samples is told.
 const RUNS: u32 = 2_000;
@@ -38,6 +41,8 @@ impl StepIo for Quiet {
 }
 
 fn attempt() -> Attempt {
+    // 41 in CBOR.
+    let number = Value { media_type: "application/cbor".into(), content: Content::Bytes(vec![0x18, 41]) };
     Attempt {
         id: AttemptId {
             run: RunId(uuid::Uuid::nil()),
@@ -47,7 +52,10 @@ fn attempt() -> Attempt {
         },
         op: Name::new("add_one").expect("a legal name"),
         config: 41_u64.to_le_bytes().to_vec(),
-        inputs: vec![],
+        inputs: vec![Input {
+            name: Name::new("numbers").expect("a legal name"),
+            value: InputValue::Many(vec![(None, number)]),
+        }],
         outputs: vec![PlanOutput {
             name: Name::result(),
             media_type: "*/*".into(),

@@ -13,9 +13,13 @@
 //! | `wasi:io/*` | the streams above; pollables that are ready as soon as they are waited for |
 //! | `wasi:filesystem/*` | no directory, hence no file |
 //!
-//! Sockets, HTTP, files and the host's own clock and environment are not linked. WASI is written out here
-//! instead of being taken from wasmtime-wasi: nothing in it may block, start threads or allocate without a
-//! bound, and most advisories against embedders are about the parts that are not needed.
+//! Sockets, HTTP, files and the host's own clock and environment are not linked.
+//!
+//! This WASI, which every guest gets, is written out instead of being taken from wasmtime-wasi, because it is
+//! virtual: nothing in it needs tokio, blocks or allocates without a bound, and this file is all of the surface
+//! that has to be audited for what a guest may touch. Interfaces that reach the real world and are granted step
+//! by step (`wasi:filesystem` with directories, `wasi:http`) are to come from wasmtime-wasi and wasmtime-wasi-http,
+//! where paths, rights and protocols have been hardened by many.
 
 use cofferdam_model::LogSource;
 use wasmtime::component::{

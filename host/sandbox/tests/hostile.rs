@@ -98,7 +98,7 @@ fn f4_a_guest_whose_first_memory_is_over_its_cap_does_not_start() {
     attempt.limits.memory_bytes_max = MIB;
     let ran = run(attempt);
     assert_eq!(ran.failure().kind, FailureKind::Memory);
-    assert_snapshot!(ran.words(), @"memory: out of memory: asked 1.3 MiB, cap 1 MiB, peak 0 bytes");
+    assert_snapshot!(ran.words(), @"memory: out of memory: asked 1.6 MiB, cap 1 MiB, peak 0 bytes");
 }
 
 /// How a library ends whose core module holds those items and is instantiated so many times.
