@@ -1,5 +1,6 @@
 //! What the parameters of an op may be, and how each is made from what the host gives.
 
+use std::fmt;
 use std::ops::Deref;
 
 use schemars::JsonSchema;
@@ -52,7 +53,7 @@ impl Unreadable {
         Unreadable { path: String::new(), message: message.into(), permanent: true }
     }
 
-    fn into_error(self, what: &str) -> Error {
+    fn into_error(self, what: fmt::Arguments<'_>) -> Error {
         let place = match self.path.as_str() {
             "" => String::new(),
             path => format!(" at `{path}`"),
@@ -208,8 +209,9 @@ impl<K: Into<String>, T> FromIterator<(K, T)> for Many<T> {
 pub trait Input: Sized {
     #[doc(hidden)]
     fn spec(name: &str, doc: &str, required: bool) -> InputSpec;
+    /// `what` names the input in errors; it becomes a text only there.
     #[doc(hidden)]
-    fn take(value: InputValue, what: &str, ctx: &Context) -> Result<Self>;
+    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<Self>;
 }
 
 fn spec_of<T: InputType>(name: &str, doc: &str, required: bool, many: bool) -> InputSpec {
@@ -223,7 +225,7 @@ fn spec_of<T: InputType>(name: &str, doc: &str, required: bool, many: bool) -> I
     }
 }
 
-fn read<T: InputType>(value: Value, what: &str, ctx: &Context) -> Result<T> {
+fn read<T: InputType>(value: Value, what: fmt::Arguments<'_>, ctx: &Context) -> Result<T> {
     Reader::open(value, &*ctx.host)
         .map_err(|error| Unreadable::from(std::io::Error::from(error)))
         .and_then(T::read)
@@ -235,7 +237,7 @@ impl<T: InputType> Input for T {
         spec_of::<T>(name, doc, required, false)
     }
 
-    fn take(value: InputValue, what: &str, ctx: &Context) -> Result<T> {
+    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<T> {
         match value {
             InputValue::One(value) => read(value, what, ctx),
             InputValue::Many(values) => {
@@ -253,18 +255,17 @@ impl<T: InputType> Input for Many<T> {
         spec_of::<T>(name, doc, required, true)
     }
 
-    fn take(value: InputValue, what: &str, ctx: &Context) -> Result<Many<T>> {
+    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<Many<T>> {
         let values = match value {
             InputValue::One(value) => vec![(None, value)],
             InputValue::Many(values) => values,
         };
         let element = |(at, (key, value)): (usize, (Option<String>, Value))| {
-            let what = match &key {
-                Some(key) => format!("{what}, element `{key}`,"),
-                None => format!("{what}, element {at},"),
+            let value = match &key {
+                Some(key) => read(value, format_args!("{what}, element `{key}`,"), ctx),
+                None => read(value, format_args!("{what}, element {at},"), ctx),
             };
-            let value = read(value, &what, ctx)?;
-            Ok(Element { key, value })
+            Ok(Element { value: value?, key })
         };
         values.into_iter().enumerate().map(element).collect::<Result<_>>().map(Many)
     }
@@ -298,8 +299,7 @@ impl<'a> Inputs<'a> {
             return Ok(None);
         };
         let (_, value) = inputs.swap_remove(at);
-        let what = format!("input `{name}` of op `{}`", self.op);
-        T::take(value, &what, self.ctx).map(Some)
+        T::take(value, format_args!("input `{name}` of op `{}`", self.op), self.ctx).map(Some)
     }
 
     /// The config; nothing at all stands for `null`.
@@ -309,6 +309,6 @@ impl<'a> Inputs<'a> {
             bytes = cbor::to_vec(&()).expect("null has a form");
         }
         T::read(Reader::inline(T::MEDIA_TYPE.replace(ANY, OCTET_STREAM), bytes))
-            .map_err(|error| error.into_error(&format!("the config of op `{}`", self.op)))
+            .map_err(|error| error.into_error(format_args!("the config of op `{}`", self.op)))
     }
 }
