@@ -229,3 +229,89 @@ async fn compile(command: &CellCommand, component: &[u8], target: &Target) -> Re
     }
     Ok(code.into_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(folder: &Path) -> Artefacts {
+        let command = CellCommand { program: "absent".into(), run: vec![], compile: vec![] };
+        Artefacts::open(folder, command).unwrap()
+    }
+
+    fn target(fingerprint: &str, fuel: bool) -> Target {
+        Target { fingerprint: fingerprint.to_owned(), fuel }
+    }
+
+    const LIBRARY: LibraryDigest = LibraryDigest([1; 32]);
+    const CODE: [u8; 3000] = [0x90; 3000];
+
+    /// A cache with one entry and the bytes of its file.
+    fn with_entry(folder: &Path) -> (Artefacts, PathBuf, Vec<u8>) {
+        let (cache, target) = (cache(folder), target("engine", false));
+        let path = cache.entry(&LIBRARY, &target);
+        cache.publish(&path, &cache.mac(&LIBRARY, &target, &CODE), &CODE).unwrap();
+        let loaded = cache.load(&path, &LIBRARY, &target).unwrap();
+        assert_eq!(fs::read(loaded.path()).unwrap(), CODE);
+        let bytes = fs::read(&path).unwrap();
+        (cache, path, bytes)
+    }
+
+    #[test]
+    fn h_084_no_entry_is_trusted_with_a_byte_flipped_or_cut_or_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, path, good) = with_entry(folder.path());
+        let engine = target("engine", false);
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            fs::write(&path, &bad).unwrap();
+            assert!(cache.load(&path, &LIBRARY, &engine).is_none(), "byte {at} was flipped");
+        }
+        for length in 0..good.len() {
+            fs::write(&path, &good[..length]).unwrap();
+            assert!(cache.load(&path, &LIBRARY, &engine).is_none(), "cut to {length} bytes");
+        }
+        fs::write(&path, [&good[..], b"x"].concat()).unwrap();
+        assert!(cache.load(&path, &LIBRARY, &engine).is_none(), "a byte was added");
+        // A good file that somebody put in the place of another library's.
+        let other = LibraryDigest([2; 32]);
+        fs::write(cache.entry(&other, &engine), &good).unwrap();
+        assert!(cache.load(&cache.entry(&other, &engine), &other, &engine).is_none());
+        fs::write(&path, &good).unwrap();
+        assert!(cache.load(&path, &LIBRARY, &engine).is_some());
+    }
+
+    #[test]
+    fn h_084_what_was_checked_is_what_is_loaded_whatever_happens_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, path, _) = with_entry(folder.path());
+        let loaded = cache.load(&path, &LIBRARY, &target("engine", false)).unwrap();
+        fs::write(&path, b"evil").unwrap();
+        assert_eq!(fs::read(loaded.path()).unwrap(), CODE);
+        let written =
+            OpenOptions::new().write(true).open(loaded.path()).and_then(|mut file| file.write(b"evil"));
+        assert!(written.is_err(), "what was handed out cannot be changed");
+        assert_eq!(fs::read(loaded.path()).unwrap(), CODE);
+    }
+
+    #[test]
+    fn h_085_an_entry_of_another_worker_or_for_another_engine_is_refused() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (cache, path, bytes) = with_entry(ours.path());
+        let foreign = self::cache(theirs.path());
+        let engine = target("engine", false);
+        // Another worker's key vouches for nothing here.
+        let copied = foreign.entry(&LIBRARY, &engine);
+        assert_eq!(copied.file_name(), path.file_name());
+        fs::write(&copied, &bytes).unwrap();
+        assert!(foreign.load(&copied, &LIBRARY, &engine).is_none());
+        // Another version, CPU or setting has another fingerprint, even if the file is put in its place.
+        for other in [target("engine", true), target("engine-2", false), target("", false)] {
+            let moved = cache.entry(&LIBRARY, &other);
+            assert_ne!(moved, path);
+            fs::write(&moved, &bytes).unwrap();
+            assert!(cache.load(&moved, &LIBRARY, &other).is_none(), "{other:?}");
+        }
+    }
+}
