@@ -48,7 +48,8 @@ async fn through(
 ) {
     let send = async {
         for first in (0..count).step_by(BATCH as usize) {
-            let batch = (first..count.min(first + BATCH)).map(|n| Order::Run(Box::new(assignment(library, n))));
+            let batch =
+                (first..count.min(first + BATCH)).map(|n| Order::Run(Box::new(assignment(library, n))));
             orders.send(batch.collect()).await.expect("the worker lives");
         }
     };

@@ -30,7 +30,13 @@ pub(crate) async fn serve(
     let mut keep = vec![];
     while let Some(ask) = asks.recv().await {
         match ask {
-            Ask::Frame(frame) => values.answer(frame, &replies).await,
+            Ask::Frame(frame) => tokio::select! {
+                biased;
+                () = values.answer(frame, &replies) => {}
+                // The guest waits for the answer, so this can only be the end of its cell: a store that hangs
+                // must not outlive it.
+                _ = asks.recv() => break,
+            },
             Ask::Keep(writers) => {
                 keep = writers;
                 break;

@@ -4,4 +4,5 @@ mod attempts;
 mod bench;
 mod deaths;
 mod libraries;
+mod stores;
 mod stress;
