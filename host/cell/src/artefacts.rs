@@ -1,12 +1,11 @@
 //! The cache of compiled libraries. Machine code has no integrity of its own, so an entry counts only if its
 //! MAC, made with a key that never leaves this folder, vouches for exactly these bytes, this library and this
-//! engine. Anything else is compiled again. What is handed out is a sealed copy in memory: the bytes that
+//! engine. Anything else is compiled again. What is handed out is a sealed copy: the bytes that
 //! were checked are the bytes that are loaded, whatever happens to the file.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,10 +13,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use cofferdam_model::{Failure, FailureKind, LibraryDigest};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::compile::Compiled;
+use crate::held::Sealed;
 use crate::{CellCommand, Target};
 
 /// How long a compiler may take; the largest known component takes 10 s on a slow machine.
@@ -29,7 +28,7 @@ const MAC_BYTES: usize = 32;
 /// user.
 #[derive(Debug, Clone)]
 pub struct Artefact {
-    file: Arc<OwnedFd>,
+    sealed: Arc<Sealed>,
     cached: bool,
 }
 
@@ -41,7 +40,7 @@ impl Artefact {
 
     /// Where another process of this user finds it.
     pub fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
+        self.sealed.path()
     }
 }
 
@@ -96,7 +95,7 @@ impl Artefacts {
         if let Err(error) = self.publish(&path, &self.mac(digest, target, &code), &code) {
             tracing::warn!(path = %path.display(), %error, "a compiled library could not be cached");
         }
-        seal(&code, false).map_err(|error| {
+        self.seal(&code, false).map_err(|error| {
             Failure::new(FailureKind::Library, "the compiled library cannot be held in memory").because(error)
         })
     }
@@ -146,7 +145,12 @@ impl Artefacts {
             tracing::warn!(path = %path.display(), "a compiled library is damaged or foreign; compiling again");
             return None;
         }
-        seal(code, true).ok()
+        self.seal(code, true).ok()
+    }
+
+    fn seal(&self, code: &[u8], cached: bool) -> io::Result<Artefact> {
+        let sealed = Arc::new(Sealed::new(code, &self.shared.folder)?);
+        Ok(Artefact { sealed, cached })
     }
 
     /// Writes an entry beside and renames it: a reader sees all of it or the one before.
@@ -184,15 +188,6 @@ fn read_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
             .map_err(|_| io::Error::other(format!("`{}` is damaged; delete it", path.display()))),
         Err(error) => Err(error),
     }
-}
-
-/// A copy in memory that nobody can change any more.
-fn seal(code: &[u8], cached: bool) -> io::Result<Artefact> {
-    let file = memfd_create("cofferdam-artefact", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut file = fs::File::from(file);
-    file.write_all(code)?;
-    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
-    Ok(Artefact { file: Arc::new(file.into()), cached })
 }
 
 async fn compile(command: &CellCommand, component: &[u8], target: &Target) -> Result<Vec<u8>, Failure> {

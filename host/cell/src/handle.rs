@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use rustix::fs::{MemfdFlags, memfd_create};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -58,7 +57,7 @@ impl Cell {
     ) -> io::Result<Cell> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mark = memfd_create("cofferdam-mark", MemfdFlags::CLOEXEC)?;
+        let mark = crate::held::mark()?;
         let child = Command::new(&command.program)
             .args(&command.run)
             .env_clear()

@@ -14,6 +14,7 @@ mod compile;
 mod engines;
 mod frames;
 mod handle;
+mod held;
 mod wire;
 
 pub use artefacts::{Artefact, Artefacts};
