@@ -8,11 +8,10 @@ use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec, Name, RunId};
 use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
-use cofferdam_scheduler::{Scheduler, WorkerOffer};
+use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
 use cofferdam_worker::Worker;
 use tokio::sync::mpsc;
 
-use crate::clock;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::project::StateDir;
@@ -106,7 +105,7 @@ impl Instance {
     pub(crate) async fn start(state: &StateDir, slots: Option<u32>) -> Result<Instance> {
         let log = Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
         let log: Arc<dyn RunLog> = Arc::new(log);
-        let scheduler = Scheduler::start(log.clone(), Arc::new(clock::now));
+        let scheduler = Scheduler::start(log.clone(), system_clock());
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
         let slots = slots.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
@@ -117,7 +116,7 @@ impl Instance {
             slots: slots as usize,
             cell: cell_command()?,
             artefacts: state.artefacts(),
-            clock: clock::now,
+            clock: system_time,
         };
         let worker = Worker::start(settings, depot(state)?, values(state)?, orders_in, reports);
         let worker = worker.doing(Exit::Internal, "start the worker")?;

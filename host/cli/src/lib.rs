@@ -5,7 +5,6 @@
 //! exit code.
 
 mod args;
-mod clock;
 mod commands;
 mod error;
 pub mod exit;

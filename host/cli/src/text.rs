@@ -32,7 +32,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// `12 s ago`, or the moment itself (UTC) if it is more than a day away.
 pub(crate) fn ago(at: Timestamp) -> String {
-    let since = crate::clock::now().since(at);
+    let since = cofferdam_scheduler::system_time().since(at);
     match since.as_secs() {
         0..60 => format!("{} s ago", since.as_secs()),
         60..3600 => format!("{} min ago", since.as_secs() / 60),

@@ -21,15 +21,17 @@ const MESSAGES_WAITING_MAX: usize = 1024;
 /// Reads the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The system's time. The one place where this program reads the wall clock.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn system_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    Timestamp(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
 /// The system's clock.
 pub fn system_clock() -> Clock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the scheduler's time comes from")]
-    let now = || {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let millis = since.map_or(0, |since| since.as_millis());
-        Timestamp(u64::try_from(millis).unwrap_or(u64::MAX))
-    };
-    Arc::new(now)
+    Arc::new(system_time)
 }
 
 /// A run to be driven.

@@ -9,5 +9,5 @@ mod handle;
 mod updates;
 mod worker;
 
-pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock};
+pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock, system_time};
 pub use updates::{Update, Updates};

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use cofferdam_cell::CellCommand;
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
-use cofferdam_model::{Name, Place, Plan, RunId, RunStatus, Timestamp};
+use cofferdam_model::{Name, Place, Plan, RunId, RunStatus};
 use cofferdam_runlog::{RunLog, Sqlite};
-use cofferdam_scheduler::{Scheduler, Submission, WorkerOffer};
+use cofferdam_scheduler::{Scheduler, Submission, WorkerOffer, system_clock, system_time};
 use cofferdam_worker::Worker;
 use tokio::sync::mpsc;
 
@@ -51,7 +51,7 @@ impl Bench {
         let warm_up = case("fanout", 64, digest).context("the warm-up is a case")?;
 
         let log: Arc<dyn RunLog> = Arc::new(Sqlite::open(&folder.path().join("runlog.sqlite"))?);
-        let scheduler = Scheduler::start(log.clone(), Arc::new(now)).await?;
+        let scheduler = Scheduler::start(log.clone(), system_clock()).await?;
         let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
         let (reports, reports_in) = mpsc::channel(CHANNEL_BATCHES);
         let command = CellCommand {
@@ -60,7 +60,8 @@ impl Bench {
             compile: vec!["compile".into()],
         };
         let artefacts = folder.path().join("artefacts");
-        let settings = cofferdam_worker::Settings { slots: self.slots, cell: command, artefacts, clock: now };
+        let settings =
+            cofferdam_worker::Settings { slots: self.slots, cell: command, artefacts, clock: system_time };
         let values = ValueStore::local(&folder.path().join("values"), Name::new("bench")?)?;
         let worker = Worker::start(settings, depot, values, orders_in, reports)?;
         let slots = u32::try_from(self.slots)?;
@@ -132,10 +133,4 @@ fn peak_rss_mb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kb| kb / 1024)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the benchmark's one clock")]
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
