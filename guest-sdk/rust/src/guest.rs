@@ -70,7 +70,10 @@ pub fn run(
 ) -> Result<wit::Completion, wit::Failure> {
     std::panic::set_hook(Box::new(report_panic));
     let ctx = Context { host: Rc::new(Imports) };
-    match crate::library::run(ops, op, &ctx, plain_invocation(invocation)) {
+    let ran = crate::library::run(ops, op, &ctx, plain_invocation(invocation));
+    // What `print!` left without a newline is a log line too; a host that takes no output loses nothing else.
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    match ran {
         Ok(outputs) => Ok(wit::Completion { outputs: outputs.into_iter().map(output).collect() }),
         Err(error) => Err(failure(error.into_failure())),
     }

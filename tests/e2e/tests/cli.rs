@@ -160,6 +160,23 @@ fn logs_show_what_an_op_wrote_with_its_step_and_level() {
 }
 
 #[test]
+fn what_an_op_prints_is_logged_to_its_last_character() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.m]\nop = \"typed.mutter\"\n",
+    );
+    project.run(["run", "-q"]).expect(0);
+    let (_, logs) = project.json(["logs"]);
+    let lines: Vec<&str> = logs["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter(|line| line["source"] == "stdout")
+        .filter_map(|line| line["message"].as_str())
+        .collect();
+    assert_eq!(lines, ["a whole line", "half a line"]);
+}
+
+#[test]
 fn the_answer_is_on_stdout_and_talk_on_stderr() {
     let project = numbers();
     let ended = project.run(["run", "total"]).expect(0);

@@ -130,6 +130,13 @@ pub fn flaky(ctx: &Context) -> Result<u64> {
     }
 }
 
+/// Prints, and does not end its last line.
+#[op]
+pub fn mutter() {
+    println!("a whole line");
+    print!("half a line");
+}
+
 /// Fails for good.
 #[op]
 pub fn refuse() -> Result<u64> {
@@ -143,4 +150,4 @@ pub fn panics(number: u64) -> u64 {
     number
 }
 
-library!(numbers, double, sum, add_one, work, person, file, branch, lines, flaky, refuse, panics);
+library!(numbers, double, sum, add_one, work, person, file, branch, lines, flaky, mutter, refuse, panics);
