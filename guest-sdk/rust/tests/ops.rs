@@ -113,7 +113,7 @@ fn invoke<O: Op>(inputs: Vec<(&str, InputValue)>) -> Result<Vec<Output>> {
 }
 
 #[test]
-fn a1_an_op_describes_its_ports_without_running() {
+fn an_op_describes_its_ports_without_running() {
     insta::assert_debug_snapshot!(tokenize::spec(), @r##"
     OpSpec {
         name: "tokenize",
@@ -239,7 +239,7 @@ fn inputs_come_as_cbor_or_json() {
 }
 
 #[test]
-fn a5_a6_optional_many_and_dynamic_ports_pass_through() {
+fn optional_many_and_dynamic_ports_pass_through() {
     let row = |name: &str| Row { name: name.to_owned() };
     let tables = InputValue::Many(vec![
         (Some("jan".to_owned()), cbor([row("x")])),
@@ -295,7 +295,7 @@ fn an_input_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn a10_config_that_does_not_fit_says_what_misses() {
+fn config_that_does_not_fit_says_what_misses() {
     #[op]
     fn strict(config: Strict) -> u32 {
         config.n

@@ -29,7 +29,7 @@ fn words(error: &dyn std::error::Error, folder: &Path) -> String {
 }
 
 #[tokio::test]
-async fn c_12_a_second_writer_is_refused_and_a_reader_is_not() {
+async fn a_second_writer_is_refused_and_a_reader_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.db");
     let first = Sqlite::open(&path).unwrap();

@@ -173,7 +173,7 @@ async fn g3_the_result_of_a_worker_that_was_given_up_is_refused() {
 }
 
 #[tokio::test]
-async fn g1_another_scheduler_resumes_from_the_log_and_re_runs_no_committed_step() {
+async fn another_scheduler_resumes_from_the_log_and_re_runs_no_committed_step() {
     let log = memory();
     let scheduler = start(&log).await;
     let mut worker = Worker::attach(&scheduler, 1).await;

@@ -292,7 +292,7 @@ fn c13_fifty_runs_of_one_plan_are_independent() {
 }
 
 #[test]
-fn g1_a_restart_re_runs_what_was_running_and_nothing_else() {
+fn a_restart_re_runs_what_was_running_and_nothing_else() {
     let mut world = World::with(fan_out(true), 2);
     world.finish("split", parts(&["a", "b", "c"]));
     world.done("clean[a]");

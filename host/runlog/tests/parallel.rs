@@ -8,7 +8,7 @@ use cofferdam_runlog::*;
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn g8_parallel_writers_and_readers_never_find_the_database_locked() {
+async fn parallel_writers_and_readers_never_find_the_database_locked() {
     let folder = tempfile::tempdir().unwrap();
     let log: Arc<dyn RunLog> = Arc::new(Sqlite::open(&folder.path().join("runs.db")).unwrap());
     let term = log.take_term().await.unwrap();
