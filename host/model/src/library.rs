@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::{Name, ResourceNeed};
 
 /// A library's description, as its `describe` gave it, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,12 @@ pub struct OpSpec {
     pub outputs: Vec<OutputSpec>,
     /// JSON Schema (draft 2020-12) of the config.
     pub config_schema: Option<serde_json::Value>,
+    /// Resources that the op uses while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceNeed>,
+    /// The same inputs and config give the same outputs, and nothing else is touched: a result may be reused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pure: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -58,7 +58,8 @@ fn op(op: types::OpSpec) -> Result<OpSpec, Failure> {
         Some(text) => Some(schema(&format!("the config of {place}"), &text)?),
         None => None,
     };
-    Ok(OpSpec { name, doc: op.doc, inputs, outputs, config_schema })
+    // The world has no words for resources and purity yet.
+    Ok(OpSpec { name, doc: op.doc, inputs, outputs, config_schema, resources: vec![], pure: false })
 }
 
 fn input(op: &str, spec: types::InputSpec) -> Result<InputSpec, Failure> {
