@@ -118,7 +118,15 @@ impl Follow {
             Event::StepCancelled { step } => {
                 self.end(step, &format!("{DIM}cancel   {step}{DIM:#}"), false);
             }
-            Event::RunAccepted { .. }
+            Event::StepReused { step, .. } => {
+                self.end(step, &format!("{DIM}reused   {step}{DIM:#}"), false);
+            }
+            Event::StepCached { step, .. } => {
+                self.end(step, &format!("{DIM}cached   {step}{DIM:#}"), false);
+            }
+            Event::AssetMaterialized { .. }
+            | Event::AssetChecked { .. }
+            | Event::RunAccepted { .. }
             | Event::StepStarted { .. }
             | Event::RunCancelRequested
             | Event::RunFinished { .. } => {}

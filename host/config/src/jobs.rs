@@ -36,7 +36,7 @@ pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problem
     };
     let span = table.span.cloned();
     table.finish(problems);
-    Some(JobDef { description, steps, tags, retry, max_concurrent, config, span })
+    Some(JobDef { description, steps, tags, retry, max_concurrent, config, span, ..JobDef::default() })
 }
 
 /// Config as it was written; a table, since that is what it is merged with.

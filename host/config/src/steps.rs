@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    Diagnostic, Limits, Name, Node, NodeKind, OpPath, OutputPath, SourceDef, Spanned, StepDef,
+    Diagnostic, Limits, Name, Node, NodeDef, NodeKind, OpPath, OutputPath, SourceDef, Spanned, StepDef,
 };
 
 use crate::jobs::{config_table, read_retry, read_tags};
@@ -47,7 +47,21 @@ pub(crate) fn read_step(name: Spanned<Name>, node: &Node, problems: &mut Problem
         table.get("resources").map(|node| read_resources(node, &what, problems)).unwrap_or_default();
     let span = table.span.cloned();
     table.finish(problems);
-    Some(StepDef { name, op: op?, inputs, after, config, retry, limits, priority, tags, resources, span })
+    let op = op?;
+    Some(StepDef {
+        inputs,
+        after,
+        config,
+        retry,
+        limits,
+        priority,
+        tags,
+        resources,
+        span,
+        name: name.clone(),
+        node: Spanned::new(NodeDef::Op(op.value.clone()), op.span),
+        ..StepDef::new(name.value, NodeDef::Op(op.value))
+    })
 }
 
 fn read_op(path: &Spanned<String>, problems: &mut Problems) -> Option<Spanned<OpPath>> {

@@ -15,36 +15,15 @@ fn step(key: String, inputs: Vec<u32>) -> PlanStep {
         required: true,
     };
     PlanStep {
-        key: StepKey::new(&key),
-        library: LibraryDigest([7; 32]),
-        op: Name::new("noop").expect("a name"),
         config: vec![0xa0],
         inputs: inputs.into_iter().enumerate().map(input).collect(),
-        outputs: vec![PlanOutput {
-            name: Name::result(),
-            media_type: CBOR.to_owned(),
-            required: true,
-            dynamic: false,
-        }],
-        after: vec![],
-        scope: vec![],
-        retry: RetryPolicy::NEVER,
-        limits: Limits::default(),
-        priority: 0,
-        tags: BTreeMap::new(),
-        resources: BTreeMap::new(),
+        outputs: vec![PlanOutput::new(Name::result(), CBOR)],
+        ..PlanStep::new(StepKey::new(&key), LibraryDigest([7; 32]), Name::new("noop").expect("a name"))
     }
 }
 
 fn plan(steps: Vec<PlanStep>) -> Plan {
-    Plan {
-        version: PLAN_VERSION,
-        job: Name::new("bench").expect("a name"),
-        tags: BTreeMap::new(),
-        libraries: BTreeMap::new(),
-        steps,
-        max_concurrent: None,
-    }
+    Plan::new(Name::new("bench").expect("a name"), steps)
 }
 
 /// `n` copies of one step, made at run time.

@@ -24,6 +24,10 @@ impl Run {
             outputs: plan_step.outputs.clone(),
             limits: plan_step.limits.clone(),
             tags: plan_step.tags.clone(),
+            resources: Default::default(),
+            io_managers: Default::default(),
+            env: plan_step.env.clone(),
+            partition: self.layout.plan.partition.clone(),
         }
     }
 

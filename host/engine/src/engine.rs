@@ -161,7 +161,7 @@ impl Engine {
             return;
         }
         self.activate(Run::new(id, layout));
-        self.record(id, Event::RunAccepted { plan }, now, actions);
+        self.record(id, Event::RunAccepted { plan, origin: None }, now, actions);
         self.settle(id, now, actions);
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Failure, Fence, KeyedValue, LibraryDigest, Limits, MetadataEntry, Name, Output, PlanOutput, RunId,
-    StepKey, Timestamp, ValueRef,
+    AssetKey, EnvSource, Failure, Fence, KeyedValue, LibraryDigest, Limits, MetadataEntry, Name, Output,
+    PlanIoManager, PlanOutput, PlanResource, RunId, StepKey, Timestamp, ValueRef,
 };
 
 /// Names one attempt for good. Every report carries it.
@@ -33,6 +33,38 @@ pub struct Assignment {
     pub outputs: Vec<PlanOutput>,
     pub limits: Limits,
     pub tags: BTreeMap<String, String>,
+    /// Resources lent to the op, by its own name for each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<Name, PlanResource>,
+    /// IO managers of its outputs, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub io_managers: BTreeMap<Name, PlanIoManager>,
+    /// Places in `config` that the worker fills in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvSource>,
+    /// Of a run for one partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+}
+
+impl Assignment {
+    /// An attempt of an op without config, inputs and outputs, within the default limits.
+    pub fn new(id: AttemptId, library: LibraryDigest, op: Name) -> Assignment {
+        Assignment {
+            id,
+            library,
+            op,
+            config: vec![],
+            inputs: vec![],
+            outputs: vec![],
+            limits: Limits::default(),
+            tags: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            io_managers: BTreeMap::new(),
+            env: vec![],
+            partition: None,
+        }
+    }
 }
 
 /// An input with its committed values.
@@ -54,8 +86,25 @@ pub enum AssignedValue {
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     Run(Box<Assignment>),
+    /// Put a committed output where people look for it.
+    Publish(Box<Publication>),
     /// Stop that attempt; it answers with a failure of kind `Cancelled` unless it has already finished.
     Cancel(AttemptId),
+}
+
+/// A committed value and the readable place it belongs to. Correctness never depends on it: values are read by
+/// reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    pub run: RunId,
+    pub step: StepKey,
+    pub output: Name,
+    pub key: Option<Name>,
+    /// With its partition, if the output is an asset.
+    pub asset: Option<(AssetKey, Option<String>)>,
+    pub manager: PlanIoManager,
+    pub manager_name: Name,
+    pub value: ValueRef,
 }
 
 /// What a worker says about an attempt.

@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{Limits, Name, Node, RetryPolicy, Span, Spanned};
+use crate::{
+    AssetCheckDef, AssetDef, AssetJobDef, AssetKey, HookOn, IoManagerKind, Limits, Name, Node,
+    PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, Span, Spanned,
+};
 
 /// All definitions of one code location (one `cofferdam.toml`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Definitions {
     pub libraries: BTreeMap<Name, LibraryDef>,
+    pub graphs: BTreeMap<Name, GraphDef>,
     pub jobs: BTreeMap<Name, JobDef>,
+    pub resources: BTreeMap<Name, ResourceDef>,
+    pub io_managers: BTreeMap<Name, IoManagerDef>,
+    pub environments: BTreeMap<Name, EnvironmentDef>,
+    pub partitions: BTreeMap<Name, PartitionsDef>,
+    /// By the name of the table.
+    pub assets: BTreeMap<Name, AssetDef>,
+    pub asset_checks: BTreeMap<Name, AssetCheckDef>,
+    pub asset_jobs: BTreeMap<Name, AssetJobDef>,
 }
 
 /// Where a library's component comes from.
@@ -27,36 +39,203 @@ pub enum LibrarySource {
     Wasm(PathBuf),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+/// A job: the outermost graph, with what holds for a whole run.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobDef {
     pub description: String,
+    /// Inputs of the job itself; a run config gives them under `inputs`.
+    pub inputs: Vec<Spanned<Name>>,
     /// In the order of writing.
     pub steps: Vec<StepDef>,
     pub tags: BTreeMap<String, String>,
-    /// For steps that have none of their own.
+    /// For steps that have none of their own, and whose op's step has none.
     pub retry: Option<RetryPolicy>,
     pub max_concurrent: Option<u32>,
     /// Run config that holds unless the person who starts a run says otherwise.
     pub config: Option<Node>,
+    pub config_mapping: Option<ConfigMappingDef>,
+    /// For each of its steps.
+    pub hooks: Vec<HookDef>,
+    /// For outputs that name none.
+    pub io_manager: Option<Spanned<Name>>,
+    /// Name of a table in `[partitions]`: a run is for one of them.
+    pub partitions: Option<Spanned<Name>>,
+    /// How often a failed run is started again by itself, and from where.
+    pub run_retry: Option<RunRetryDef>,
+    pub span: Option<Span>,
+}
+
+/// A reusable part: steps with inputs and outputs of their own.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GraphDef {
+    pub description: String,
+    pub inputs: Vec<Spanned<Name>>,
+    pub steps: Vec<StepDef>,
+    /// Output of the graph → output of one of its steps.
+    pub outputs: Vec<(Spanned<Name>, Spanned<OutputPath>)>,
+    pub config_mapping: Option<ConfigMappingDef>,
+    pub span: Option<Span>,
+}
+
+/// What an outer config becomes for the steps inside, which are then not addressed from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigMappingDef {
+    /// JSON Schema of the outer config, as written.
+    pub schema: Node,
+    pub mapping: ConfigMapping,
     pub span: Option<Span>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
+pub enum ConfigMapping {
+    /// The `ops` section of the inner config, where text `$.a.b` stands for that part of the outer config.
+    Template(Node),
+    /// An op that takes the outer config as its config and gives the `ops` section as its output `result`.
+    Op(Spanned<OpPath>),
+}
+
+/// An op that runs when a step has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HookDef {
+    pub on: HookOn,
+    pub op: Spanned<OpPath>,
+    pub config: Option<Node>,
+    pub span: Option<Span>,
+}
+
+/// Run retries (SEMANTICS.md, section 6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunRetryDef {
+    pub max_retries: u32,
+    pub strategy: crate::Reexecution,
+    /// False: only when processes died, not when an op failed.
+    pub on_step_failure: bool,
+}
+
+/// A service lent to ops.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceDef {
+    pub kind: Spanned<ResourceKind>,
+    /// A map, as written, without `kind`; of a resource made of ops: none of `set_up`, `tear_down`, `config`.
+    pub settings: Node,
+    /// Of a resource made of ops.
+    pub ops: Option<ResourceOpsDef>,
+    pub span: Option<Span>,
+}
+
+/// A resource made of ops.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceOpsDef {
+    pub set_up: Spanned<OpPath>,
+    pub tear_down: Option<Spanned<OpPath>>,
+    /// Of `set_up`.
+    pub config: Option<Node>,
+}
+
+/// What stores outputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IoManagerDef {
+    pub kind: Spanned<IoManagerKind>,
+    /// A map, as written, without `kind`; of a manager made of ops: none of `store`, `load`, `config`.
+    pub settings: Node,
+    /// Of a manager made of ops.
+    pub ops: Option<IoManagerOpsDef>,
+    pub span: Option<Span>,
+}
+
+/// An IO manager made of ops. `store` takes the value as its input `value` and gives what is kept as its output
+/// `result`; `load` takes that as its input `stored` and gives the value as its output `result`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IoManagerOpsDef {
+    pub store: Spanned<OpPath>,
+    pub load: Spanned<OpPath>,
+    /// Of both.
+    pub config: Option<Node>,
+}
+
+/// What is different in one environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnvironmentDef {
+    pub resources: BTreeMap<Name, ResourceDef>,
+    pub io_managers: BTreeMap<Name, IoManagerDef>,
+    /// Run config over that of a job.
+    pub config: Option<Node>,
+    pub span: Option<Span>,
+}
+
+/// An op or a graph, placed.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepDef {
     pub name: Spanned<Name>,
-    /// `library.op`.
-    pub op: Spanned<OpPath>,
+    pub description: String,
+    /// What is placed.
+    pub node: Spanned<NodeDef>,
     pub inputs: Vec<(Spanned<Name>, Spanned<SourceDef>)>,
     /// Steps that come first without giving data.
     pub after: Vec<Spanned<Name>>,
-    /// Config of the op; the run config is merged over it.
+    /// Config of the op, or the outer config of a graph; the run config is merged over it.
     pub config: Option<Node>,
     pub retry: Option<RetryPolicy>,
     /// What differs from the defaults.
     pub limits: Limits,
     pub priority: i32,
     pub tags: BTreeMap<String, String>,
+    /// Amounts that a worker must have free.
     pub resources: BTreeMap<String, f64>,
+    /// The op's name of a resource → the resource's.
+    pub bind: BTreeMap<Name, Spanned<Name>>,
+    pub hooks: Vec<HookDef>,
+    /// For its outputs that name none.
+    pub io_manager: Option<Spanned<Name>>,
+    /// By output.
+    pub outputs: BTreeMap<Name, OutputDef>,
+    /// By input: what loads it instead of the manager of the output that it reads.
+    pub input_managers: BTreeMap<Name, Spanned<Name>>,
+    /// Whether an earlier result may be taken; none: as the op says.
+    pub memoize: Option<bool>,
+    pub span: Option<Span>,
+}
+
+impl StepDef {
+    /// A step with nothing but its name and what is placed.
+    pub fn new(name: Name, node: NodeDef) -> StepDef {
+        StepDef {
+            name: Spanned::new(name, None),
+            description: String::new(),
+            node: Spanned::new(node, None),
+            inputs: vec![],
+            after: vec![],
+            config: None,
+            retry: None,
+            limits: Limits::default(),
+            priority: 0,
+            tags: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            bind: BTreeMap::new(),
+            hooks: vec![],
+            io_manager: None,
+            outputs: BTreeMap::new(),
+            input_managers: BTreeMap::new(),
+            memoize: None,
+            span: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeDef {
+    /// `library.op`
+    Op(OpPath),
+    /// The name of a table in `[graphs]`.
+    Graph(Name),
+}
+
+/// What a step says about one of its outputs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutputDef {
+    pub io_manager: Option<Spanned<Name>>,
+    /// Facts shown with each value.
+    pub metadata: BTreeMap<String, String>,
     pub span: Option<Span>,
 }
 
@@ -84,6 +263,12 @@ pub enum SourceDef {
     /// `{ files = "data/flights-*.csv.gz" }`: many files in the order of their names; the key of each is its
     /// name without extensions.
     Files(Spanned<String>),
+    /// `{ input = "text" }`: an input of the graph or job around the step.
+    Input(Name),
+    /// `{ resource = "session" }`: the value of a resource made of ops.
+    Resource(Name),
+    /// `{ asset = "raw/flights" }`: the value of an asset, of the partitions that the mapping names.
+    Asset(AssetKey, Option<PartitionMappingDef>),
 }
 
 /// `step` or `step.output`; the default output is `result`.
@@ -96,6 +281,7 @@ pub struct OutputPath {
 /// What a person gives for one run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunConfig {
-    /// The whole document: `ops: {step: {config: …, inputs: …}}`, `execution: …`, `tags: …`.
+    /// The whole document: `ops: {step: {config: …, inputs: …}}`, `inputs: …`, `resources: …`, `execution: …`,
+    /// `tags: …`.
     pub root: Option<Node>,
 }

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Fence, MetadataEntry, Name, Output, StepKey, Timestamp, Usage, ValueDigest, WorkerId};
+use crate::{
+    CheckEvaluation, Failure, Fence, Materialization, MetadataEntry, Name, Origin, Output, RunId, StepKey,
+    Timestamp, Usage, ValueDigest, WorkerId,
+};
 
 /// Version of the stored form of events. A reader refuses a larger one.
 pub const EVENT_VERSION: u32 = 1;
@@ -23,7 +26,12 @@ pub struct Recorded {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The run is accepted: from here on it will reach a terminal status.
-    RunAccepted { plan: ValueDigest },
+    RunAccepted {
+        plan: ValueDigest,
+        /// Of a re-execution.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Box<Origin>>,
+    },
     /// The claim of an attempt. Recorded before the order leaves.
     StepDispatched { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
     /// The guest is being instantiated.
@@ -37,7 +45,26 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         metadata: Vec<MetadataEntry>,
         usage: Usage,
+        /// Under which others may find the result; none if it must not be taken again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memo: Option<ValueDigest>,
     },
+    /// A re-execution took over what a run before it had made; nothing ran.
+    StepReused { step: StepKey, from: RunId, outputs: Vec<Output> },
+    /// The same library, op, config and inputs had given these outputs before; nothing ran.
+    StepCached {
+        step: StepKey,
+        /// What was equal.
+        memo: ValueDigest,
+        /// The run and step that made them.
+        from: RunId,
+        source: StepKey,
+        outputs: Vec<Output>,
+    },
+    /// An output that is an asset was committed. Recorded right after the end of its step.
+    AssetMaterialized { step: StepKey, output: Name, materialization: Box<Materialization> },
+    /// An asset check was evaluated. Recorded right after the end of its step.
+    AssetChecked { step: StepKey, evaluation: Box<CheckEvaluation> },
     /// An attempt failed. With `retry_at` the step waits until then; without, the step has failed.
     StepFailed {
         step: StepKey,

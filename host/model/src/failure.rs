@@ -53,6 +53,12 @@ pub enum FailureKind {
     WorkerLost,
     /// The run was cancelled.
     Cancelled,
+    /// A blocking asset check did not pass.
+    Check,
+    /// Config could not be completed: an environment variable is not set or is not what it must be.
+    Config,
+    /// A resource could not be opened.
+    Resource,
 }
 
 impl FailureKind {
@@ -73,6 +79,9 @@ impl FailureKind {
             FailureKind::CellDied => "cell-died",
             FailureKind::WorkerLost => "worker-lost",
             FailureKind::Cancelled => "cancelled",
+            FailureKind::Check => "check",
+            FailureKind::Config => "config",
+            FailureKind::Resource => "resource",
         }
     }
 }
@@ -100,7 +109,11 @@ impl Failure {
     /// A failure without details.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
         let retry = match kind {
-            FailureKind::OutputSpec | FailureKind::Library | FailureKind::Cancelled => RetryAdvice::Never,
+            FailureKind::OutputSpec
+            | FailureKind::Library
+            | FailureKind::Cancelled
+            | FailureKind::Check
+            | FailureKind::Config => RetryAdvice::Never,
             _ => RetryAdvice::Policy,
         };
         Failure { kind, message: message.into(), causes: vec![], backtrace: vec![], retry, metadata: vec![] }

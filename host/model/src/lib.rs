@@ -3,6 +3,7 @@
 //! Owns the data and its invariants. Knows no format, no IO and no clock: a [`Timestamp`] is a number that
 //! somebody else read.
 
+mod asset;
 mod attempt;
 mod definitions;
 mod diagnostic;
@@ -10,16 +11,19 @@ mod digest;
 mod event;
 mod failure;
 mod ids;
+mod io_manager;
 mod library;
 mod limits;
 mod names;
 mod node;
 mod plan;
+mod rerun;
 mod resource;
 mod retry;
 mod time;
 mod value;
 
+pub use asset::*;
 pub use attempt::*;
 pub use definitions::*;
 pub use diagnostic::*;
@@ -27,11 +31,13 @@ pub use digest::*;
 pub use event::*;
 pub use failure::*;
 pub use ids::*;
+pub use io_manager::*;
 pub use library::*;
 pub use limits::*;
 pub use names::*;
 pub use node::*;
 pub use plan::*;
+pub use rerun::*;
 pub use resource::*;
 pub use retry::*;
 pub use time::*;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LibraryDigest, Limits, Name, RetryPolicy, StepKey, ValueDigest, ValueRef};
+use crate::{
+    AssetKey, LibraryDigest, Limits, Name, PlanAsset, PlanIoManager, PlanResource, RetryPolicy, StepKey,
+    ValueDigest, ValueRef,
+};
 
 /// Version of the stored form. A reader refuses a larger one.
 pub const PLAN_VERSION: u32 = 1;
@@ -21,6 +24,24 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Most steps of the run that may run at once.
     pub max_concurrent: Option<u32>,
+    /// Resources that its steps use, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<Name, PlanResource>,
+    /// IO managers that its outputs use, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub io_managers: BTreeMap<Name, PlanIoManager>,
+    /// The partition that the run is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// Name of the environment whose resources and IO managers are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// What was selected, in the normalised form; none means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
+    /// The run config as it was given, with nothing resolved: what a person would type to start this run.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub run_config: serde_json::Value,
 }
 
 /// Index into [`Plan::steps`].
@@ -58,7 +79,75 @@ pub struct PlanStep {
     pub tags: BTreeMap<String, String>,
     /// Abstract resources that a worker must have free: `GPU: 1`.
     pub resources: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Role::is_op")]
+    pub role: Role,
+    /// Resources lent to the op: its own name for each → name in [`Plan::resources`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bind: BTreeMap<Name, Name>,
+    /// Places in `config` that are null here and filled in by the worker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<EnvSource>,
+    /// An earlier result of the same library, op, config and inputs may be taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub memoize: bool,
 }
+
+/// What a step is for: it decides when it runs and what its end means.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The work itself.
+    #[default]
+    Op,
+    /// Runs when `of` (a step of the same scope) has ended that way, and is skipped if it ended otherwise. Its own
+    /// failure does not fail the run. Its input `event`, if it has one, is made by the engine.
+    Hook { of: StepIdx, on: HookOn },
+    /// Makes a resource.
+    SetUp { resource: Name },
+    /// Ends a resource: runs once `set_up` has succeeded and all `users` have ended, however they did, also when the
+    /// run is cancelled. Its own failure does not fail the run.
+    TearDown { resource: Name, set_up: StepIdx, users: Vec<StepIdx> },
+    /// Checks an asset. If it is blocking, a check that does not pass with severity `error` is a failure.
+    Check { check: Name, asset: AssetKey, blocking: bool },
+}
+
+impl Role {
+    pub fn is_op(&self) -> bool {
+        *self == Role::Op
+    }
+}
+
+/// The end of a step that a hook waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookOn {
+    Success,
+    Failure,
+}
+
+/// A place in a step's config whose value is an environment variable of the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvSource {
+    /// Keys and positions from the root of the config.
+    pub path: Vec<String>,
+    /// Of the variable.
+    pub name: String,
+    pub kind: EnvKind,
+}
+
+/// What the text of a variable is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvKind {
+    Text,
+    Integer,
+    Number,
+    /// `true` or `false`.
+    Truth,
+}
+
+/// Name of a hook's input that the engine makes.
+pub const HOOK_EVENT_INPUT: &str = "event";
 
 /// One output of one step of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,9 +196,75 @@ pub struct PlanOutput {
     pub media_type: String,
     pub required: bool,
     pub dynamic: bool,
+    /// Name in [`Plan::io_managers`]; none is the instance's own value store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io_manager: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<PlanAsset>,
+    /// Facts shown with each value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl PlanStep {
+    /// A step that runs an op without config, inputs and outputs, within the default limits.
+    pub fn new(key: StepKey, library: LibraryDigest, op: Name) -> PlanStep {
+        PlanStep {
+            key,
+            library,
+            op,
+            config: vec![],
+            inputs: vec![],
+            outputs: vec![],
+            after: vec![],
+            scope: vec![],
+            retry: RetryPolicy::NEVER,
+            limits: Limits::default(),
+            priority: 0,
+            tags: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            role: Role::Op,
+            bind: BTreeMap::new(),
+            env: vec![],
+            memoize: false,
+        }
+    }
+}
+
+impl PlanOutput {
+    /// A required output that is one value, kept in the value store.
+    pub fn new(name: Name, media_type: &str) -> PlanOutput {
+        PlanOutput {
+            name,
+            media_type: media_type.to_owned(),
+            required: true,
+            dynamic: false,
+            io_manager: None,
+            asset: None,
+            metadata: BTreeMap::new(),
+        }
+    }
 }
 
 impl Plan {
+    /// A plan of these steps and nothing else.
+    pub fn new(job: Name, steps: Vec<PlanStep>) -> Plan {
+        Plan {
+            version: PLAN_VERSION,
+            job,
+            tags: BTreeMap::new(),
+            libraries: BTreeMap::new(),
+            steps,
+            max_concurrent: None,
+            resources: BTreeMap::new(),
+            io_managers: BTreeMap::new(),
+            partition: None,
+            environment: None,
+            selection: None,
+            run_config: serde_json::Value::Null,
+        }
+    }
+
     pub fn step(&self, idx: StepIdx) -> &PlanStep {
         &self.steps[idx.index()]
     }

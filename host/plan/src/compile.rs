@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_model::{
-    Definitions, Diagnostic, JobDef, Name, OpSpec, OutputRef, PLAN_VERSION, Plan, PlanInput, PlanOutput,
-    PlanStep, RetryPolicy, RunConfig, STEPS_MAX, Severity, Source, StepIdx, StepKey,
+    Definitions, Diagnostic, JobDef, Name, NodeDef, OpSpec, OutputRef, Plan, PlanInput, PlanOutput, PlanStep,
+    RetryPolicy, RunConfig, STEPS_MAX, Severity, Source, StepIdx, StepKey,
 };
 
 use crate::edges::{Scope, scope_of};
@@ -119,7 +119,11 @@ impl<'a> Job<'a> {
 
     fn resolve_ops(&mut self, defs: &Definitions) {
         for step in &self.def.steps {
-            let (path, span) = (&step.op.value, step.op.span.as_ref());
+            let span = step.node.span.as_ref();
+            let NodeDef::Op(path) = &step.node.value else {
+                self.ops.push(None);
+                continue;
+            };
             let found = match self.libs.get(&path.library) {
                 None => {
                     let unknown = !defs.libraries.contains_key(&path.library);
@@ -188,16 +192,17 @@ impl<'a> Job<'a> {
             .collect();
         let mut tags = self.def.tags.clone();
         tags.extend(self.overrides.tags.clone());
-        let used = self.def.steps.iter().map(|step| &step.op.value.library);
+        let used = self.def.steps.iter().filter_map(|step| match &step.node.value {
+            NodeDef::Op(path) => Some(&path.library),
+            NodeDef::Graph(_) => None,
+        });
         let libraries: BTreeMap<_, _> =
             used.filter_map(|name| Some((name.clone(), self.libs.get(name)?.0))).collect();
         Some(Plan {
-            version: PLAN_VERSION,
-            job: name.clone(),
             tags,
             libraries,
-            steps,
             max_concurrent: self.overrides.max_concurrent.or(self.def.max_concurrent),
+            ..Plan::new(name.clone(), steps)
         })
     }
 
@@ -211,6 +216,7 @@ impl<'a> Job<'a> {
     ) -> Option<PlanStep> {
         let def = &self.def.steps[at];
         let op = self.ops[at]?;
+        let NodeDef::Op(path) = &def.node.value else { return None };
         let mut after: Vec<StepIdx> = def
             .after
             .iter()
@@ -219,19 +225,15 @@ impl<'a> Job<'a> {
         after.sort();
         after.dedup();
         Some(PlanStep {
-            key: StepKey::new(def.name.value.as_str()),
-            library: self.libs.get(&def.op.value.library)?.0,
-            op: op.name.clone(),
             config,
             inputs: inputs.into_iter().map(|input| plan_input(input, idx)).collect(),
             outputs: op
                 .outputs
                 .iter()
                 .map(|output| PlanOutput {
-                    name: output.name.clone(),
-                    media_type: output.media_type.clone(),
                     required: output.required,
                     dynamic: output.dynamic,
+                    ..PlanOutput::new(output.name.clone(), &output.media_type)
                 })
                 .collect(),
             after,
@@ -244,6 +246,11 @@ impl<'a> Job<'a> {
             priority: settings::priority(def, &mut self.problems),
             tags: def.tags.clone(),
             resources: settings::resources(def, &mut self.problems),
+            ..PlanStep::new(
+                StepKey::new(def.name.value.as_str()),
+                self.libs.get(&path.library)?.0,
+                op.name.clone(),
+            )
         })
     }
 

@@ -41,7 +41,12 @@ pub(crate) fn paths(source: &Spanned<SourceDef>) -> Vec<(&OutputPath, Option<&Sp
             vec![(path, source.span.as_ref())]
         }
         SourceDef::FanIn(paths) => paths.iter().map(|path| (&path.value, path.span.as_ref())).collect(),
-        SourceDef::Value(_) | SourceDef::File(_) | SourceDef::Files(_) => vec![],
+        SourceDef::Value(_)
+        | SourceDef::File(_)
+        | SourceDef::Files(_)
+        | SourceDef::Input(_)
+        | SourceDef::Resource(_)
+        | SourceDef::Asset(..) => vec![],
     }
 }
 
@@ -162,6 +167,7 @@ impl<'a> Job<'a> {
             SourceDef::Value(node) => self.literal(step, spec, node),
             SourceDef::File(path) => self.files(spec, step, path, false),
             SourceDef::Files(path) => self.files(spec, step, path, true),
+            SourceDef::Input(_) | SourceDef::Resource(_) | SourceDef::Asset(..) => None,
         }
     }
 

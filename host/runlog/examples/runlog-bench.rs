@@ -32,7 +32,8 @@ fn pair(seq: u64) -> [Recorded; 2] {
     let value = ValueRef::inline(CBOR, vec![1, 2, 3]);
     let outputs = vec![Output { name: Name::result(), key: None, value, metadata: vec![] }];
     let usage = Usage { wall_us: 12, memory_bytes_peak: 1_114_112, ..Usage::default() };
-    let succeeded = Event::StepSucceeded { step, attempt: 1, fence, outputs, metadata: vec![], usage };
+    let succeeded =
+        Event::StepSucceeded { step, attempt: 1, fence, outputs, metadata: vec![], usage, memo: None };
     let at = Timestamp(1_795_262_400_000);
     [Recorded { seq, at, event: dispatched }, Recorded { seq: seq + 1, at, event: succeeded }]
 }

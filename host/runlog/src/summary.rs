@@ -65,14 +65,19 @@ impl RunSummary {
     pub fn apply(&mut self, recorded: &Recorded) {
         self.last_seq = recorded.seq;
         match &recorded.event {
-            Event::RunAccepted { .. } | Event::StepStarted { .. } => {}
+            Event::RunAccepted { .. }
+            | Event::StepStarted { .. }
+            | Event::AssetMaterialized { .. }
+            | Event::AssetChecked { .. } => {}
             Event::StepDispatched { .. } => {
                 self.started_at.get_or_insert(recorded.at);
                 if self.status == RunStatus::Queued {
                     self.status = RunStatus::Running;
                 }
             }
-            Event::StepSucceeded { .. } => self.steps.succeeded += 1,
+            Event::StepSucceeded { .. } | Event::StepReused { .. } | Event::StepCached { .. } => {
+                self.steps.succeeded += 1
+            }
             Event::StepFailed { retry_at: Some(_), .. } => self.steps.retries += 1,
             Event::StepFailed { step, failure, .. } => {
                 self.steps.failed += 1;

@@ -41,6 +41,7 @@ fn recorded(seq: u64) -> Recorded {
         outputs: vec![Output { name: Name::result(), key: None, value, metadata: vec![] }],
         metadata: vec![],
         usage: Usage::default(),
+        memo: None,
     };
     Recorded { seq, at: Timestamp(seq), event }
 }

@@ -56,12 +56,7 @@ fn attempt() -> Attempt {
             name: Name::new("numbers").expect("a legal name"),
             value: InputValue::Many(vec![(None, number)]),
         }],
-        outputs: vec![PlanOutput {
-            name: Name::result(),
-            media_type: "*/*".into(),
-            required: true,
-            dynamic: false,
-        }],
+        outputs: vec![PlanOutput::new(Name::result(), "*/*")],
         limits: Limits::default(),
         tags: Default::default(),
         seed: 1,

@@ -18,33 +18,16 @@ const QUEUE: u32 = 512;
 /// Independent steps, or one after another.
 fn plan(n_steps: u32, chain: bool) -> Plan {
     let step = |at: u32| PlanStep {
-        key: StepKey::new(&format!("s{at}")),
-        library: LibraryDigest([7; 32]),
-        op: Name::new("noop").expect("a name"),
         config: vec![0xa0],
-        inputs: vec![],
-        outputs: vec![PlanOutput {
-            name: Name::result(),
-            media_type: CBOR.to_owned(),
-            required: true,
-            dynamic: false,
-        }],
+        outputs: vec![PlanOutput::new(Name::result(), CBOR)],
         after: if chain { at.checked_sub(1).map(StepIdx).into_iter().collect() } else { vec![] },
-        scope: vec![],
-        retry: RetryPolicy::NEVER,
-        limits: Limits::default(),
-        priority: 0,
-        tags: BTreeMap::new(),
-        resources: BTreeMap::new(),
+        ..PlanStep::new(
+            StepKey::new(&format!("s{at}")),
+            LibraryDigest([7; 32]),
+            Name::new("noop").expect("a name"),
+        )
     };
-    Plan {
-        version: PLAN_VERSION,
-        job: Name::new("bench").expect("a name"),
-        tags: BTreeMap::new(),
-        libraries: BTreeMap::new(),
-        steps: (0..n_steps).map(step).collect(),
-        max_concurrent: None,
-    }
+    Plan::new(Name::new("bench").expect("a name"), (0..n_steps).map(step).collect())
 }
 
 /// Answers every order with a small output, start and end together.
@@ -59,7 +42,7 @@ async fn work(mut orders: mpsc::Receiver<Vec<Order>>, reports: mpsc::Sender<Vec<
                 let usage = Usage { wall_us: 10, ..Usage::default() };
                 vec![Report::Started { id: id.clone(), at }, Report::Finished { id, outcome, usage }]
             }
-            Order::Cancel(_) => vec![],
+            Order::Cancel(_) | Order::Publish(_) => vec![],
         };
         if reports.send(batch.into_iter().flat_map(answer).collect()).await.is_err() {
             return;

@@ -12,31 +12,14 @@ use tokio::sync::mpsc;
 
 fn step(key: &str, after: &[u32]) -> PlanStep {
     PlanStep {
-        key: StepKey::new(key),
-        library: LibraryDigest([7; 32]),
-        op: Name::new("op").unwrap(),
-        config: vec![],
-        inputs: vec![],
-        outputs: vec![],
         after: after.iter().copied().map(StepIdx).collect(),
-        scope: vec![],
         retry: RetryPolicy { max_retries: 1, delay: 0.02, ..RetryPolicy::NEVER },
-        limits: Limits::default(),
-        priority: 0,
-        tags: BTreeMap::new(),
-        resources: BTreeMap::new(),
+        ..PlanStep::new(StepKey::new(key), LibraryDigest([7; 32]), Name::new("op").unwrap())
     }
 }
 
 fn submission(n: u128, steps: Vec<PlanStep>) -> Submission {
-    let plan = Plan {
-        version: PLAN_VERSION,
-        job: Name::new("job").unwrap(),
-        tags: BTreeMap::new(),
-        libraries: BTreeMap::new(),
-        steps,
-        max_concurrent: None,
-    };
+    let plan = Plan::new(Name::new("job").unwrap(), steps);
     Submission {
         run: RunId(uuid::Uuid::from_u128(n)),
         plan: Arc::new(plan),

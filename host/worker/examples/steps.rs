@@ -23,19 +23,14 @@ const BATCH: u64 = 256;
 fn assignment(library: LibraryDigest, fence: u64) -> Assignment {
     let run = RunId(uuid::Uuid::from_u128(7));
     Assignment {
-        id: AttemptId { run, step: StepKey::new("step"), attempt: 1, fence: Fence(fence) },
-        library,
-        op: Name::new("add_one").expect("a constant"),
         config: fence.to_le_bytes().to_vec(),
-        inputs: vec![],
-        outputs: vec![PlanOutput {
-            name: Name::result(),
-            media_type: "application/octet-stream".to_owned(),
-            required: true,
-            dynamic: false,
-        }],
-        limits: Limits::default(),
-        tags: Default::default(),
+
+        outputs: vec![PlanOutput::new(Name::result(), "application/octet-stream")],
+        ..Assignment::new(
+            AttemptId { run, step: StepKey::new("step"), attempt: 1, fence: Fence(fence) },
+            library,
+            Name::new("add_one").expect("a constant"),
+        )
     }
 }
 

@@ -176,6 +176,8 @@ impl Supervisor {
                     self.prepare(Job { ticket, assignment, started: false, resent: 0, cancelled: false });
                 }
                 Order::Cancel(id) => self.cancel(&id),
+                // No manager has readable places yet.
+                Order::Publish(_) => {}
             }
         }
     }

@@ -77,23 +77,9 @@ fn step(at: u32, inputs: &[u32], library: LibraryDigest) -> PlanStep {
     };
     let name = |text: &str| Name::new(text).expect("a constant");
     PlanStep {
-        key: StepKey::new(&format!("s{at}")),
-        library,
-        op: name("add_one"),
         config: vec![0xf6],
         inputs: vec![PlanInput { name: name("numbers"), source, required: true }],
-        outputs: vec![PlanOutput {
-            name: Name::result(),
-            media_type: CBOR.to_owned(),
-            required: true,
-            dynamic: false,
-        }],
-        after: vec![],
-        scope: vec![],
-        retry: RetryPolicy::NEVER,
-        limits: Limits::default(),
-        priority: 0,
-        tags: BTreeMap::new(),
-        resources: BTreeMap::new(),
+        outputs: vec![PlanOutput::new(Name::result(), CBOR)],
+        ..PlanStep::new(StepKey::new(&format!("s{at}")), library, name("add_one"))
     }
 }

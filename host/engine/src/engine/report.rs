@@ -75,6 +75,7 @@ impl Engine {
                 outputs,
                 metadata,
                 usage,
+                memo: None,
             },
             Outcome::Failed(failure) => self.failure(id, &claim, failure, usage, now),
         };

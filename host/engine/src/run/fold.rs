@@ -61,6 +61,11 @@ impl Run {
                 self.set(at_step, StepStatus::Ready);
                 self.fresh.push(at_step);
             }
+            // Nothing records these yet.
+            Event::StepReused { step, .. } | Event::StepCached { step, .. } => {
+                return Err(format!("`{step}` cannot be taken over"));
+            }
+            Event::AssetMaterialized { .. } | Event::AssetChecked { .. } => {}
             Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped, NONE)?,
             Event::StepAbandoned { step, root } => {
                 let root = self.find(root)?;

@@ -16,24 +16,13 @@ pub(crate) fn output(step: u32, name_: &str) -> OutputRef {
 
 pub(crate) fn step(key: &str) -> PlanStep {
     PlanStep {
-        key: StepKey::new(key),
-        library: LibraryDigest([7; 32]),
-        op: name("op"),
-        config: vec![],
-        inputs: vec![],
         outputs: vec![declared("result", true, false)],
-        after: vec![],
-        scope: vec![],
-        retry: RetryPolicy::NEVER,
-        limits: Limits::default(),
-        priority: 0,
-        tags: BTreeMap::new(),
-        resources: BTreeMap::new(),
+        ..PlanStep::new(StepKey::new(key), LibraryDigest([7; 32]), name("op"))
     }
 }
 
 pub(crate) fn declared(text: &str, required: bool, dynamic: bool) -> PlanOutput {
-    PlanOutput { name: name(text), media_type: CBOR.to_owned(), required, dynamic }
+    PlanOutput { required, dynamic, ..PlanOutput::new(name(text), CBOR) }
 }
 
 /// A step with inputs named `a`, `b`, …
@@ -51,14 +40,7 @@ pub(crate) fn of(step: u32) -> Source {
 }
 
 pub(crate) fn plan(steps: Vec<PlanStep>) -> Plan {
-    Plan {
-        version: PLAN_VERSION,
-        job: name("job"),
-        tags: BTreeMap::new(),
-        libraries: BTreeMap::new(),
-        steps,
-        max_concurrent: None,
-    }
+    Plan::new(name("job"), steps)
 }
 
 pub(crate) fn value(byte: u8) -> ValueRef {

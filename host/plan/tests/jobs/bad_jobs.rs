@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_config::{Texts, render};
 use cofferdam_model::{
-    Definitions, Diagnostic, JobDef, Limits, OpPath, OutputPath, RunConfig, SourceDef, Spanned, StepDef,
+    Definitions, Diagnostic, JobDef, NodeDef, OpPath, OutputPath, RunConfig, SourceDef, Spanned, StepDef,
 };
 use cofferdam_plan::{Files, compile};
 use serde_json::json;
@@ -24,31 +24,14 @@ fn pass(at: usize, from: Option<usize>) -> StepDef {
         }
     };
     StepDef {
-        name: Spanned::new(name(&format!("s{at}")), None),
-        op: Spanned::new(OpPath { library: name("t"), op: name("pass") }, None),
         inputs: vec![(Spanned::new(name("value"), None), Spanned::new(source, None))],
-        after: vec![],
-        config: None,
-        retry: None,
-        limits: Limits::default(),
-        priority: 0,
-        tags: Default::default(),
-        resources: Default::default(),
-        span: None,
+        ..StepDef::new(name(&format!("s{at}")), NodeDef::Op(OpPath { library: name("t"), op: name("pass") }))
     }
 }
 
 fn made(steps: Vec<StepDef>) -> Definitions {
-    let job = JobDef {
-        description: String::new(),
-        steps,
-        tags: Default::default(),
-        retry: None,
-        max_concurrent: None,
-        config: None,
-        span: None,
-    };
-    Definitions { libraries: Default::default(), jobs: [(name("j"), job)].into() }
+    let job = JobDef { steps, ..JobDef::default() };
+    Definitions { jobs: [(name("j"), job)].into(), ..Definitions::default() }
 }
 
 fn compile_made(defs: &Definitions) -> Result<usize, Vec<Diagnostic>> {

@@ -67,7 +67,7 @@ pub fn name(text: &str) -> Name {
 }
 
 pub fn declared(name: &str, required: bool, dynamic: bool) -> PlanOutput {
-    PlanOutput { name: self::name(name), media_type: "*/*".into(), required, dynamic }
+    PlanOutput { required, dynamic, ..PlanOutput::new(self::name(name), "*/*") }
 }
 
 /// An attempt of that op whose config is a number; outputs `result` and the dynamic `parts` are optional.

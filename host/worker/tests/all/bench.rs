@@ -106,19 +106,10 @@ impl Bench {
 
     pub(crate) fn assignment(&self, fence: u64, op: &str, config: u64) -> Assignment {
         Assignment {
-            id: id(fence),
-            library: self.library,
-            op: Name::new(op).unwrap(),
             config: config.to_le_bytes().to_vec(),
-            inputs: vec![],
-            outputs: vec![PlanOutput {
-                name: Name::result(),
-                media_type: "application/octet-stream".to_owned(),
-                required: true,
-                dynamic: false,
-            }],
-            limits: Limits::default(),
-            tags: Default::default(),
+
+            outputs: vec![PlanOutput::new(Name::result(), "application/octet-stream")],
+            ..Assignment::new(id(fence), self.library, Name::new(op).unwrap())
         }
     }
 
