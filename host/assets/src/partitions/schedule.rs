@@ -1,0 +1,198 @@
+//! Ticks: the instants that a cron expression names in a time zone, with the changes of its clocks.
+//!
+//! Two rules, both Dagster's. An expression with `*` for the hour ticks in every hour that really passes, so
+//! a repeated hour ticks twice and a missing one not at all. Any other names times on the wall, each of which
+//! comes once a day: a time that is skipped comes when the skip ends, and of a time that comes twice the
+//! later one counts, except in the hours around midnight, where a day would otherwise begin after its start.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+
+use super::cron::Cron;
+
+/// Hours in which the later of two equal times on the wall counts (Dagster looks at no others).
+const LATER_HOURS: std::ops::RangeInclusive<i8> = 1..=3;
+
+/// Seconds from 1970-01-01 00:00 UTC; earlier instants are negative.
+pub(crate) type Seconds = i64;
+
+/// A cron expression in a time zone.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Schedule {
+    pub(crate) cron: Cron,
+    pub(crate) zone: TimeZone,
+}
+
+impl Schedule {
+    /// Ticks at or after an instant, in order. Ends only where the calendar does (year 9999).
+    pub(crate) fn ticks_from(&self, at: Seconds) -> impl Iterator<Item = Seconds> + '_ {
+        // A day's ticks lie within a day of it, whatever its clocks do.
+        let mut last = None;
+        days(self.date(at).saturating_sub(DAYS_AROUND), Date::tomorrow)
+            .flat_map(|date| self.ticks_of(date))
+            .filter(move |tick| {
+                // A skipped day gives the next one's first tick once more.
+                let new = *tick >= at && last.is_none_or(|last| *tick > last);
+                last = last.max(Some(*tick));
+                new
+            })
+    }
+
+    /// Ticks before an instant, the latest first.
+    pub(crate) fn ticks_before(&self, at: Seconds) -> impl Iterator<Item = Seconds> + '_ {
+        let mut last = at;
+        days(self.date(at).saturating_add(DAYS_AROUND), Date::yesterday)
+            .flat_map(|date| self.ticks_of(date).into_iter().rev())
+            .filter(move |tick| {
+                let new = *tick < last;
+                last = last.min(*tick);
+                new
+            })
+    }
+
+    /// The tick that lies `n` ticks after (before, if negative) a tick. `None` beyond the calendar.
+    pub(crate) fn shift(&self, tick: Seconds, n: i64) -> Option<Seconds> {
+        let skipped = usize::try_from(n.unsigned_abs()).ok()?;
+        match n {
+            0 => Some(tick),
+            1.. => self.ticks_from(tick.checked_add(1)?).nth(skipped - 1),
+            _ => self.ticks_before(tick).nth(skipped - 1),
+        }
+    }
+
+    /// What clocks on the wall show.
+    pub(crate) fn wall(&self, at: Seconds) -> DateTime {
+        self.zone.to_datetime(timestamp(at))
+    }
+
+    /// The offset in force, if a clock shows this time for the second time.
+    pub(crate) fn second_offset(&self, at: Seconds) -> Option<Offset> {
+        let offset = self.zone.to_offset(timestamp(at));
+        match self.zone.to_ambiguous_timestamp(self.wall(at)).offset() {
+            AmbiguousOffset::Fold { before, after } if after == offset && before != after => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// When clocks on the wall first show this time, or, if they skip it, when they go on.
+    pub(crate) fn instant(&self, wall: DateTime) -> Option<Seconds> {
+        let first = match self.zone.to_ambiguous_timestamp(wall).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok()?.as_second(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok()?.as_second(),
+            AmbiguousOffset::Gap { before, after } => self.gap_end(wall, before, after)?,
+        };
+        Some(first)
+    }
+
+    /// Ticks of a day, in order.
+    fn ticks_of(&self, date: Date) -> Vec<Seconds> {
+        if !self.cron.names(date) {
+            return vec![];
+        }
+        let mut ticks = vec![];
+        for time in self.cron.times() {
+            self.push_ticks(date, time, &mut ticks);
+        }
+        ticks.sort_unstable();
+        ticks.dedup();
+        ticks
+    }
+
+    fn push_ticks(&self, date: Date, time: Time, ticks: &mut Vec<Seconds>) {
+        let wall = date.to_datetime(time);
+        let at = |offset: Offset| offset.to_timestamp(wall).ok().map(|at| at.as_second());
+        match self.zone.to_ambiguous_timestamp(wall).offset() {
+            AmbiguousOffset::Unambiguous { offset } => ticks.extend(at(offset)),
+            AmbiguousOffset::Fold { before, after } if self.cron.every_hour() => {
+                ticks.extend(at(before));
+                ticks.extend(at(after));
+            }
+            AmbiguousOffset::Fold { before, after } => {
+                let later = LATER_HOURS.contains(&time.hour());
+                ticks.extend(at(if later { after } else { before }));
+            }
+            AmbiguousOffset::Gap { .. } if self.cron.every_hour() => {}
+            AmbiguousOffset::Gap { before, after } => ticks.extend(self.gap_end(wall, before, after)),
+        }
+    }
+
+    /// When the clocks go on that skip a time on the wall. In a gap both offsets' readings of the time bracket
+    /// the change; the zone's next change after the earlier reading is the one.
+    fn gap_end(&self, wall: DateTime, before: Offset, after: Offset) -> Option<Seconds> {
+        let readings = [before.to_timestamp(wall).ok()?, after.to_timestamp(wall).ok()?];
+        let earlier = readings[0].min(readings[1]);
+        Some(self.zone.following(earlier).next()?.timestamp().as_second())
+    }
+
+    fn date(&self, at: Seconds) -> Date {
+        self.wall(at).date()
+    }
+}
+
+/// Days looked at before and after the one that an instant falls on: clocks never move by more than a day.
+const DAYS_AROUND: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
+
+fn days(first: Date, step: fn(Date) -> Result<Date, jiff::Error>) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(first), move |date| step(*date).ok())
+}
+
+/// Instants beyond the calendar's ends are taken for the ends.
+fn timestamp(at: Seconds) -> jiff::Timestamp {
+    let (first, last) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+    jiff::Timestamp::from_second(at.clamp(first, last)).expect("clamped to what the calendar holds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walls(cron: &str, zone: &str, from: &str, n: usize) -> String {
+        let zone = TimeZone::get(zone).unwrap();
+        let schedule = Schedule { cron: Cron::parse(cron).unwrap(), zone };
+        let from = from.parse::<jiff::Timestamp>().unwrap().as_second();
+        let ticks: Vec<Seconds> = schedule.ticks_from(from).take(n).collect();
+        let last = ticks.last().unwrap() + 1;
+        let mut back: Vec<Seconds> = schedule.ticks_before(last).take(n).collect();
+        back.reverse();
+        assert_eq!(ticks, back, "both ways tick alike");
+        assert_eq!(schedule.shift(ticks[0], n as i64 - 1), ticks.last().copied());
+        assert_eq!(schedule.shift(ticks[n - 1], 1 - n as i64), ticks.first().copied());
+        let at = |tick: &Seconds| timestamp(*tick).to_zoned(schedule.zone.clone());
+        ticks.iter().map(at).map(|zoned| zoned.strftime("%d-%H:%M%z ").to_string()).collect()
+    }
+
+    #[test]
+    fn a_repeated_hour_ticks_twice_and_a_skipped_one_not_at_all() {
+        let berlin = |from| walls("0 * * * *", "Europe/Berlin", from, 4);
+        insta::assert_snapshot!(berlin("2024-10-26T23:00:00Z"), @"27-01:00+0200 27-02:00+0200 27-02:00+0100 27-03:00+0100");
+        insta::assert_snapshot!(berlin("2024-03-30T23:00:00Z"), @"31-00:00+0100 31-01:00+0100 31-03:00+0200 31-04:00+0200");
+    }
+
+    #[test]
+    fn half_hour_changes_keep_the_minute_on_the_wall() {
+        // Lord Howe: 02:00 becomes 01:30 in April, 02:30 in October.
+        let lord_howe = |from| walls("0 * * * *", "Australia/Lord_Howe", from, 4);
+        insta::assert_snapshot!(lord_howe("2024-04-06T13:00:00Z"), @"07-00:00+1100 07-01:00+1100 07-02:00+1030 07-03:00+1030");
+        insta::assert_snapshot!(lord_howe("2024-10-05T13:30:00Z"), @"06-00:00+1030 06-01:00+1030 06-03:00+1100 06-04:00+1100");
+    }
+
+    #[test]
+    fn a_skipped_time_comes_when_the_skip_ends_and_of_two_the_later_counts() {
+        insta::assert_snapshot!(walls("30 2 * * *", "America/New_York", "2024-03-09T00:00:00Z", 3), @"09-02:30-0500 10-03:00-0400 11-02:30-0400");
+        insta::assert_snapshot!(walls("30 1 * * *", "America/New_York", "2024-11-02T00:00:00Z", 3), @"02-01:30-0400 03-01:30-0500 04-01:30-0500");
+        insta::assert_snapshot!(walls("0 0 * * *", "America/Havana", "2024-11-02T00:00:00Z", 3), @"02-00:00-0400 03-00:00-0400 04-00:00-0500");
+    }
+
+    #[test]
+    fn a_skipped_day_has_no_tick_of_its_own() {
+        insta::assert_snapshot!(walls("0 0 * * *", "Pacific/Apia", "2011-12-28T00:00:00Z", 4), @"28-00:00-1000 29-00:00-1000 31-00:00+1400 01-00:00+1400");
+    }
+
+    #[test]
+    fn the_calendar_ends() {
+        let schedule = Schedule { cron: Cron::daily(0, 0), zone: TimeZone::UTC };
+        assert_eq!(schedule.ticks_from(Seconds::MAX).next(), None);
+        assert_eq!(schedule.ticks_before(Seconds::MIN).next(), None);
+        assert!(schedule.ticks_from(Seconds::MIN).next().is_some());
+    }
+}
