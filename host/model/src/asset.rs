@@ -159,6 +159,8 @@ pub enum PartitionMappingDef {
     Identity,
     All,
     Last,
+    /// Each downstream partition needs these.
+    Specific(Vec<String>),
     /// Downstream key → upstream keys.
     Static(BTreeMap<String, Vec<String>>),
     /// Windows from `start_offset` to `end_offset` windows away (0, 0: the same one).
