@@ -43,8 +43,6 @@ pub enum Mapping {
 pub struct WindowOffsets {
     pub start: i64,
     pub end: i64,
-    /// Windows that do not exist upstream are not missed.
-    pub allow_missing: bool,
 }
 
 /// One dimension upstream, one downstream, and how they correspond.

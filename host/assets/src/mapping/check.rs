@@ -5,7 +5,7 @@ use cofferdam_model::Name;
 use super::dimensions::{Candidate, NoChoice, choose};
 use super::{DimensionMapping, Mapping, WindowOffsets};
 use crate::Partitions;
-use crate::partitions::{END_OFFSET_MAX, shown};
+use crate::partitions::{OFFSET_MAX, shown};
 
 /// Why a mapping cannot hold between two sets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum InvalidMapping {
     DownstreamKey { key: String, near: Option<String> },
     #[error("a mapping to specific partitions names none")]
     NoKeys,
-    #[error("an offset is at most {END_OFFSET_MAX} windows either way, not {0}")]
+    #[error("an offset is at most {OFFSET_MAX} windows either way, not {0}")]
     Offset(i64),
     #[error(
         "the window would end before it starts: it is moved by {start} at its start and {end} at its end"
@@ -169,7 +169,7 @@ fn near(partitions: &Partitions, key: &str) -> Option<String> {
 }
 
 fn check_offsets(offsets: WindowOffsets) -> Vec<InvalidMapping> {
-    let too_far = [offsets.start, offsets.end].into_iter().filter(|offset| offset.abs() > END_OFFSET_MAX);
+    let too_far = [offsets.start, offsets.end].into_iter().filter(|offset| offset.abs() > OFFSET_MAX);
     let mut mistakes: Vec<InvalidMapping> = too_far.map(InvalidMapping::Offset).collect();
     if offsets.start > offsets.end && mistakes.is_empty() {
         mistakes.push(InvalidMapping::Backwards { start: offsets.start, end: offsets.end });

@@ -10,7 +10,7 @@ use crate::partitions::Kind;
 use crate::{Extent, Subset};
 
 const IDENTITY: &Mapping = &Mapping::Identity;
-const OVERLAP: &Mapping = &Mapping::Windows(WindowOffsets { start: 0, end: 0, allow_missing: false });
+const OVERLAP: &Mapping = &Mapping::Windows(WindowOffsets { start: 0, end: 0 });
 
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Towards {

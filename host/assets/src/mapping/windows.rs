@@ -66,7 +66,7 @@ impl<'a> Side<'a> {
             let covering = schedule.ticks_before(start.saturating_add(1)).next();
             let ticks = covering.into_iter().chain(schedule.ticks_from(start.saturating_add(1)));
             for tick in ticks.take_while(|tick| *tick < end).take(MISSING_COUNTED_MAX) {
-                missing.add(self.windows.format_key(tick));
+                missing.add(Some(self.windows.key(tick)));
             }
         }
     }
@@ -87,9 +87,7 @@ pub(super) fn upstream(offsets: WindowOffsets, down: &Extent, up: &Extent, parti
             continue;
         }
         result.partitions.extend(&up.overlapping(start, end));
-        if !offsets.allow_missing {
-            up.missing(start, end, &mut result.missing);
-        }
+        up.missing(start, end, &mut result.missing);
     }
     result
 }

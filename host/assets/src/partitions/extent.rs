@@ -182,9 +182,7 @@ impl Extent {
         match &self.kind {
             Kind::Unpartitioned => None,
             Kind::Names { keys, .. } => keys.get(at).map(|key| key.as_ref().to_owned()),
-            Kind::Windows { windows, bounds } => {
-                (at + 1 < bounds.len()).then(|| windows.format_key(bounds[at])).flatten()
-            }
+            Kind::Windows { windows, bounds } => (at + 1 < bounds.len()).then(|| windows.key(bounds[at])),
             Kind::Multi { dimensions } => {
                 if index >= self.len() {
                     return None;

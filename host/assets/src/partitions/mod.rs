@@ -17,9 +17,7 @@ pub use key::{
     DIMENSION_SEPARATOR, InvalidPartitionKey, PARTITION_KEY_BYTES_MAX, RANGE_SEPARATOR, check as check_key,
 };
 pub(crate) use schedule::Seconds;
-pub use windows::{
-    Cadence, END_OFFSET_MAX, InvalidWindows, MONTH_DAY_MAX, TimeWindows, Window, WindowsField, WindowsSpec,
-};
+pub use windows::{MONTH_DAY_MAX, OFFSET_MAX, TimeWindows, Window};
 
 /// Most partitions that one asset may have: eleven years of minutes would already be past it. Keeps what a
 /// set costs in memory (8 bytes a window) and in answers within bounds.

@@ -77,7 +77,7 @@ def mapping(spec):
     if kind == "static":
         return StaticPartitionMapping(spec["map"])
     if kind == "windows":
-        return TimeWindowPartitionMapping(spec["start"], spec["end"], spec.get("allow_missing", False))
+        return TimeWindowPartitionMapping(spec["start"], spec["end"])
     if kind == "dimension":
         return MultiToSingleDimensionPartitionMapping(spec.get("name"))
     return MultiPartitionMapping(
@@ -139,7 +139,6 @@ def cases():
     for up, down in ((hourly, daily), (daily, weekly), (daily, hourly), (later, daily)):
         for start, end in ((-1, -1), (-1, 0), (0, 1)):
             yield from both(up, down, {"kind": "windows", "start": start, "end": end}, 3)
-    yield from both(later, daily, {"kind": "windows", "start": 0, "end": 0, "allow_missing": True}, 3)
     for up, down in ((daily, daily), (daily, later), (later, daily), (abc, abc), (abc, abcd)):
         yield from both(up, down, {"kind": "identity"}, 3)
     for up, down in ((daily, abc), (abc, abcd), (abc, daily)):
