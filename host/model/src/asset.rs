@@ -182,6 +182,7 @@ pub struct PartitionsDef {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one per table of a file, and it is read once")]
 pub enum PartitionsKind {
     Static {
         keys: Vec<Spanned<String>>,
