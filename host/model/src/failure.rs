@@ -101,7 +101,7 @@ pub enum RetryAdvice {
     Policy,
     /// Not again: the failure is permanent.
     Never,
-    /// Again, not before this time has passed; the policy still bounds how often.
+    /// Again, not before this time has passed: as often as the policy allows, and once if there is none.
     After(Duration),
 }
 

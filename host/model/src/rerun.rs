@@ -50,3 +50,12 @@ pub enum KnownStep {
     /// It was skipped before, or is not selected now.
     Skipped,
 }
+
+/// An earlier result that may be taken instead of running a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    /// The run and step that made it.
+    pub run: RunId,
+    pub step: StepKey,
+    pub outputs: Vec<Output>,
+}

@@ -5,7 +5,6 @@
 //! every edge and all config, and pins libraries by digest. [`check`] does the same for all jobs without files
 //! and run config. Knows no format, no storage and no wasmtime.
 
-mod cbor;
 mod compile;
 mod config;
 mod disjoint;
@@ -23,7 +22,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
-pub use cbor::encode as encode_cbor;
+pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{check, compile};
 pub use files::{FileSource, Files, file_sources};
 
