@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, ValueDigest};
+use crate::{Name, PlanIoManager, ValueDigest};
 
 /// Values up to this size travel inline and are kept in the commit itself, so that a small step costs no
 /// file. Larger ones are stored and read in chunks.
@@ -36,6 +36,30 @@ pub enum Place {
     Inline(#[serde(with = "inline_bytes")] Vec<u8>),
     /// In the value store, under this key.
     Stored(String),
+    /// In the store of an IO manager.
+    Managed(Box<ManagedPlace>),
+}
+
+/// A place in the store of an IO manager. It holds all that is needed to find the value again, so that a value
+/// outlives a change of the definition that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagedPlace {
+    /// Name of the manager when the value was written: for people.
+    pub name: Name,
+    pub manager: PlanIoManager,
+    /// Of the value in the manager's own store; not the readable path.
+    pub key: String,
+}
+
+impl Place {
+    /// Key of a value that is in a store.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Place::Inline(_) => None,
+            Place::Stored(key) => Some(key),
+            Place::Managed(managed) => Some(&managed.key),
+        }
+    }
 }
 
 impl ValueRef {

@@ -30,7 +30,7 @@ impl Job {
         let mut stored = vec![];
         for input in &self.assignment.inputs {
             let mut add = |value: &ValueRef| {
-                if let Place::Stored(_) = value.place {
+                if value.place.key().is_some() {
                     stored.push((input.name.clone(), value.clone()));
                 }
             };
@@ -50,7 +50,7 @@ impl Job {
             media_type: value.media_type.clone(),
             content: match &value.place {
                 Place::Inline(bytes) => CellContent::Bytes(bytes.clone()),
-                Place::Stored(_) => {
+                Place::Stored(_) | Place::Managed(_) => {
                     number += 1;
                     CellContent::Stored { number: number - 1, size: value.size }
                 }

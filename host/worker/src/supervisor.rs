@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use cofferdam_cell::{Artefact, Artefacts, Cell, CellCompletion, CellEvent, Target, Ticket};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
-use cofferdam_model::{
-    AttemptId, Failure, FailureKind, Name, Order, Place, Report, Usage, ValueDigest, ValueRef,
-};
+use cofferdam_model::{AttemptId, Failure, FailureKind, Name, Order, Report, Usage, ValueDigest, ValueRef};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
@@ -393,9 +391,5 @@ impl Supervisor {
 
 /// A value is the same one if key and digest are.
 fn verified_as(value: &ValueRef) -> (String, ValueDigest) {
-    let key = match &value.place {
-        Place::Stored(key) => key.clone(),
-        Place::Inline(_) => String::new(),
-    };
-    (key, value.digest)
+    (value.place.key().unwrap_or_default().to_owned(), value.digest)
 }

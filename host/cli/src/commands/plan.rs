@@ -98,5 +98,8 @@ fn value_text(value: &ValueRef) -> String {
     match &value.place {
         Place::Inline(_) => format!("a literal of {} ({})", size(value.size), value.media_type),
         Place::Stored(_) => format!("a file of {} ({})", size(value.size), value.digest),
+        Place::Managed(managed) => {
+            format!("a value of {} in `{}` ({})", size(value.size), managed.name, value.digest)
+        }
     }
 }
