@@ -1,7 +1,10 @@
 //! Turns a ready step into an assignment: all inputs with their committed values.
 
+use std::collections::BTreeMap;
+
 use cofferdam_model::{
-    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, KeyedValue, OutputRef, Source, ValueRef,
+    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, KeyedValue, LentResource, Name, OutputRef,
+    PlanStep, Source, ValueRef,
 };
 
 use crate::run::Run;
@@ -24,11 +27,20 @@ impl Run {
             outputs: plan_step.outputs.clone(),
             limits: plan_step.limits.clone(),
             tags: plan_step.tags.clone(),
-            resources: Default::default(),
+            resources: self.lent(plan_step),
             io_managers: Default::default(),
             env: plan_step.env.clone(),
             partition: self.layout.plan.partition.clone(),
         }
+    }
+
+    /// The resources that a step binds, by the op's names. The plan has each of them.
+    fn lent(&self, step: &PlanStep) -> BTreeMap<Name, LentResource> {
+        let lent = step.bind.iter().filter_map(|(own, name)| {
+            let resource = self.layout.plan.resources.get(name)?.clone();
+            Some((own.clone(), LentResource { name: name.clone(), resource }))
+        });
+        lent.collect()
     }
 
     /// None if nothing came and the input may be absent: the verdict has refused all other cases.

@@ -35,7 +35,7 @@ pub struct Assignment {
     pub tags: BTreeMap<String, String>,
     /// Resources lent to the op, by its own name for each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub resources: BTreeMap<Name, PlanResource>,
+    pub resources: BTreeMap<Name, LentResource>,
     /// IO managers of its outputs, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub io_managers: BTreeMap<Name, PlanIoManager>,
@@ -65,6 +65,14 @@ impl Assignment {
             partition: None,
         }
     }
+}
+
+/// A resource as an attempt gets it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LentResource {
+    /// As the plan calls it, whatever the op does: two ops share one resource under names of their own.
+    pub name: Name,
+    pub resource: PlanResource,
 }
 
 /// An input with its committed values.
