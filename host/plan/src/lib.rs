@@ -13,6 +13,7 @@ mod files;
 mod graph;
 mod inputs;
 mod overrides;
+mod resource_schemas;
 mod schema;
 mod settings;
 mod types;
@@ -25,6 +26,7 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{check, compile};
 pub use files::{FileSource, Files, file_sources};
+pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 
 /// Libraries by the name that the definitions give them.
 pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;
