@@ -14,6 +14,7 @@ mod graph;
 mod inputs;
 mod overrides;
 mod resource_schemas;
+mod run_config;
 mod schema;
 mod settings;
 mod types;
@@ -27,6 +28,10 @@ pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{check, compile};
 pub use files::{FileSource, Files, file_sources};
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
+pub use run_config::{
+    ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
+    ResolvedConfig, ResourceSection, resolve_one, validate,
+};
 
 /// Libraries by the name that the definitions give them.
 pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;

@@ -1,0 +1,398 @@
+//! The config of one op against its schema: one walk along both that completes it (defaults, kinds of numbers),
+//! takes variables and secrets out and finds what only people's kinds know (selectors, null); then the validator.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use cofferdam_model::{Diagnostic, EnvKind, EnvSource, Node, NodeKind, Span};
+use jsonschema::Validator;
+use serde_json::{Map, Value, json};
+
+use super::explain::explain_all;
+use super::form::{Form, Kind, default_of, is_all_optional, is_secret};
+use super::merge::{bare, env_name, field, has, merge};
+use super::numbers::{Problem, number};
+use super::tree::ResolvedConfig;
+use super::{Places, Problems};
+use crate::schema::Schema;
+
+/// How deep defaults are filled in: a recursive schema with recursive data ends somewhere.
+const DEPTH_MAX: usize = 64;
+
+/// Schemas that are compiled already, by address: many steps share one op.
+#[derive(Default)]
+pub(super) struct Schemas {
+    validators: HashMap<usize, Option<Rc<Validator>>>,
+    /// What nothing at all gives, where that is fine.
+    empty: HashMap<usize, ResolvedConfig>,
+}
+
+/// What a config is called, and where it is written if it is not given at all.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) places: Places<'a>,
+    pub(super) span: Option<&'a Span>,
+    pub(super) keeps_env: bool,
+    /// Places in the whole run config that hold what came from secret fields.
+    pub(super) secrets: &'a [Vec<String>],
+}
+
+impl Schemas {
+    /// The layers (lowest first) laid over one another, checked and completed.
+    pub(super) fn resolve(
+        &mut self,
+        schema: Option<&Value>,
+        layers: &[&Node],
+        at: At<'_>,
+        problems: &mut Problems,
+    ) -> ResolvedConfig {
+        let Some(raw) = schema else {
+            refuse_any(layers, at, problems);
+            return ResolvedConfig::default();
+        };
+        let address = std::ptr::from_ref(raw).addr();
+        if layers.is_empty()
+            && let Some(known) = self.empty.get(&address)
+        {
+            return known.clone();
+        }
+        let schema = Schema::new(raw);
+        let merged = laid_over(schema, layers);
+        let absent;
+        let node = match &merged {
+            Some(node) => node.as_ref(),
+            None => {
+                // A config that may be null is null unless something is given.
+                let kind =
+                    if Form::of(schema).defaults_to_null() { NodeKind::Null } else { NodeKind::Map(vec![]) };
+                absent = Node { span: at.span.cloned(), kind };
+                &absent
+            }
+        };
+        let n_before = problems.list.len();
+        let mut walk = Walk::new(at, problems);
+        let mut value = walk.build(node, schema, 0);
+        let Walk { env, secrets, reported, .. } = walk;
+        if let Some(validator) = self.validator(raw, at, problems)
+            && !validator.is_valid(&value)
+        {
+            explain_all(&validator, schema, &value, node, at.places, (&reported, &env, &secrets), problems);
+        }
+        for source in &env {
+            let marker = if at.keeps_env { json!({ "env": source.name }) } else { Value::Null };
+            put(&mut value, &source.path, marker);
+        }
+        let resolved = ResolvedConfig { value, env, secrets };
+        if layers.is_empty() && problems.list.len() == n_before {
+            self.empty.insert(address, resolved.clone());
+        }
+        resolved
+    }
+
+    /// The compiled schema; a schema that is none is reported once.
+    fn validator(&mut self, schema: &Value, at: At<'_>, problems: &mut Problems) -> Option<Rc<Validator>> {
+        let compiled = self.validators.entry(std::ptr::from_ref(schema).addr()).or_insert_with(|| {
+            match jsonschema::draft202012::options().build(schema) {
+                Ok(validator) => Some(Rc::new(validator)),
+                Err(error) => {
+                    problems.list.push(
+                        Diagnostic::error(
+                            "plan::bad-schema",
+                            format!("the schema of `{}` is not valid: {error}", at.places.dotted(&[])),
+                        )
+                        .hint("this is a mistake of the library; tell its author"),
+                    );
+                    None
+                }
+            }
+        });
+        compiled.clone()
+    }
+}
+
+fn refuse_any(layers: &[&Node], at: At<'_>, problems: &mut Problems) {
+    for node in layers {
+        if matches!(&node.kind, NodeKind::Map(entries) if entries.is_empty()) || node.kind == NodeKind::Null {
+            continue;
+        }
+        problems.extra(at.places.all(&[]));
+        problems.list.push(
+            Diagnostic::error(
+                "plan::unknown-key",
+                format!("`{}`: there is nothing to configure", at.places.dotted(&[])),
+            )
+            .at(node.span.as_ref(), "its op takes no config")
+            .hint("remove it"),
+        );
+    }
+}
+
+/// The layers laid over one another; none if there is none.
+pub(super) fn laid_over<'a>(schema: Schema<'_>, layers: &[&'a Node]) -> Option<Cow<'a, Node>> {
+    let (first, rest) = layers.split_first()?;
+    let merged =
+        rest.iter().fold(Cow::Borrowed(*first), |under, over| Cow::Owned(merge(Some(schema), &under, over)));
+    Some(merged)
+}
+
+/// Replaces the value at a path; every part of it exists.
+fn put(value: &mut Value, path: &[String], new: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *value = new;
+        return;
+    };
+    let inner = match value {
+        Value::Object(entries) => entries.get_mut(first),
+        Value::Array(items) => first.parse::<usize>().ok().and_then(|at| items.get_mut(at)),
+        _ => None,
+    };
+    if let Some(inner) = inner {
+        put(inner, rest, new);
+    }
+}
+
+struct Walk<'a, 'p> {
+    at: At<'a>,
+    path: Vec<String>,
+    env: Vec<EnvSource>,
+    secrets: Vec<Vec<String>>,
+    /// Where something is wrong that the validator need not say again.
+    reported: Vec<Vec<String>>,
+    problems: &'p mut Problems,
+}
+
+impl<'a, 'p> Walk<'a, 'p> {
+    fn new(at: At<'a>, problems: &'p mut Problems) -> Walk<'a, 'p> {
+        let inside = at.secrets.iter().filter_map(|place| place.strip_prefix(at.places.0));
+        let secrets = inside.map(<[String]>::to_vec).collect();
+        Walk { at, path: vec![], env: vec![], secrets, reported: vec![], problems }
+    }
+
+    /// The value of a node at a place of the schema, completed.
+    fn build(&mut self, node: &Node, place: Schema<'_>, depth: usize) -> Value {
+        if depth >= DEPTH_MAX {
+            return node.to_json();
+        }
+        let form = Form::of(place);
+        if is_secret(place) {
+            self.secrets.push(self.path.clone());
+        }
+        if let Some(name) = env_name(node)
+            && let Some(kind) = self.env_kind(&form)
+        {
+            return self.variable(name, kind, &form);
+        }
+        match &node.kind {
+            NodeKind::Map(entries) => self.table(node, entries, &form, depth),
+            NodeKind::List(items) => match form.list() {
+                Some(list) => self.list(items, list, depth),
+                None => node.to_json(),
+            },
+            NodeKind::Null => {
+                if !form.nullable && !matches!(form.kind, Kind::Any | Kind::Null) {
+                    self.report_null(node, place, &form);
+                }
+                Value::Null
+            }
+            NodeKind::Int(_) | NodeKind::Float(_) => match number(&node.to_json(), &form) {
+                Ok(value) => value,
+                Err(problem) => self.report_number(node, problem),
+            },
+            NodeKind::Bool(_) | NodeKind::Text(_) => node.to_json(),
+        }
+    }
+
+    /// What a mapping hands on is a variable also where anything may stand: it was one outside.
+    fn env_kind(&self, form: &Form<'_>) -> Option<EnvKind> {
+        let open = self.problems.mapped && matches!(form.kind, Kind::Any);
+        form.env_kind().or(open.then_some(EnvKind::Text))
+    }
+
+    fn within<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(key.to_owned());
+        let found = inner(self);
+        self.path.pop();
+        found
+    }
+
+    fn table(&mut self, node: &Node, entries: &[Entry], form: &Form<'_>, depth: usize) -> Value {
+        let Some(form) = form.meant(|name, word| has(node, name, word)) else { return node.to_json() };
+        if let Kind::Selector(fields) = &form.kind {
+            return self.selector(node, entries, form, fields, depth);
+        }
+        if !matches!(form.kind, Kind::Table) {
+            return node.to_json();
+        }
+        let mut value = Map::with_capacity(entries.len());
+        for (key, inner) in entries {
+            let built = match field(form, &key.value) {
+                Some(place) => self.within(&key.value, |walk| walk.build(inner, place, depth + 1)),
+                None => inner.to_json(),
+            };
+            value.insert(key.value.clone(), built);
+        }
+        let required: Vec<&str> = form.schema.required().collect();
+        for (name, at) in form.schema.properties().into_iter().flatten() {
+            if value.contains_key(name) {
+                continue;
+            }
+            let place = form.schema.with(at);
+            let needed = required.contains(&name.as_str());
+            if let Some(default) = self.within(name, |walk| walk.default(place, needed, depth + 1)) {
+                value.insert(name.clone(), default);
+            }
+        }
+        Value::Object(value)
+    }
+
+    /// What a field is that is not given: its default, null, or a table whose defaults are filled in.
+    fn default(&mut self, place: Schema<'_>, needed: bool, depth: usize) -> Option<Value> {
+        if let Some(default) = default_of(place) {
+            let built = bare(default).map(|node| self.build(&node, place, depth));
+            return Some(built.unwrap_or_else(|| default.clone()));
+        }
+        if Form::of(place).defaults_to_null() {
+            return Some(Value::Null);
+        }
+        if depth >= DEPTH_MAX || !is_all_optional(place) {
+            return None;
+        }
+        let empty = Node::bare(NodeKind::Map(vec![]));
+        let built = self.build(&empty, place, depth);
+        let says_something = built.as_object().is_some_and(|fields| !fields.is_empty());
+        (needed || says_something).then_some(built)
+    }
+
+    fn selector(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        form: &Form<'_>,
+        fields: &[(&str, Schema<'_>)],
+        depth: usize,
+    ) -> Value {
+        // `{}` stands for the only choice there is, if that may be left empty.
+        if let ([], [(name, place)]) = (entries, fields)
+            && let Some(default) = self.within(name, |walk| walk.default(*place, true, depth + 1))
+        {
+            return json!({ *name: default });
+        }
+        let [(key, inner)] = entries else {
+            self.report_choice(node, entries, form, fields);
+            return node.to_json();
+        };
+        let Some((name, place)) = fields.iter().find(|(name, _)| *name == key.value) else {
+            self.report_choice(node, entries, form, fields);
+            return node.to_json();
+        };
+        let empty;
+        let mut inner = inner;
+        let chosen = Form::of(*place);
+        if inner.kind == NodeKind::Null && matches!(chosen.kind, Kind::Table) && !chosen.nullable {
+            empty = Node { span: inner.span.clone(), kind: NodeKind::Map(vec![]) };
+            inner = &empty;
+        }
+        let built = self.within(name, |walk| walk.build(inner, *place, depth + 1));
+        json!({ *name: built })
+    }
+
+    fn list(&mut self, items: &[Node], form: &Form<'_>, depth: usize) -> Value {
+        let prefix = form.schema.list("prefixItems").unwrap_or_default();
+        let rest = form.schema.sub("items");
+        let built = items.iter().enumerate().map(|(at, item)| match prefix.get(at).copied().or(rest) {
+            Some(place) => self.within(&at.to_string(), |walk| walk.build(item, place, depth + 1)),
+            None => item.to_json(),
+        });
+        built.collect()
+    }
+
+    /// `{env: NAME}`: noted, with something in its place that the validator takes.
+    fn variable(&mut self, name: &Node, kind: EnvKind, form: &Form<'_>) -> Value {
+        match &name.kind {
+            NodeKind::Text(text) if !text.is_empty() && !text.contains(['=', '\0']) => {
+                self.env.push(EnvSource { path: self.path.clone(), name: text.clone(), kind });
+            }
+            _ => {
+                self.reported.push(self.path.clone());
+                let what = self.at.places.dotted(&self.path);
+                self.problems.list.push(
+                    Diagnostic::error(
+                        "plan::bad-config",
+                        format!("`{what}`: `env` does not name a variable"),
+                    )
+                    .at(name.span.as_ref(), "expected the name of an environment variable")
+                    .hint("write for example `{env: API_TOKEN}`"),
+                );
+            }
+        }
+        form.schema.example(0)
+    }
+
+    fn report_null(&mut self, node: &Node, place: Schema<'_>, form: &Form<'_>) {
+        let what = self.at.places.dotted(&self.path);
+        let words = form.words();
+        let hint = if default_of(place).is_some() {
+            "leave the key out to take its default".to_owned()
+        } else {
+            format!("write for example `{}`", form.schema.example(2))
+        };
+        self.problems.list.push(
+            Diagnostic::error("plan::null-config", format!("`{what}` is null, which is not allowed here"))
+                .at(node.span.as_ref(), format!("expected {words}"))
+                .hint(hint),
+        );
+        self.reported.push(self.path.clone());
+    }
+
+    fn report_number(&mut self, node: &Node, problem: Problem) -> Value {
+        let what = self.at.places.dotted(&self.path);
+        let value = node.to_json();
+        let shown = if self.secrets.iter().any(|secret| self.path.starts_with(secret)) {
+            "out of range".to_owned()
+        } else {
+            value.to_string()
+        };
+        self.problems.list.push(
+            Diagnostic::error("plan::bad-config", format!("`{what}` is {shown}, expected {problem}"))
+                .at(node.span.as_ref(), "out of range"),
+        );
+        self.reported.push(self.path.clone());
+        value
+    }
+
+    fn report_choice(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        form: &Form<'_>,
+        fields: &[(&str, Schema<'_>)],
+    ) {
+        let what = self.at.places.dotted(&self.path);
+        let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+        let list = format!("`{}`", names.join("`, `"));
+        let found: Vec<String> = entries.iter().map(|(key, _)| format!("`{}`", key.value)).collect();
+        let message = match entries {
+            [] => format!("`{what}` chooses none of {list}"),
+            [_] => format!("`{what}` has no choice {}", found.concat()),
+            _ => format!("`{what}` makes {} choices: {}", entries.len(), found.join(", ")),
+        };
+        let mut one = Diagnostic::error("plan::selector", message);
+        one = match entries {
+            [(key, _)] => one.at(key.span.as_ref(), format!("expected one of {list}")),
+            _ => one.at(node.span.as_ref(), format!("expected exactly one of {list}")),
+        };
+        let near = match entries {
+            [(key, _)] => cofferdam_model::nearest(&key.value, names.iter().copied()),
+            _ => None,
+        };
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write for example `{}`", form.schema.example(2)),
+        };
+        self.problems.list.push(one.hint(hint));
+        self.reported.push(self.path.clone());
+    }
+}
+
+type Entry = (cofferdam_model::Spanned<String>, Node);
