@@ -7,13 +7,13 @@ mod windows;
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::Name;
+use cofferdam_model::{Name, PartitionMappingDef};
 
 pub use check::{InvalidMapping, infer};
 use dimensions::Towards;
 
 use crate::partitions::Kind;
-use crate::{Extent, Subset};
+use crate::{Extent, Partitions, Subset};
 
 /// How partitions correspond.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Mapping {
     Last,
     /// Each to these upstream.
     Specific(Vec<String>),
-    /// Downstream keys by upstream key.
+    /// Downstream keys by upstream key (a definition says it the other way round).
     Static(BTreeMap<String, Vec<String>>),
     /// To the windows that overlap, after the downstream window's start and end were moved.
     Windows(WindowOffsets),
@@ -100,6 +100,65 @@ impl Missing {
         self.n += other.n;
         let room = MISSING_SHOWN_MAX - self.keys.len();
         self.keys.extend(other.keys.into_iter().take(room));
+    }
+}
+
+impl Mapping {
+    /// What a definition says. Fails if a dimension cannot have the name that is written.
+    pub fn from_def(def: &PartitionMappingDef) -> Result<Mapping, InvalidMapping> {
+        let dimension = |side, text: &str| {
+            let unknown = |_| InvalidMapping::NoDimension { side, name: text.to_owned(), known: vec![] };
+            Name::new(text).map_err(unknown)
+        };
+        Ok(match def {
+            PartitionMappingDef::Identity => Mapping::Identity,
+            PartitionMappingDef::All => Mapping::All,
+            PartitionMappingDef::Last => Mapping::Last,
+            PartitionMappingDef::Specific(keys) => Mapping::Specific(keys.clone()),
+            PartitionMappingDef::Static(upstream_keys) => {
+                let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for (downstream, upstream) in upstream_keys {
+                    for key in upstream {
+                        map.entry(key.clone()).or_default().push(downstream.clone());
+                    }
+                }
+                Mapping::Static(map)
+            }
+            PartitionMappingDef::TimeWindow { start_offset, end_offset } => {
+                Mapping::Windows(WindowOffsets { start: *start_offset, end: *end_offset })
+            }
+            PartitionMappingDef::Dimension(name) => Mapping::Dimension(Some(dimension("either side", name)?)),
+            PartitionMappingDef::Multi(dimensions) => {
+                let of = |(down, (up, def)): (&String, &(String, PartitionMappingDef))| {
+                    Ok(DimensionMapping {
+                        upstream: dimension("upstream", up)?,
+                        downstream: dimension("downstream", down)?,
+                        mapping: Mapping::from_def(def)?,
+                    })
+                };
+                Mapping::Dimensions(dimensions.iter().map(of).collect::<Result<_, InvalidMapping>>()?)
+            }
+        })
+    }
+
+    /// Does it lead a set to earlier partitions of itself only, so that something may be made from its own
+    /// past? Earlier windows, and in several dimensions nothing else that differs.
+    pub fn leads_to_the_past(&self, partitions: Option<&Partitions>) -> bool {
+        match (self, partitions) {
+            (Mapping::Windows(offsets), Some(Partitions::Windows(_))) => offsets.end < 0,
+            (Mapping::Dimensions(mappings), Some(Partitions::Multi(dimensions))) => {
+                let straight = |one: &DimensionMapping| one.upstream == one.downstream;
+                let past = |one: &DimensionMapping| {
+                    let dimension = dimensions.iter().find(|(name, _)| *name == one.downstream);
+                    one.mapping.leads_to_the_past(dimension.map(|(_, partitions)| partitions))
+                };
+                let same = |one: &DimensionMapping| one.mapping == Mapping::Identity;
+                mappings.len() == dimensions.len()
+                    && mappings.iter().all(|one| straight(one) && (same(one) || past(one)))
+                    && mappings.iter().any(past)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -213,9 +272,10 @@ fn same_keys(partitions: &Subset, from: &Extent, to: &Extent) -> Upstream {
 pub(crate) fn same(a: &Extent, b: &Extent) -> bool {
     match (a.kind(), b.kind()) {
         (Kind::Unpartitioned, Kind::Unpartitioned) => true,
-        (Kind::Names { keys: a, .. }, Kind::Names { keys: b, .. }) => std::sync::Arc::ptr_eq(a, b) || a == b,
+        _ if a.is_copy_of(b) => true,
+        (Kind::Names { keys: a, .. }, Kind::Names { keys: b, .. }) => a == b,
         (Kind::Windows { windows: x, bounds: a }, Kind::Windows { windows: y, bounds: b }) => {
-            (std::sync::Arc::ptr_eq(x, y) || x == y) && a.len() == b.len()
+            x == y && a.len() == b.len()
         }
         (Kind::Multi { dimensions: a }, Kind::Multi { dimensions: b }) => {
             let mut pairs = a.iter().zip(b);

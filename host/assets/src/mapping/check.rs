@@ -24,8 +24,8 @@ pub enum InvalidMapping {
         "the window would end before it starts: it is moved by {start} at its start and {end} at its end"
     )]
     Backwards { start: i64, end: i64 },
-    #[error("{side} has no dimension `{name}`")]
-    NoDimension { side: &'static str, name: Name, known: Vec<Name> },
+    #[error("{side} has no dimension `{}`", shown(.name))]
+    NoDimension { side: &'static str, name: String, known: Vec<Name> },
     #[error("the {side} dimension `{name}` is mapped twice")]
     DoubleDimension { side: &'static str, name: Name },
     #[error("one side must have several dimensions and the other one; {0}")]
@@ -200,7 +200,11 @@ fn check_dimension(wanted: Option<&Name>, up: &Partitions, down: &Partitions) ->
         (Ok(_), _) => None,
         (Err(NoChoice::NoSuchDimension), Some(name)) => {
             let known = dimensions.iter().map(|(name, _)| name.clone()).collect();
-            Some(InvalidMapping::NoDimension { side: "the side with dimensions", name: name.clone(), known })
+            Some(InvalidMapping::NoDimension {
+                side: "the side with dimensions",
+                name: name.to_string(),
+                known,
+            })
         }
         (Err(NoChoice::Several), _) => Some(InvalidMapping::SeveralDimensions),
         (Err(NoChoice::NoSuchDimension | NoChoice::Unlike), _) => Some(InvalidMapping::NoLikeDimension),
@@ -225,7 +229,7 @@ fn check_dimensions(
                     }
                     _ => vec![],
                 };
-                mistakes.push(InvalidMapping::NoDimension { side, name: name.clone(), known });
+                mistakes.push(InvalidMapping::NoDimension { side, name: name.to_string(), known });
             } else if seen.contains(&(side, name)) {
                 mistakes.push(InvalidMapping::DoubleDimension { side, name: name.clone() });
             }

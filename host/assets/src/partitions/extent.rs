@@ -16,10 +16,10 @@ const KEYS_COMPARED_MAX: u32 = 10_000;
 /// has one, without a key.
 #[derive(Debug, Clone)]
 pub struct Extent {
-    kind: Kind,
+    kind: Arc<Kind>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Kind {
     Unpartitioned,
     Names {
@@ -126,7 +126,7 @@ impl Partitions {
                 Kind::Multi { dimensions }
             }
         };
-        Ok(Extent { kind })
+        Ok(Extent { kind: kind.into() })
     }
 }
 
@@ -138,20 +138,25 @@ fn names(keys: Arc<[Arc<str>]>) -> Kind {
 impl Extent {
     /// Of something without partitions: one index, no key.
     pub fn unpartitioned() -> Extent {
-        Extent { kind: Kind::Unpartitioned }
+        Extent { kind: Kind::Unpartitioned.into() }
     }
 
     pub(crate) fn kind(&self) -> &Kind {
         &self.kind
     }
 
+    /// Are both of the same set at the same instant, because one was copied from the other? Cheap.
+    pub(crate) fn is_copy_of(&self, other: &Extent) -> bool {
+        Arc::ptr_eq(&self.kind, &other.kind)
+    }
+
     pub fn is_partitioned(&self) -> bool {
-        !matches!(self.kind, Kind::Unpartitioned)
+        !matches!(self.kind(), Kind::Unpartitioned)
     }
 
     /// Number of partitions; at most [`PARTITIONS_MAX`].
     pub fn len(&self) -> u32 {
-        let n = match &self.kind {
+        let n = match self.kind() {
             Kind::Unpartitioned => 1,
             Kind::Names { keys, .. } => keys.len(),
             Kind::Windows { bounds, .. } => bounds.len().saturating_sub(1),
@@ -179,7 +184,7 @@ impl Extent {
     /// The key of a partition; `None` without partitions, or beyond the last one.
     pub fn key(&self, index: u32) -> Option<String> {
         let at = index as usize;
-        match &self.kind {
+        match self.kind() {
             Kind::Unpartitioned => None,
             Kind::Names { keys, .. } => keys.get(at).map(|key| key.as_ref().to_owned()),
             Kind::Windows { windows, bounds } => (at + 1 < bounds.len()).then(|| windows.key(bounds[at])),
@@ -194,9 +199,18 @@ impl Extent {
         }
     }
 
+    /// The key in each dimension; nothing for sets of one dimension.
+    pub fn dimension_keys(&self, index: u32) -> Vec<(Name, String)> {
+        let Kind::Multi { dimensions } = self.kind() else {
+            return vec![];
+        };
+        let keys = dimensions.iter().zip(self.coordinates(index));
+        keys.filter_map(|((name, extent), at)| Some((name.clone(), extent.key(at)?))).collect()
+    }
+
     /// The window of a partition, where partitions are windows or one dimension is of windows.
     pub fn window(&self, index: u32) -> Option<Window> {
-        match &self.kind {
+        match self.kind() {
             Kind::Unpartitioned | Kind::Names { .. } => None,
             Kind::Windows { bounds, .. } => {
                 let at = index as usize;
@@ -211,7 +225,7 @@ impl Extent {
 
     /// The partition whose window an instant (seconds since 1970-01-01 00:00 UTC) falls into.
     pub fn at_instant(&self, instant: i64) -> Option<u32> {
-        let Kind::Windows { bounds, .. } = &self.kind else {
+        let Kind::Windows { bounds, .. } = self.kind() else {
             return None;
         };
         let after = bounds.partition_point(|bound| *bound <= instant);
@@ -220,7 +234,7 @@ impl Extent {
 
     /// The partition with a key.
     pub fn index(&self, key: &str) -> Option<u32> {
-        match &self.kind {
+        match self.kind() {
             Kind::Unpartitioned => None,
             Kind::Names { indices, .. } => indices.get(key).copied(),
             Kind::Windows { windows, bounds } => {
@@ -246,7 +260,7 @@ impl Extent {
         let Some((first, last)) = text.split_once(RANGE_SEPARATOR) else {
             return self.find(text).map(|index| Subset::range(index..index + 1));
         };
-        match &self.kind {
+        match self.kind() {
             Kind::Multi { dimensions } => {
                 let firsts = split(first, dimensions)?;
                 let lasts = split(last, dimensions)?;
@@ -280,7 +294,7 @@ impl Extent {
 
     fn why_not(&self, key: &str) -> InvalidPartition {
         let found = key.to_owned();
-        match &self.kind {
+        match self.kind() {
             Kind::Unpartitioned => InvalidPartition::Unpartitioned(found),
             Kind::Multi { dimensions } => match split(key, dimensions) {
                 Err(why) => why,
@@ -311,7 +325,7 @@ impl Extent {
 
     /// Index in each dimension; for one dimension the index itself.
     pub(crate) fn coordinates(&self, index: u32) -> Vec<u32> {
-        let Kind::Multi { dimensions } = &self.kind else {
+        let Kind::Multi { dimensions } = self.kind() else {
             return vec![index];
         };
         let mut rest = index;
@@ -331,7 +345,7 @@ impl Extent {
 
     /// All combinations of a subset per dimension; the inverse of [`Extent::coordinates`].
     pub(crate) fn product(&self, parts: &[Subset]) -> Subset {
-        let Kind::Multi { dimensions } = &self.kind else {
+        let Kind::Multi { dimensions } = self.kind() else {
             return parts.first().cloned().unwrap_or_default();
         };
         let mut combined = Subset::range(0..1);

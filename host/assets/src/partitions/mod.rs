@@ -57,6 +57,16 @@ pub enum InvalidPartitions {
     Nested(Name),
 }
 
+impl InvalidPartitions {
+    /// The key that is wrong.
+    pub(crate) fn key(&self) -> Option<&String> {
+        match self {
+            InvalidPartitions::DoubleKey(key) | InvalidPartitions::Key { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+}
+
 impl Partitions {
     /// A fixed list of keys; all mistakes at once.
     pub fn fixed<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<Partitions, Vec<InvalidPartitions>> {

@@ -8,7 +8,7 @@ use cofferdam_assets::{
 use cofferdam_model::{Cadence, Name, Spanned, TimeWindowsDef, Timestamp};
 use serde_json::Value;
 
-const TABLE: &str = include_str!("dagster/mappings.jsonl");
+const TABLE: &str = include_str!("../dagster/mappings.jsonl");
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()

@@ -6,7 +6,7 @@ use cofferdam_assets::{Extent, Partitions, TimeWindows};
 use cofferdam_model::{Cadence, Spanned, TimeWindowsDef, Timestamp};
 use serde::Deserialize;
 
-const TABLE: &str = include_str!("dagster/windows.jsonl");
+const TABLE: &str = include_str!("../dagster/windows.jsonl");
 
 #[derive(Debug, Deserialize)]
 struct Case {

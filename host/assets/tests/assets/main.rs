@@ -1,0 +1,8 @@
+//! Tests of the whole crate, in one program.
+
+mod backfill;
+mod dagster_mappings;
+mod dagster_windows;
+mod kit;
+mod messages;
+mod staleness;
