@@ -4,13 +4,14 @@
 mod build;
 mod key;
 mod partitions;
+mod selection;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cofferdam_model::{AssetKey, DataVersionRule, Name, Timestamp};
 
-pub use key::{InvalidKeyJson, identifier, key_from_json, key_to_json, matches_pattern};
+pub use key::{InvalidKeyJson, identifier, key_from_json, key_to_json};
 pub use partitions::resolve_partitions;
 
 use crate::{Edge, Extent, Mapping, Partitions, TooManyPartitions};

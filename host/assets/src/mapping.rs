@@ -106,9 +106,8 @@ impl Missing {
 impl Mapping {
     /// What a definition says. Fails if a dimension cannot have the name that is written.
     pub fn from_def(def: &PartitionMappingDef) -> Result<Mapping, InvalidMapping> {
-        let dimension = |side, text: &str| {
-            let unknown = |_| InvalidMapping::NoDimension { side, name: text.to_owned(), known: vec![] };
-            Name::new(text).map_err(unknown)
+        let dimension = |text: &String| {
+            Name::new(text).map_err(|why| InvalidMapping::DimensionName { name: text.clone(), why })
         };
         Ok(match def {
             PartitionMappingDef::Identity => Mapping::Identity,
@@ -127,12 +126,12 @@ impl Mapping {
             PartitionMappingDef::TimeWindow { start_offset, end_offset } => {
                 Mapping::Windows(WindowOffsets { start: *start_offset, end: *end_offset })
             }
-            PartitionMappingDef::Dimension(name) => Mapping::Dimension(Some(dimension("either side", name)?)),
+            PartitionMappingDef::Dimension(name) => Mapping::Dimension(Some(dimension(name)?)),
             PartitionMappingDef::Multi(dimensions) => {
                 let of = |(down, (up, def)): (&String, &(String, PartitionMappingDef))| {
                     Ok(DimensionMapping {
-                        upstream: dimension("upstream", up)?,
-                        downstream: dimension("downstream", down)?,
+                        upstream: dimension(up)?,
+                        downstream: dimension(down)?,
                         mapping: Mapping::from_def(def)?,
                     })
                 };

@@ -1,10 +1,7 @@
-//! Forms of asset keys beside the one that people write, which is the model's: the database's, the
-//! identifier's, and patterns of selections.
+//! Forms of asset keys beside the one that people write, which is the model's: the database's and the
+//! identifier's.
 
 use cofferdam_model::{AssetKey, InvalidAssetKey};
-
-/// Stands for any characters in a pattern.
-const WILDCARD: char = '*';
 
 /// The form kept in databases: a JSON list of the parts.
 pub fn key_to_json(key: &AssetKey) -> String {
@@ -34,29 +31,6 @@ pub fn identifier(key: &AssetKey) -> String {
     parts.join("__")
 }
 
-/// Does the key, as people write it, match a pattern in which `*` stands for any characters, `/` too?
-pub fn matches_pattern(key: &AssetKey, pattern: &str) -> bool {
-    let text = key.to_string();
-    let mut parts = pattern.split(WILDCARD);
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else {
-        // No wildcard: the whole key.
-        return rest.is_empty();
-    };
-    // Taking the first place each time leaves the most for what follows.
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,20 +47,5 @@ mod tests {
         assert_eq!(identifier(&raw), "raw__flights_2013__a_b");
         assert!(matches!(key_from_json("\"raw\""), Err(InvalidKeyJson::Json(_))));
         assert!(matches!(key_from_json("[]"), Err(InvalidKeyJson::Key(InvalidAssetKey::EmptyPart))));
-    }
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        let matching = |pattern: &str| {
-            let keys = ["raw/flights", "raw/weather", "marts/flights/daily", "flights"];
-            keys.into_iter().filter(|text| matches_pattern(&key(text), pattern)).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(matching("raw/*"), "raw/flights raw/weather");
-        assert_eq!(matching("*flights"), "raw/flights flights");
-        assert_eq!(matching("*flights*"), "raw/flights marts/flights/daily flights");
-        assert_eq!(matching("m*f*y"), "marts/flights/daily");
-        assert_eq!(matching("flights"), "flights");
-        assert_eq!(matching("*"), "raw/flights raw/weather marts/flights/daily flights");
-        assert_eq!(matching("raw/w*w*"), "");
     }
 }

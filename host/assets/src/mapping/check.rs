@@ -1,6 +1,6 @@
 //! Does a mapping make sense between two sets of partitions? And which one holds if none is written?
 
-use cofferdam_model::Name;
+use cofferdam_model::{InvalidName, Name};
 
 use super::dimensions::{Candidate, NoChoice, choose};
 use super::{DimensionMapping, Mapping, WindowOffsets};
@@ -24,8 +24,10 @@ pub enum InvalidMapping {
         "the window would end before it starts: it is moved by {start} at its start and {end} at its end"
     )]
     Backwards { start: i64, end: i64 },
-    #[error("{side} has no dimension `{}`", shown(.name))]
-    NoDimension { side: &'static str, name: String, known: Vec<Name> },
+    #[error("{side} has no dimension `{name}`")]
+    NoDimension { side: &'static str, name: Name, known: Vec<Name> },
+    #[error("`{}` can be no dimension's name: {why}", shown(.name))]
+    DimensionName { name: String, why: InvalidName },
     #[error("the {side} dimension `{name}` is mapped twice")]
     DoubleDimension { side: &'static str, name: Name },
     #[error("one side must have several dimensions and the other one; {0}")]
@@ -43,7 +45,9 @@ impl InvalidMapping {
     pub fn hint(&self) -> Option<String> {
         let listed = |known: &[Name]| known.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
         match self {
-            InvalidMapping::Kinds { .. } => Some("leave the mapping out, or say `all`".to_owned()),
+            InvalidMapping::Kinds { .. } => {
+                Some("say how they correspond: `all`, `last`, specific keys, or a dimension".to_owned())
+            }
             InvalidMapping::UpstreamKey { near, .. } | InvalidMapping::DownstreamKey { near, .. } => {
                 near.as_ref().map(|near| format!("did you mean `{near}`?"))
             }
@@ -56,6 +60,7 @@ impl InvalidMapping {
             InvalidMapping::NoKeys
             | InvalidMapping::Offset(_)
             | InvalidMapping::Backwards { .. }
+            | InvalidMapping::DimensionName { .. }
             | InvalidMapping::DoubleDimension { .. }
             | InvalidMapping::OneSide(_)
             | InvalidMapping::NoLikeDimension => None,
@@ -200,11 +205,7 @@ fn check_dimension(wanted: Option<&Name>, up: &Partitions, down: &Partitions) ->
         (Ok(_), _) => None,
         (Err(NoChoice::NoSuchDimension), Some(name)) => {
             let known = dimensions.iter().map(|(name, _)| name.clone()).collect();
-            Some(InvalidMapping::NoDimension {
-                side: "the side with dimensions",
-                name: name.to_string(),
-                known,
-            })
+            Some(InvalidMapping::NoDimension { side: "the side with dimensions", name: name.clone(), known })
         }
         (Err(NoChoice::Several), _) => Some(InvalidMapping::SeveralDimensions),
         (Err(NoChoice::NoSuchDimension | NoChoice::Unlike), _) => Some(InvalidMapping::NoLikeDimension),
@@ -229,7 +230,7 @@ fn check_dimensions(
                     }
                     _ => vec![],
                 };
-                mistakes.push(InvalidMapping::NoDimension { side, name: name.to_string(), known });
+                mistakes.push(InvalidMapping::NoDimension { side, name: name.clone(), known });
             } else if seen.contains(&(side, name)) {
                 mistakes.push(InvalidMapping::DoubleDimension { side, name: name.clone() });
             }

@@ -51,9 +51,9 @@ pub enum InvalidPartition {
     Unknown { key: String, near: Option<String>, example: Option<String> },
     #[error("`{}` starts no window", shown(.key))]
     NoWindow { key: String, example: Option<String> },
-    #[error("the window `{key}` comes before the first one, `{first}`")]
+    #[error("the window `{}` comes before the first one, `{first}`", shown(.key))]
     TooEarly { key: String, first: String },
-    #[error("the window `{key}` comes after the last one that has ended, `{last}`")]
+    #[error("the window `{}` comes after the last one, `{last}`", shown(.key))]
     TooLate { key: String, last: String },
     #[error("there are no partitions yet, so there is no `{}`", shown(.key))]
     None { key: String },
@@ -80,7 +80,7 @@ impl InvalidPartition {
             }
             InvalidPartition::TooEarly { .. } => Some("move the `start` of the partitions".to_owned()),
             InvalidPartition::TooLate { .. } => {
-                Some("wait until the window has ended, or raise `end_offset`".to_owned())
+                Some("a window exists once it has ended; `end_offset` adds later ones".to_owned())
             }
             InvalidPartition::None { .. } => {
                 Some("add a key, or wait for the first window to end".to_owned())

@@ -43,7 +43,7 @@ pub enum Partitions {
 pub enum InvalidPartitions {
     #[error("a set of partitions needs at least one key")]
     NoKeys,
-    #[error("the partition `{0}` is there twice")]
+    #[error("the partition `{}` is there twice", shown(.0))]
     DoubleKey(String),
     #[error("`{key}` is no partition key: {why}", key = shown(.key))]
     Key { key: String, why: InvalidPartitionKey },
@@ -131,11 +131,16 @@ impl Partitions {
     }
 }
 
-/// What a person wrote, cut to what a message can hold.
+/// What a person wrote, cut to what a message can hold; control characters would change the terminal.
 pub(crate) fn shown(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
-    if text.chars().count() <= SHOWN_CHARS_MAX {
-        return text.to_owned();
+    let mut shown = String::new();
+    for (at, c) in text.chars().enumerate() {
+        if at == SHOWN_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
-    text.chars().take(SHOWN_CHARS_MAX).chain("…".chars()).collect()
+    shown
 }

@@ -160,22 +160,24 @@ fn cron(def: &TimeWindowsDef, mistakes: &mut Vec<Diagnostic>) -> Cron {
     let mut within = |what: &str, value: u32, first: u8, last: u8| {
         let fits = u8::try_from(value).ok().filter(|value| (first..=last).contains(value));
         fits.unwrap_or_else(|| {
-            let message = format!("the {what} at which windows start is {first} to {last}, not {value}");
+            let message = format!("{what} is {first} to {last}, not {value}");
             mistakes.push(Diagnostic::error("assets::offset", message).at(place, ""));
             first
         })
     };
-    let minute = within("minute", def.minute_offset, 0, 59);
-    let hour = within("hour", def.hour_offset, 0, 23);
+    let minute = within("`minute_offset`", def.minute_offset, 0, 59);
+    let hour = within("`hour_offset`", def.hour_offset, 0, 23);
     let cron = match &def.cadence {
         Cadence::Hourly => Cron::hourly(minute),
         Cadence::Daily => Cron::daily(minute, hour),
-        Cadence::Weekly => {
-            Cron::weekly(minute, hour, within("day of the week", def.day_offset.unwrap_or(0), 0, 6))
-        }
+        Cadence::Weekly => Cron::weekly(
+            minute,
+            hour,
+            within("`day_offset` of a week (0 is Sunday)", def.day_offset.unwrap_or(0), 0, 6),
+        ),
         Cadence::Monthly => {
             let day = def.day_offset.unwrap_or(1);
-            Cron::monthly(minute, hour, within("day of the month", day, 1, MONTH_DAY_MAX))
+            Cron::monthly(minute, hour, within("`day_offset` of a month", day, 1, MONTH_DAY_MAX))
         }
         Cadence::Cron(text) => Cron::parse(&text.value).unwrap_or_else(|invalid| {
             let message = format!("`{}` is no cron expression: {invalid}", shown(&text.value));

@@ -333,8 +333,8 @@ fn a16_every_kind_of_partitions_has_tags_and_ranges_and_ten_thousand_are_planned
     let hard = ["raw", "clean", "week", "running", "all", "share"].map(|asset| assets.idx(asset));
     let hard = Targets::all_of(&assets.graph, &assets.extents, hard);
     let (whole, n_whole) = time(&assets, &hard, EACH);
-    println!("10,000 partitions: {each:?} ({n_each} runs), ten a run {ten:?} ({n_ten} runs)");
-    println!("six assets with windows, past and all: {whole:?} ({n_whole} runs)");
+    eprintln!("10,000 partitions: {each:?} ({n_each} runs), ten a run {ten:?} ({n_ten} runs)");
+    eprintln!("six assets with windows, past and all: {whole:?} ({n_whole} runs)");
     assert_eq!((n_each, n_ten), (10_000, 1_000));
     assert!(each < Duration::from_millis(200), "{each:?}");
     assert!(whole < Duration::from_secs(3), "60,000 partitions of six assets: {whole:?}");

@@ -5,4 +5,5 @@ mod dagster_mappings;
 mod dagster_windows;
 mod kit;
 mod messages;
+mod selection;
 mod staleness;

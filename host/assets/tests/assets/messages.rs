@@ -66,17 +66,17 @@ fn windows_that_start_at_no_time_or_after_their_end() {
 #[test]
 fn offsets_out_of_bounds() {
     insta::assert_snapshot!(bad_windows(|_, def| (def.hour_offset, def.minute_offset) = (24, 60)), @r#"
-        [assets::offset] the minute at which windows start is 0 to 59, not 60
+        [assets::offset] `minute_offset` is 0 to 59, not 60
           > start = …
-        [assets::offset] the hour at which windows start is 0 to 23, not 24
+        [assets::offset] `hour_offset` is 0 to 23, not 24
           > start = …
         "#);
     insta::assert_snapshot!(bad_windows(|_, def| (def.cadence, def.day_offset) = (Cadence::Monthly, Some(31))), @r#"
-        [assets::offset] the day of the month at which windows start is 1 to 28, not 31
+        [assets::offset] `day_offset` of a month is 1 to 28, not 31
           > start = …
         "#);
     insta::assert_snapshot!(bad_windows(|_, def| (def.cadence, def.day_offset) = (Cadence::Weekly, Some(7))), @r#"
-        [assets::offset] the day of the week at which windows start is 0 to 6, not 7
+        [assets::offset] `day_offset` of a week (0 is Sunday) is 0 to 6, not 7
           > start = …
         "#);
     insta::assert_snapshot!(bad_windows(|_, def| (def.cadence, def.hour_offset) = (Cadence::Hourly, 3)), @r#"
@@ -164,7 +164,7 @@ fn keys_and_dimensions_that_cannot_be() {
         [assets::partitions] `a|b` is no partition key: `|` is not allowed in a partition key
         [assets::partitions] `a...b` is no partition key: `...` is not allowed in a partition key: it stands between the ends of a range
         [assets::partitions] `` is no partition key: a partition key must not be empty
-        [assets::partitions] `tab	` is no partition key: `\t` is not allowed in a partition key
+        [assets::partitions] `tab\t` is no partition key: `\t` is not allowed in a partition key
         [assets::partitions] `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is no partition key: a partition key has at most 255 bytes, this one has 256
         [assets::unknown-partitions] there is no table `[partitions.day]`
           hint: did you mean `days`?
@@ -284,7 +284,7 @@ fn mappings_that_cannot_hold() {
           > deps = ["day"]
         [assets::mapping] the partitions of `twice` cannot correspond like this: the mapping to the same key needs partitions of one kind on both sides; upstream has partitions of several dimensions, downstream static partitions
           > deps = ["twice"]
-          hint: leave the mapping out, or say `all`
+          hint: say how they correspond: `all`, `last`, specific keys, or a dimension
         [assets::mapping] the partitions of `letter` cannot correspond like this: upstream has no partition `alpah`
           > deps = ["letter"]
           hint: did you mean `alpha`?
@@ -296,24 +296,23 @@ fn mappings_that_cannot_hold() {
           > deps = ["letter"]
         [assets::mapping] the partitions of `day` cannot correspond like this: the mapping to the same key needs partitions of one kind on both sides; upstream has time windows, downstream static partitions
           > deps = ["day"]
-          hint: leave the mapping out, or say `all`
+          hint: say how they correspond: `all`, `last`, specific keys, or a dimension
         [assets::mapping] the partitions of `day` cannot correspond like this: a mapping of time windows needs time windows on both sides; upstream has time windows, downstream static partitions
           > deps = ["day"]
-          hint: leave the mapping out, or say `all`
+          hint: say how they correspond: `all`, `last`, specific keys, or a dimension
         [assets::mapping] the partitions of `plain` cannot correspond like this: the mapping to the same key needs partitions on both sides; upstream has no partitions, downstream static partitions
           > deps = ["plain"]
-          hint: leave the mapping out, or say `all`
+          hint: say how they correspond: `all`, `last`, specific keys, or a dimension
         [assets::mapping] the partitions of `both` cannot correspond like this: upstream has no dimension `days`
           > deps = ["both"]
           hint: there are day, letter
         [assets::mapping] the partitions of `both` cannot correspond like this: in the mapping of dimension `day` to `letter`: the mapping to the same key needs partitions of one kind on both sides; upstream has time windows, downstream static partitions
           > deps = ["both"]
-          hint: leave the mapping out, or say `all`
+          hint: say how they correspond: `all`, `last`, specific keys, or a dimension
         [assets::mapping] the partitions of `both` cannot correspond like this: in the mapping of dimension `day` to `day`: the window would end before it starts: it is moved by 2 at its start and 0 at its end
           > deps = ["both"]
-        [assets::mapping] the partitions of `both` cannot correspond like this: upstream has no dimension `2 days`
+        [assets::mapping] the partitions of `both` cannot correspond like this: `2 days` can be no dimension's name: ` ` is not allowed in a name; use letters, digits and `_`
           > deps = ["both"]
-          hint: it has no dimensions at all
         [assets::mapping] the partitions of `day` cannot correspond like this: upstream has no dimension `day`
           > deps = ["day"]
           hint: it has no dimensions at all
@@ -357,8 +356,8 @@ fn partitions_that_do_not_exist() {
         @r#"
         the window `2026-10-31` comes before the first one, `2026-11-01`
           hint: move the `start` of the partitions
-        the window `2026-11-21` comes after the last one that has ended, `2026-11-20`
-          hint: wait until the window has ended, or raise `end_offset`
+        the window `2026-11-21` comes after the last one, `2026-11-20`
+          hint: a window exists once it has ended; `end_offset` adds later ones
         `2026-11-1` starts no window
           hint: keys look like this: `2026-11-20`
         `today` starts no window
@@ -386,8 +385,8 @@ fn partitions_that_do_not_exist() {
           hint: write one key for each of day | letter, with `|` between them
         in dimension `letter`: there is no partition `betta`
           hint: did you mean `beta`?
-        in dimension `day`: the window `2026-12-05` comes after the last one that has ended, `2026-11-20`
-          hint: wait until the window has ended, or raise `end_offset`
+        in dimension `day`: the window `2026-12-05` comes after the last one, `2026-11-20`
+          hint: a window exists once it has ended; `end_offset` adds later ones
         in dimension `day`: the range `2026-11-05...2026-11-04` ends before it starts
           hint: write the earlier key first
         `a|b|c` has 3 keys, but there are 2 dimensions
