@@ -1,11 +1,16 @@
 //! `cofferdam.toml` into [`Definitions`]: the top level and the libraries.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use cofferdam_model::{Definitions, Diagnostic, LibraryDef, LibrarySource, Name, Node, Spanned};
 
+use crate::assets::{read_asset, read_asset_check, read_asset_job};
+use crate::graphs::read_graph;
 use crate::jobs::read_job;
-use crate::reader::{Problems, Table};
+use crate::partitions::read_partitions;
+use crate::reader::{FILE, Problems, Table};
+use crate::resources::{read_environment, read_io_managers, read_resources};
 use crate::{Texts, toml};
 
 /// Reads definitions. The text is kept in `texts`, so that the diagnostics of this and of `plan` can be
@@ -28,29 +33,76 @@ pub fn read_definitions(
 }
 
 fn read_root(root: &Node, problems: &mut Problems) -> Definitions {
-    let mut definitions = Definitions::default();
-    let Some(mut table) = Table::new(root, "the file", problems) else {
-        return definitions;
+    let Some(mut table) = Table::new(root, FILE, problems) else {
+        return Definitions::default();
     };
-    if let Some(libraries) = table.get("libraries").and_then(|node| Table::new(node, "`libraries`", problems))
-    {
-        for (name, node) in libraries.named("library", problems) {
-            if let Some(library) = read_library(&name, node, problems) {
-                definitions.libraries.insert(name.value, library);
-            }
-        }
-    }
-    if let Some(jobs) = table.get("jobs").and_then(|node| Table::new(node, "`jobs`", problems)) {
-        for (name, node) in jobs.named("job", problems) {
-            if let Some(job) = read_job(&name, node, problems) {
-                definitions.jobs.insert(name.value, job);
-            }
-        }
-    }
+    let definitions = Definitions {
+        libraries: section(&mut table, "libraries", "library", read_library, problems),
+        graphs: section(&mut table, "graphs", "graph", read_graph, problems),
+        jobs: section(&mut table, "jobs", "job", read_job, problems),
+        resources: read_resources(&mut table, problems),
+        io_managers: read_io_managers(&mut table, problems),
+        environments: section(&mut table, "environments", "environment", read_environment, problems),
+        partitions: section(&mut table, "partitions", "set of partitions", read_partitions, problems),
+        assets: section(&mut table, "assets", "asset", read_asset, problems),
+        asset_checks: section(&mut table, "asset_checks", "asset check", read_asset_check, problems),
+        asset_jobs: section(&mut table, "asset_jobs", "asset job", read_asset_job, problems),
+    };
     table.finish(problems);
+    refuse_same_jobs(&definitions, problems);
+    refuse_same_assets(&definitions, problems);
     definitions
 }
 
+/// The definitions below one heading, by name.
+fn section<T>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    kind: &str,
+    read: impl Fn(&Spanned<Name>, &Node, &mut Problems) -> Option<T>,
+    problems: &mut Problems,
+) -> BTreeMap<Name, T> {
+    let found = table.children(key, kind, problems);
+    found
+        .into_iter()
+        .filter_map(|(name, node)| read(&name, node, problems).map(|definition| (name.value, definition)))
+        .collect()
+}
+
+/// A run is started by the name of its job, of whichever kind that is.
+fn refuse_same_jobs(definitions: &Definitions, problems: &mut Problems) {
+    for (name, asset_job) in &definitions.asset_jobs {
+        let folded = name.as_str().to_lowercase();
+        let Some((_, job)) = definitions.jobs.iter().find(|(name, _)| name.as_str().to_lowercase() == folded)
+        else {
+            continue;
+        };
+        problems.push(
+            Diagnostic::error("config::duplicate-name", format!("`{name}` is a job and an asset job"))
+                .at(asset_job.span.as_ref(), "this asset job")
+                .at(job.span.as_ref(), "this job")
+                .hint("a run is started by the name of its job; rename one of them"),
+        );
+    }
+}
+
+/// A key names one asset.
+fn refuse_same_assets(definitions: &Definitions, problems: &mut Problems) {
+    let mut keys: Vec<_> =
+        definitions.assets.values().flat_map(|asset| &asset.outputs).map(|output| &output.key).collect();
+    // In the order of writing, so that the second one is marked.
+    keys.sort_by_key(|key| key.span.as_ref().map(|span| span.range.start));
+    let mut seen = BTreeMap::new();
+    for key in keys {
+        let Some(first) = seen.insert(&key.value, key) else { continue };
+        problems.push(
+            Diagnostic::error("config::duplicate-name", format!("two assets have the key `{}`", key.value))
+                .at(key.span.as_ref(), "again")
+                .at(first.span.as_ref(), "first one")
+                .hint("an asset is made in one place; give one of them another `key`"),
+        );
+    }
+}
 fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<LibraryDef> {
     let mut table = Table::new(node, format!("library `{}`", name.value), problems)?;
     let folder = table.text("crate", problems);

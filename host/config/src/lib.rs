@@ -4,12 +4,20 @@
 //! reads definitions works on that tree. Leaves resolving of names and checking against ops to `plan`.
 //! Nothing in a text is expanded: no environment variables, no includes, no merge keys.
 
+mod assets;
 mod definitions;
 mod discover;
+mod graphs;
 mod jobs;
+mod limits;
+mod mappings;
+mod partitions;
+mod policies;
 mod reader;
 mod render;
+mod resources;
 mod run_config;
+mod sources;
 mod steps;
 mod texts;
 mod toml;

@@ -3,6 +3,9 @@
 
 use cofferdam_model::{Diagnostic, Name, Node, NodeKind, Span, Spanned, nearest};
 
+/// What the outermost table is called.
+pub(crate) const FILE: &str = "the file";
+
 /// Collects what is wrong.
 pub(crate) type Problems = Vec<Diagnostic>;
 
@@ -99,6 +102,73 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A boolean under a key.
+    pub(crate) fn truth(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
+        let node = self.get(key)?;
+        if let NodeKind::Bool(value) = node.kind {
+            return Some(value);
+        }
+        problems.push(wrong_type(&format!("`{key}` of {}", self.what), "a boolean", node));
+        None
+    }
+
+    /// The name of another definition under a key; `kind` is what it names.
+    pub(crate) fn name(
+        &mut self,
+        key: &'static str,
+        kind: &str,
+        problems: &mut Problems,
+    ) -> Option<Spanned<Name>> {
+        let text = self.text(key, problems)?;
+        name(&text, kind, problems)
+    }
+
+    /// A list of texts under a key; empty if there is none.
+    pub(crate) fn texts(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Spanned<String>> {
+        let Some(node) = self.get(key) else { return vec![] };
+        texts(node, &format!("`{key}` of {}", self.what), problems)
+    }
+
+    /// A table under a key, read as a list of definitions that the user named; empty if there is none.
+    pub(crate) fn children(
+        &mut self,
+        key: &'static str,
+        kind: &str,
+        problems: &mut Problems,
+    ) -> Vec<(Spanned<Name>, &'a Node)> {
+        let Some(node) = self.get(key) else { return vec![] };
+        let what = if self.what == FILE { format!("`{key}`") } else { format!("`{key}` of {}", self.what) };
+        Table::new(node, what, problems).map(|table| table.named(kind, problems)).unwrap_or_default()
+    }
+
+    /// Whether a key is there, wrong or not.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, _)| name.value == key)
+    }
+
+    /// What the table is, in messages.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// The span of a key that is there.
+    pub(crate) fn key_span(&self, key: &str) -> Option<&'a Span> {
+        self.entries.iter().find(|(name, _)| name.value == key).and_then(|(name, _)| name.span.as_ref())
+    }
+
+    /// Every entry that nobody asked for, as a table of its own: settings that somebody else reads.
+    pub(crate) fn rest(self, problems: &mut Problems) -> Node {
+        let entries: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(key, _)| !self.known.contains(&key.value.as_str()))
+            .cloned()
+            .collect();
+        let rest = Node { span: self.span.cloned(), kind: NodeKind::Map(entries) };
+        check_data(&rest, problems);
+        rest
+    }
+
     /// One of a few words.
     pub(crate) fn word<T: Copy>(
         &mut self,
@@ -191,7 +261,8 @@ pub(crate) fn wrong_type(what: &str, expected: &str, node: &Node) -> Diagnostic 
     .at(node.span.as_ref(), format!("expected {expected}"))
     .hint(match expected {
         "a table" => "write it as `{ key = … }`, or as lines below a `[heading]` of its own",
-        "a list of names" => "write for example `[\"first\", \"second\"]`",
+        "a list of names" | "a list of texts" => "write for example `[\"first\", \"second\"]`",
+        "a boolean" => "write `true` or `false`, without quotes",
         "an integer" => "write digits without quotes and without a point",
         _ => "put it in quotes",
     })
@@ -231,6 +302,39 @@ pub(crate) fn check_data(node: &Node, problems: &mut Problems) {
         NodeKind::Map(entries) => entries.iter().for_each(|(_, item)| check_data(item, problems)),
         _ => {}
     }
+}
+
+/// A list of texts, as in `owners = ["team:data"]`.
+pub(crate) fn texts(node: &Node, what: &str, problems: &mut Problems) -> Vec<Spanned<String>> {
+    let NodeKind::List(items) = &node.kind else {
+        problems.push(wrong_type(what, "a list of texts", node));
+        return vec![];
+    };
+    items.iter().filter_map(|item| text(item, what, problems)).collect()
+}
+
+/// A list in which nothing is there twice; the second one is reported and left out. `what` is what the list is.
+pub(crate) fn distinct<T: Eq + std::fmt::Display>(
+    items: Vec<Spanned<T>>,
+    what: &str,
+    problems: &mut Problems,
+) -> Vec<Spanned<T>> {
+    let mut out: Vec<Spanned<T>> = vec![];
+    for item in items {
+        match out.iter().find(|first| first.value == item.value) {
+            Some(first) => problems.push(
+                Diagnostic::error(
+                    "config::duplicate-name",
+                    format!("{what}: `{}` is there twice", item.value),
+                )
+                .at(item.span.as_ref(), "again")
+                .at(first.span.as_ref(), "first one")
+                .hint("remove one of them"),
+            ),
+            None => out.push(item),
+        }
+    }
+    out
 }
 
 /// A list of names, as in `after = ["a", "b"]`.
