@@ -59,7 +59,7 @@ fn read_word(word: &str, node: &Node, what: &str, problems: &mut Problems) -> Op
 fn read_table(node: &Node, what: &str, problems: &mut Problems) -> Option<PartitionMappingDef> {
     let mut table = Table::new(node, what, problems)?;
     let found = [
-        table.get("specific").map(|node| Form::Specific(node)),
+        table.get("specific").map(Form::Specific),
         table.get("static").map(Form::Static),
         table.get("dimension").map(Form::Dimension),
         table.get("multi").map(Form::Multi),

@@ -31,7 +31,9 @@ impl<'a> Table<'a> {
 
     /// The value of a key, if it is there.
     pub(crate) fn get(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         self.entries.iter().find(|(name, _)| name.value == key).map(|(_, node)| node)
     }
 
@@ -280,10 +282,14 @@ pub(crate) fn name(text: &Spanned<String>, kind: &str, problems: &mut Problems) 
     match Name::new(&text.value) {
         Ok(name) => Some(Spanned::new(name, text.span.clone())),
         Err(error) => {
+            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'I']) { "an" } else { "a" };
             problems.push(
-                Diagnostic::error("config::bad-name", format!("`{}` cannot name a {kind}", text.value))
-                    .at(text.span.as_ref(), error.to_string())
-                    .hint("write for example `clean_flights`"),
+                Diagnostic::error(
+                    "config::bad-name",
+                    format!("`{}` cannot name {article} {kind}", text.value),
+                )
+                .at(text.span.as_ref(), error.to_string())
+                .hint("write for example `clean_flights`"),
             );
             None
         }

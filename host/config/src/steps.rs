@@ -47,7 +47,14 @@ pub(crate) fn read_node(table: &mut Table<'_>, problems: &mut Problems) -> Optio
         (None, None) => {
             // A wrong one was reported already.
             if !table.has("op") && !table.has("graph") {
-                problems.push(table.missing("op", "op = \"library.op\"` or `graph = \"name\""));
+                problems.push(
+                    Diagnostic::error(
+                        "config::missing-key",
+                        format!("{} has neither `op` nor `graph`", table.what()),
+                    )
+                    .at(table.span, "one of them is needed")
+                    .hint("add for example `op = \"library.op\"` or `graph = \"name\"`"),
+                );
             }
             None
         }
@@ -155,7 +162,7 @@ pub(crate) fn op_path(path: &Spanned<String>, problems: &mut Problems) -> Option
         problems.push(
             Diagnostic::error("config::bad-name", format!("`{}` does not name an op", path.value))
                 .at(path.span.as_ref(), "expected `library.op`")
-                .hint("write for example `op = \"flights.clean\"`, with a name from `[libraries]`"),
+                .hint("write for example `flights.clean`, with a name from `[libraries]`"),
         );
     }
     Some(Spanned::new(parts?, path.span.clone()))

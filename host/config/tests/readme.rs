@@ -1,24 +1,33 @@
-//! The reference in the README: its examples are read without a finding, and it names every key there is.
+//! The reference beside the sources: its examples are read without a finding, and it names every key there is.
 
 use cofferdam_config::{Texts, read_definitions, read_run_config, render};
+use cofferdam_model::Definitions;
 
 const README: &str = include_str!("../README.md");
+const SERVICES: &str = include_str!("../SERVICES.md");
+const ASSETS: &str = include_str!("../ASSETS.md");
 
 /// The fenced blocks of a language.
-fn blocks(language: &str) -> Vec<&'static str> {
+fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
-    README.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Reads a text that has no mistake.
+fn read(text: &str) -> Definitions {
+    let mut texts = Texts::default();
+    let (definitions, found) = read_definitions(&mut texts, "README.md", text);
+    assert!(found.is_empty(), "{}", render(&texts, &found, false, 100));
+    definitions
 }
 
 #[test]
 fn every_example_of_the_reference_is_read_without_a_finding() {
-    let (toml, yaml) = (blocks("toml"), blocks("yaml"));
-    assert_eq!((toml.len(), yaml.len()), (4, 1));
+    let toml: Vec<_> = [README, SERVICES, ASSETS].map(|page| blocks(page, "toml")).concat();
+    let yaml = blocks(README, "yaml");
+    assert_eq!((toml.len(), yaml.len()), (13, 1));
     for block in &toml {
-        let mut texts = Texts::default();
-        let (defs, found) = read_definitions(&mut texts, "README.md", block);
-        assert!(found.is_empty(), "{}", render(&texts, &found, false, 100));
-        assert!(!defs.libraries.is_empty() || !defs.jobs.is_empty(), "{block}");
+        assert_ne!(read(block), Definitions::default(), "{block}");
     }
     for block in &yaml {
         let mut texts = Texts::default();
@@ -27,10 +36,11 @@ fn every_example_of_the_reference_is_read_without_a_finding() {
         assert!(config.root.is_some(), "{block}");
     }
     // They are parts of one file as well.
-    let mut texts = Texts::default();
-    let (defs, found) = read_definitions(&mut texts, "README.md", toml.concat());
-    assert!(found.is_empty(), "{}", render(&texts, &found, false, 100));
-    assert_eq!((defs.libraries.len(), defs.jobs.len()), (2, 1));
+    let all = read(&toml.concat());
+    assert_eq!((all.libraries.len(), all.jobs.len(), all.graphs.len()), (2, 1, 2));
+    assert_eq!((all.resources.len(), all.io_managers.len(), all.environments.len()), (2, 2, 1));
+    assert_eq!((all.partitions.len(), all.assets.len()), (6, 4));
+    assert_eq!((all.asset_checks.len(), all.asset_jobs.len()), (1, 1));
 }
 
 #[test]
@@ -40,10 +50,30 @@ fn the_reference_names_every_key_that_the_reader_knows() {
         "zzzzzzzz = 1",
         "[libraries.t]\nzzzzzzzz = 1",
         "[jobs.j]\nzzzzzzzz = 1",
+        "[jobs.j]\nrun_retry = { zzzzzzzz = 1 }",
+        "[jobs.j]\nhooks = [{ zzzzzzzz = 1 }]",
         "[jobs.j.steps.a]\nzzzzzzzz = 1",
         "[jobs.j.steps.a]\nretry = { zzzzzzzz = 1 }",
         "[jobs.j.steps.a]\nlimits = { zzzzzzzz = 1 }",
         "[jobs.j.steps.a]\ninputs.x = { zzzzzzzz = 1 }",
+        "[jobs.j.steps.a]\ninputs.x = { asset = \"a\", zzzzzzzz = 1 }",
+        "[jobs.j.steps.a]\ninputs.x = { asset = \"a\", partitions = { zzzzzzzz = 1 } }",
+        "[jobs.j.steps.a]\noutputs.x = { zzzzzzzz = 1 }",
+        "[graphs.g]\nzzzzzzzz = 1",
+        "[graphs.g]\nconfig_mapping = { zzzzzzzz = 1 }",
+        "[resources.r]\nkind = \"op\"\nzzzzzzzz = 1",
+        "[io_managers.m]\nkind = \"op\"\nzzzzzzzz = 1",
+        "[environments.e]\nzzzzzzzz = 1",
+        "[partitions.p]\nkind = \"monthly\"\nzzzzzzzz = 1",
+        "[partitions.p]\nkind = \"cron\"\nzzzzzzzz = 1",
+        "[partitions.p]\nkind = \"static\"\nzzzzzzzz = 1",
+        "[partitions.p]\nkind = \"multi\"\nzzzzzzzz = 1",
+        "[assets.a]\nzzzzzzzz = 1",
+        "[assets.a]\nexternal = true\nzzzzzzzz = 1",
+        "[assets.a]\noutputs.x = { zzzzzzzz = 1 }",
+        "[assets.a]\ndeps = [{ zzzzzzzz = 1 }]",
+        "[asset_checks.c]\nzzzzzzzz = 1",
+        "[asset_jobs.j]\nzzzzzzzz = 1",
     ];
     for place in places {
         let (_, found) = read_definitions(&mut Texts::default(), "x.toml", place);
@@ -51,7 +81,20 @@ fn the_reference_names_every_key_that_the_reader_knows() {
         let known = unknown.hint.as_deref().unwrap().strip_prefix("known: ").expect(place);
         for key in known.split(", ").map(|key| key.trim_matches('`')) {
             let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}.")];
-            assert!(written.iter().any(|form| README.contains(form)), "the README does not name `{key}`");
+            let is_named = |page: &str| written.iter().any(|form| page.contains(form));
+            assert!(
+                [README, SERVICES, ASSETS].into_iter().any(is_named),
+                "the reference does not name `{key}`"
+            );
         }
+    }
+}
+
+#[test]
+fn the_reference_names_every_kind() {
+    let kinds = cofferdam_model::ResourceKind::ALL.map(cofferdam_model::ResourceKind::word);
+    let managers = cofferdam_model::IoManagerKind::ALL.map(cofferdam_model::IoManagerKind::word);
+    for word in kinds.iter().chain(&managers) {
+        assert!(SERVICES.contains(&format!("`{word}`")), "the reference does not name the kind `{word}`");
     }
 }

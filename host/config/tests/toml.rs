@@ -1,29 +1,14 @@
 //! Every message of the reader of definitions, as a person sees it.
 
-use cofferdam_config::{TEXT_BYTES_MAX, Texts, read_definitions, render, render_json};
+mod shown;
+
+use cofferdam_config::{TEXT_BYTES_MAX, render, render_json};
 use cofferdam_model::Diagnostic;
-
-fn found(content: impl AsRef<[u8]>) -> (Texts, Vec<Diagnostic>) {
-    let mut texts = Texts::default();
-    let (_, found) = read_definitions(&mut texts, "cofferdam.toml", content);
-    (texts, found)
-}
-
-/// The messages of all snippets, each of which must have one.
-fn shown(snippets: &[&str]) -> String {
-    let show = |snippet: &&str| {
-        let (texts, found) = found(snippet);
-        assert!(!found.is_empty(), "{snippet}");
-        render(&texts, &found, false, 100)
-    };
-    snippets.iter().map(show).collect()
-}
+use shown::{below, found, shown};
 
 /// Lines of a step `a` after its op.
 fn step(lines: &[&str]) -> String {
-    let snippets: Vec<String> =
-        lines.iter().map(|line| format!("[jobs.j.steps.a]\nop = \"t.x\"\n{line}")).collect();
-    shown(&snippets.iter().map(String::as_str).collect::<Vec<_>>())
+    below("[jobs.j.steps.a]\nop = \"t.x\"", lines)
 }
 
 #[test]
@@ -195,13 +180,13 @@ fn messages_of_a_step_and_of_its_inputs() {
           |
           = hint: write it as `{ key = … }`, or as lines below a `[heading]` of its own
 
-        error[config::missing-key]: step `b` has no `op`
+        error[config::missing-key]: step `b` has neither `op` nor `graph`
          --> cofferdam.toml:3:5
           |
         3 | b = {}
-          |     ^^ `op` is needed
+          |     ^^ one of them is needed
           |
-          = hint: add for example `op = "library.op"`
+          = hint: add for example `op = "library.op"` or `graph = "name"`
 
         error[config::bad-name]: `x` does not name an op
          --> cofferdam.toml:4:12
@@ -209,7 +194,7 @@ fn messages_of_a_step_and_of_its_inputs() {
         4 | c = { op = "x" }
           |            ^^^ expected `library.op`
           |
-          = hint: write for example `op = "flights.clean"`, with a name from `[libraries]`
+          = hint: write for example `flights.clean`, with a name from `[libraries]`
 
         error[config::wrong-type]: `op` of step `d`: expected text, found an integer
          --> cofferdam.toml:5:12
@@ -285,7 +270,7 @@ fn messages_of_a_step_and_of_its_inputs() {
         3 | inputs.x = {}
           |            ^^ a source is one thing
           |
-          = hint: write one of `value`, `file`, `files`, `map`, `collect`
+          = hint: write one of `value`, `file`, `files`, `map`, `collect`, `input`, `resource`, `asset`
 
         error[config::bad-value]: input `x`: expected one key, found 2
          --> cofferdam.toml:3:12
@@ -293,7 +278,7 @@ fn messages_of_a_step_and_of_its_inputs() {
         3 | inputs.x = { file = "a", map = "b" }
           |            ^^^^^^^^^^^^^^^^^^^^^^^^^ a source is one thing
           |
-          = hint: write one of `value`, `file`, `files`, `map`, `collect`
+          = hint: write one of `value`, `file`, `files`, `map`, `collect`, `input`, `resource`, `asset`
 
         error[config::unknown-key]: input `x` has no source `fil`
          --> cofferdam.toml:3:14
@@ -626,7 +611,7 @@ fn machines_get_every_finding_with_its_place() {
           },
           {
             "code": "config::unknown-key",
-            "hint": "known: `description`, `max_concurrent`, `tags`, `retry`, `config`, `steps`",
+            "hint": "known: `description`, `max_concurrent`, `tags`, `retry`, `config`, `inputs`, `config_mapping`, `hooks`, `io_manager`, `partitions`, `run_retry`, `steps`",
             "labels": [
               {
                 "column": 1,
