@@ -231,7 +231,11 @@ impl Problems {
             (Shape::Secret, _) => {
                 let hint =
                     format!("keep the secret in a variable and name it: `{at} = {{ env = \"NAME\" }}`");
-                self.add(path, format!("`{at}` is a secret and must not stand in a definition"), Some(hint));
+                self.add(
+                    path,
+                    format!("`{at}` holds a secret, which must not stand in a definition"),
+                    Some(hint),
+                );
             }
             (Shape::Literal, Value::Object(_)) => self.add(
                 path,

@@ -133,11 +133,11 @@ impl Blob {
     ) -> Result<ResourceAnswer, ResourceFault> {
         // Stores list whole folders; the rest of the prefix is compared here.
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let folder = Path::parse(folder).map_err(|error| malformed(prefix, &error))?;
+        let folder = Path::parse(folder).map_err(|_| malformed(prefix))?;
         let folder = (!folder.as_ref().is_empty()).then_some(folder);
         let mut found = match &after {
             Some(after) => {
-                let after = Path::parse(after).map_err(|error| malformed(after, &error))?;
+                let after = Path::parse(after).map_err(|_| malformed(after))?;
                 self.store.list_with_offset(folder.as_ref(), &after)
             }
             None => self.store.list(folder.as_ref()),
@@ -166,7 +166,7 @@ fn s3(
     resolver: &mut Resolver,
 ) -> Result<Arc<dyn ObjectStore>, ResourceFault> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|error| malformed(prefix, &error))?;
+    let prefix = Path::parse(prefix.trim_end_matches('/')).map_err(|_| malformed(prefix))?;
     let timeout = settings.timeout.map_or(TIMEOUT, |span| span.0);
     let retry = RetryConfig { max_retries: RETRIES_MAX, retry_timeout: timeout, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry);
@@ -214,11 +214,14 @@ fn object(path: &str) -> Result<Path, ResourceFault> {
     if path.is_empty() {
         return Err(fault(FaultKind::Invalid, "the path of an object is empty"));
     }
-    Path::parse(path).map_err(|error| malformed(path, &error))
+    Path::parse(path).map_err(|_| malformed(path))
 }
 
-fn malformed(path: &str, error: &object_store::path::Error) -> ResourceFault {
-    let message = format!("`{path}` is not the path of an object, such as `raw/2024.csv`: {}", told(error));
+fn malformed(path: &str) -> ResourceFault {
+    let message = format!(
+        "`{path}` is not the path of an object, such as `raw/2024.csv`: no part of it is empty, `.` or `..`, and it has \
+         no control characters"
+    );
     fault(FaultKind::Invalid, message)
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
 use crate::Place;
-use crate::fault::{fault, told};
+use crate::fault::fault;
 use crate::settings::{Span, parse};
 
 /// Longest key in bytes; what a page of keys may weigh follows from it.
@@ -213,7 +213,7 @@ fn open_file(path: &Path) -> Result<Connection, ResourceFault> {
         )?;
         Ok(connection)
     };
-    open().map_err(|error| unusable(told(&error)))
+    open().map_err(|error| unusable(error.to_string()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -228,7 +228,7 @@ async fn with<T: Send + 'static>(
     let file = Arc::clone(file);
     blocking(move || {
         work(&lock(&file))
-            .map_err(|error| fault(FaultKind::Failed, format!("the key-value file failed: {}", told(&error))))
+            .map_err(|error| fault(FaultKind::Failed, format!("the key-value file failed: {error}")))
     })
     .await
 }
@@ -239,6 +239,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, ResourceFault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(error) => Err(fault(FaultKind::Failed, format!("the provider failed: {}", told(&error)))),
+        Err(error) => Err(fault(FaultKind::Failed, format!("the provider failed: {error}"))),
     }
 }

@@ -25,7 +25,7 @@ const METADATA: [IpAddr; 6] = [
 
 /// Looks names up for one resource.
 pub(super) struct Guard {
-    allow_private: bool,
+    pub(super) allow_private: bool,
 }
 
 /// An address that the resource may not reach.

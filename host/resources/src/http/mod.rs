@@ -89,18 +89,7 @@ impl Http {
         });
         let allow = allow.collect::<Result<Vec<_>, _>>()?;
         let guard = Guard::new(&base, settings.allow_private)?;
-        install_tls();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(Arc::new(guard))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("cofferdam/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| {
-                fault(FaultKind::Failed, format!("failed to make the client: {}", told(&error)))
-            })?;
+        let client = client(guard)?;
         Ok(Http { client, base, headers, allow, timeout: settings.timeout.map(|span| span.0) })
     }
 
@@ -213,6 +202,19 @@ pub(crate) fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+fn client(guard: Guard) -> Result<reqwest::Client, ResourceFault> {
+    install_tls();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .dns_resolver(Arc::new(guard))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("cofferdam/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| fault(FaultKind::Failed, format!("failed to make the client: {}", told(&error))))
+}
+
 fn base_url(text: &str) -> Result<Url, ResourceFault> {
     let wrong = |what: String| fault(FaultKind::Invalid, format!("`base_url` {what}"));
     let mut url = Url::parse(text).map_err(|error| wrong(format!("is not a URL: {error}")))?;
@@ -270,4 +272,25 @@ fn cut(text: &str) -> &str {
 /// The host of a base URL.
 fn host(url: &Url) -> Host<&str> {
     url.host().expect("a base URL has a host")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_refused_before_any_connection() {
+        let http = Http {
+            client: client(Guard { allow_private: false }).unwrap(),
+            base: base_url("http://localhost:9/").unwrap(),
+            headers: HeaderMap::new(),
+            allow: vec![Method::GET],
+            timeout: None,
+        };
+        let request =
+            HttpRequest { method: "GET".into(), path: String::new(), headers: vec![], body: vec![] };
+        let fault = http.request(request).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied);
+        assert!(fault.message.contains("`allow_private = true`"), "{fault}");
+    }
 }

@@ -203,7 +203,7 @@ async fn prepare(client: &Client, text: &str, parameters: &[SqlValue]) -> Result
     let statement = client.prepare(text).await.map_err(|error| failed(&error))?;
     let asked = statement.params().len();
     if asked != parameters.len() {
-        let message = format!("the statement has {asked} parameters, and {} were given", parameters.len());
+        let message = format!("the statement takes {asked} parameters and got {}", parameters.len());
         return Err(fault(FaultKind::Invalid, message));
     }
     Ok(statement)

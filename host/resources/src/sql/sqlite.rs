@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use tokio::time::Instant;
 
 use super::{ANSWER_BYTES_MAX, Bound, Rows, STATEMENT_BYTES_MAX, place_in_batch};
-use crate::fault::{fault, told};
+use crate::fault::fault;
 use crate::keyvalue::blocking;
 
 /// Steps of SQLite's machine between two looks at the time: some microseconds.
@@ -105,8 +105,7 @@ impl Sqlite {
         let (path, read_only) = (self.path.clone(), self.read_only);
         blocking(move || {
             let mut connection = open(&path, read_only, until, stop).map_err(|error| {
-                let message =
-                    format!("failed to open the SQLite file `{}`: {}", path.display(), told(&error));
+                let message = format!("failed to open the SQLite file `{}`: {error}", path.display());
                 fault(FaultKind::Failed, message)
             })?;
             work(&mut connection)
@@ -218,7 +217,7 @@ fn bind(statement: &mut Statement<'_>, parameters: &[SqlValue]) -> Result<(), Re
 }
 
 fn miscounted(asked: usize, parameters: &[SqlValue]) -> ResourceFault {
-    let message = format!("the statement has {asked} parameters, and {} were given", parameters.len());
+    let message = format!("the statement takes {asked} parameters and got {}", parameters.len());
     fault(FaultKind::Invalid, message)
 }
 
@@ -252,7 +251,7 @@ fn value_of(value: ValueRef<'_>) -> SqlValue {
 }
 
 fn failed(error: &rusqlite::Error) -> ResourceFault {
-    let say = |kind, what: &str| fault(kind, format!("{what}: {}", told(error)));
+    let say = |kind, what: &str| fault(kind, format!("{what}: {error}"));
     let rusqlite::Error::SqliteFailure(code, _) = error else {
         return match error {
             rusqlite::Error::MultipleStatement => {

@@ -10,15 +10,15 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 /// Longer than anything that a test waits for.
-pub const LONG: Duration = Duration::from_secs(50);
+pub(crate) const LONG: Duration = Duration::from_secs(50);
 
-pub struct World {
-    pub folder: TempDir,
-    pub resources: Resources,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) resources: Resources,
 }
 
 impl World {
-    pub fn new(environment: &[(&str, &str)]) -> World {
+    pub(crate) fn new(environment: &[(&str, &str)]) -> World {
         let folder = tempfile::tempdir().unwrap();
         let variables: BTreeMap<String, String> =
             environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -28,7 +28,7 @@ impl World {
         World { folder, resources }
     }
 
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         kind: ResourceKind,
         settings: &Value,
@@ -40,7 +40,7 @@ impl World {
     }
 
     /// The fault of a call, as the author of an op sees it; the folder of the test is called `FOLDER`.
-    pub async fn fault(&self, kind: ResourceKind, settings: &Value, call: ResourceCall) -> String {
+    pub(crate) async fn fault(&self, kind: ResourceKind, settings: &Value, call: ResourceCall) -> String {
         let fault = self.call(kind, settings, call).await.expect_err("the call must fail");
         let text = format!("{:?}: {}", fault.kind, fault.message);
         text.replace(&self.folder.path().display().to_string(), "FOLDER")

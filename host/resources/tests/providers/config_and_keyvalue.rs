@@ -1,10 +1,8 @@
 //! The kinds `config` and `keyvalue`, and what holds for resources of every kind.
 
-mod support;
-
+use crate::support::World;
 use cofferdam_model::{Name, PlanResource, ResourceAnswer, ResourceCall, ResourceKind};
 use serde_json::{Value, json};
-use support::World;
 
 fn get(key: &str) -> ResourceCall {
     ResourceCall::ConfigGet { key: key.to_owned() }
@@ -162,6 +160,6 @@ async fn a_file_that_is_no_database_is_told_and_left_alone() {
     std::fs::write(world.folder.path().join("notes.txt"), "x".repeat(4096)).unwrap();
     let settings = json!({ "backend": "file", "path": "notes.txt" });
     let fault = world.fault(ResourceKind::Keyvalue, &settings, value("a")).await;
-    insta::assert_snapshot!(fault, @"");
+    insta::assert_snapshot!(fault, @"Failed: resource `it` of kind `keyvalue`: failed to open the key-value file `FOLDER/notes.txt`: file is not a database");
     assert_eq!(std::fs::read(world.folder.path().join("notes.txt")).unwrap(), "x".repeat(4096).as_bytes());
 }
