@@ -251,15 +251,20 @@ fn value_of(value: ValueRef<'_>) -> SqlValue {
 }
 
 fn failed(error: &rusqlite::Error) -> ResourceFault {
-    let say = |kind, what: &str| fault(kind, format!("{what}: {error}"));
-    let rusqlite::Error::SqliteFailure(code, _) = error else {
-        return match error {
-            rusqlite::Error::MultipleStatement => {
-                fault(FaultKind::Invalid, "it is more than one statement; a batch takes several")
-            }
-            _ => say(FaultKind::Invalid, "the statement is wrong"),
-        };
+    let say = |kind, what: &str, cause: &dyn std::fmt::Display| fault(kind, format!("{what}: {cause}"));
+    let (code, cause) = match error {
+        rusqlite::Error::SqliteFailure(code, _) => (code, error.to_string()),
+        // Its own text repeats the whole statement.
+        rusqlite::Error::SqlInputError { error, msg, offset, .. } if *offset >= 0 => {
+            (error, format!("{msg} at byte {offset}"))
+        }
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error, msg.clone()),
+        rusqlite::Error::MultipleStatement => {
+            return fault(FaultKind::Invalid, "it is more than one statement; a batch takes several");
+        }
+        _ => return say(FaultKind::Invalid, "the statement is wrong", error),
     };
+    let say = |kind, what: &str| say(kind, what, &cause);
     match code.code {
         ErrorCode::ReadOnly => say(FaultKind::Denied, "the resource is read-only"),
         ErrorCode::AuthorizationForStatementDenied => say(
