@@ -7,6 +7,7 @@ mod bench;
 mod counts;
 mod demo;
 mod guests;
+mod postgres;
 mod rows;
 mod setup;
 mod shell;

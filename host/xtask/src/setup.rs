@@ -1,6 +1,7 @@
 //! What the other commands need: a C compiler, the guest compiler, cargo-nextest. Found, installed by name, or a
 //! message that says what to install.
 
+use crate::postgres;
 use crate::shell::{self, Failure, Shell, say};
 use cofferdam_toolchain::{Choice, GuestToolchain};
 use std::process::Command;
@@ -12,6 +13,7 @@ const NEXTEST_VERSION: &str = "0.9.143";
 pub(crate) fn setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
     let toolchain = demo_setup(shell)?;
     nextest(shell)?;
+    postgres::setup(shell)?;
     Ok(toolchain)
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn doctor() -> Result<(), Failure> {
         "cargo-nextest",
         Ok(nextest_version().unwrap_or_else(|| format!("`setup` would run {}", nextest_install()))),
     );
+    line("PostgreSQL", postgres::state());
     shell::print(&text)?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Prerequisite(missing.join("\n"))) }
 }

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Outside crates (by the start of their names) that stay behind few of ours, so that they can be replaced there.
-const CONFINED: [(&str, &[&str]); 4] = [
+const CONFINED: [(&str, &[&str]); 6] = [
     ("wasmtime", &["sandbox"]),
-    ("object_store", &["io", "depot"]),
-    ("rusqlite", &["runlog"]),
+    ("object_store", &["io", "depot", "resources"]),
+    ("rusqlite", &["runlog", "resources"]),
+    ("reqwest", &["resources"]),
+    ("tokio-postgres", &["resources"]),
     // Until there is a wire between scheduler and worker.
     ("prost", &[]),
 ];
