@@ -7,7 +7,6 @@ mod partitions;
 mod selection;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use cofferdam_model::{AssetKey, DataVersionRule, Name, Timestamp};
 
@@ -125,7 +124,7 @@ impl AssetGraph {
     pub fn extents(
         &self,
         now: Timestamp,
-        dynamic: &BTreeMap<Name, Vec<Arc<str>>>,
+        dynamic: &BTreeMap<Name, Vec<String>>,
     ) -> Result<Extents, TooManyPartitions> {
         let mut known: Vec<(&Partitions, Extent)> = vec![];
         let mut by_maker = Vec::with_capacity(self.makers.len());

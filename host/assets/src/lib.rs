@@ -1,10 +1,11 @@
-//! Partitions, time windows in time zones, mappings between partitions, data versions, staleness with causes
+//! Partitions, time windows in time zones, mappings between partitions, code versions, staleness with causes
 //! and backfill plans. Pure: no IO, no clock ("now" is an argument), no host's time zone files.
 
 mod backfill;
 mod graph;
 mod mapping;
 mod partitions;
+mod scope;
 mod staleness;
 mod subset;
 mod targets;
@@ -14,7 +15,8 @@ pub use backfill::*;
 pub use graph::*;
 pub use mapping::*;
 pub use partitions::*;
+pub use scope::{Read, Scope, ScopedMaker, scope, targets_of};
 pub use staleness::*;
 pub use subset::Subset;
 pub use targets::Targets;
-pub use version::{code_version, content_version, provenance_version};
+pub use version::code_version;

@@ -21,6 +21,15 @@ pub struct Catalog {
     latest: BTreeMap<AssetKey, BTreeMap<Option<String>, Materialization>>,
 }
 
+impl FromIterator<Materialization> for Catalog {
+    /// Later ones replace earlier ones.
+    fn from_iter<I: IntoIterator<Item = Materialization>>(materializations: I) -> Catalog {
+        let mut catalog = Catalog::default();
+        materializations.into_iter().for_each(|materialization| catalog.record(materialization));
+        catalog
+    }
+}
+
 impl Catalog {
     /// Takes a materialisation in place of an earlier one.
     pub fn record(&mut self, materialization: Materialization) {
@@ -33,11 +42,6 @@ impl Catalog {
         let partitions = self.latest.get(key)?;
         // A map's key must be owned to look it up.
         partitions.get(&partition.map(str::to_owned))
-    }
-
-    /// Keys of the partitions that have been materialised.
-    pub fn partitions(&self, key: &AssetKey) -> impl Iterator<Item = Option<&str>> {
-        self.latest.get(key).into_iter().flat_map(|partitions| partitions.keys().map(Option::as_deref))
     }
 }
 

@@ -100,13 +100,13 @@ impl Partitions {
     pub fn at(
         &self,
         now: Timestamp,
-        dynamic: &BTreeMap<Name, Vec<Arc<str>>>,
+        dynamic: &BTreeMap<Name, Vec<String>>,
     ) -> Result<Extent, TooManyPartitions> {
         let kind = match self {
             Partitions::Static(keys) => names(keys.clone()),
             Partitions::Dynamic(name) => match dynamic.get(name) {
                 Some(keys) if keys.len() > PARTITIONS_MAX => return Err(TooManyPartitions),
-                keys => names(keys.map(Vec::as_slice).unwrap_or_default().into()),
+                keys => names(keys.into_iter().flatten().map(|key| Arc::from(key.as_str())).collect()),
             },
             Partitions::Windows(windows) => {
                 let now = Seconds::try_from(now.0 / 1000).unwrap_or(Seconds::MAX);

@@ -2,8 +2,8 @@
 //!
 //! Two rules, both Dagster's. An expression with `*` for the hour ticks in every hour that really passes, so
 //! a repeated hour ticks twice and a missing one not at all. Any other names times on the wall, each of which
-//! comes once a day: a time that is skipped comes when the skip ends, and of a time that comes twice the
-//! later one counts, except in the hours around midnight, where a day would otherwise begin after its start.
+//! comes once a day: a time that is skipped comes when the skip ends (on that day), and of a time that comes
+//! twice the later one counts, except around midnight, where a day would otherwise begin after its start.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
@@ -26,28 +26,16 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Ticks at or after an instant, in order. Ends only where the calendar does (year 9999).
     pub(crate) fn ticks_from(&self, at: Seconds) -> impl Iterator<Item = Seconds> + '_ {
-        // A day's ticks lie within a day of it, whatever its clocks do.
-        let mut last = None;
         days(self.date(at).saturating_sub(DAYS_AROUND), Date::tomorrow)
             .flat_map(|date| self.ticks_of(date))
-            .filter(move |tick| {
-                // A skipped day gives the next one's first tick once more.
-                let new = *tick >= at && last.is_none_or(|last| *tick > last);
-                last = last.max(Some(*tick));
-                new
-            })
+            .filter(move |tick| *tick >= at)
     }
 
     /// Ticks before an instant, the latest first.
     pub(crate) fn ticks_before(&self, at: Seconds) -> impl Iterator<Item = Seconds> + '_ {
-        let mut last = at;
         days(self.date(at).saturating_add(DAYS_AROUND), Date::yesterday)
             .flat_map(|date| self.ticks_of(date).into_iter().rev())
-            .filter(move |tick| {
-                let new = *tick < last;
-                last = last.min(*tick);
-                new
-            })
+            .filter(move |tick| *tick < at)
     }
 
     /// The tick that lies `n` ticks after (before, if negative) a tick. `None` beyond the calendar.
@@ -76,16 +64,43 @@ impl Schedule {
 
     /// When clocks on the wall first show this time, or, if they skip it, when they go on.
     pub(crate) fn instant(&self, wall: DateTime) -> Option<Seconds> {
-        let first = match self.zone.to_ambiguous_timestamp(wall).offset() {
-            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok()?.as_second(),
-            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok()?.as_second(),
-            AmbiguousOffset::Gap { before, after } => self.gap_end(wall, before, after)?,
-        };
-        Some(first)
+        match self.zone.to_ambiguous_timestamp(wall).offset() {
+            AmbiguousOffset::Unambiguous { offset } => instant_at(offset, wall),
+            AmbiguousOffset::Fold { before, .. } => instant_at(before, wall),
+            AmbiguousOffset::Gap { before, after } => self.gap_end(wall, before, after),
+        }
     }
 
-    /// Ticks of a day, in order.
+    /// When clocks on the wall show this time again.
+    pub(crate) fn second_instant(&self, wall: DateTime) -> Option<Seconds> {
+        match self.zone.to_ambiguous_timestamp(wall).offset() {
+            AmbiguousOffset::Fold { after, .. } => instant_at(after, wall),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => None,
+        }
+    }
+
+    /// Ticks from the first instant of a date to the first one of the next, in order.
+    ///
+    /// Where clocks go back over midnight (St. John's did, a minute after it), the date before comes once more
+    /// after this one has begun, so its late ticks are among these.
     fn ticks_of(&self, date: Date) -> Vec<Seconds> {
+        let mut ticks = self.ticks_on(date);
+        let Some(start) = self.instant(date.at(0, 0, 0, 0)) else {
+            return ticks;
+        };
+        let change = self.zone.following(timestamp(start.saturating_sub(1))).next();
+        if change.is_some_and(|change| change.timestamp().as_second() < start.saturating_add(TWO_DAYS)) {
+            let before = date.yesterday().map(|before| self.ticks_on(before)).unwrap_or_default();
+            ticks.extend(before.into_iter().filter(|tick| *tick >= start));
+            let end = date.tomorrow().ok().and_then(|next| self.instant(next.at(0, 0, 0, 0)));
+            ticks.retain(|tick| end.is_none_or(|end| *tick < end));
+            ticks.sort_unstable();
+        }
+        ticks
+    }
+
+    /// Ticks at which clocks on the wall show a date, in order.
+    fn ticks_on(&self, date: Date) -> Vec<Seconds> {
         if !self.cron.names(date) {
             return vec![];
         }
@@ -100,7 +115,7 @@ impl Schedule {
 
     fn push_ticks(&self, date: Date, time: Time, ticks: &mut Vec<Seconds>) {
         let wall = date.to_datetime(time);
-        let at = |offset: Offset| offset.to_timestamp(wall).ok().map(|at| at.as_second());
+        let at = |offset| instant_at(offset, wall);
         match self.zone.to_ambiguous_timestamp(wall).offset() {
             AmbiguousOffset::Unambiguous { offset } => ticks.extend(at(offset)),
             AmbiguousOffset::Fold { before, after } if self.cron.every_hour() => {
@@ -112,7 +127,11 @@ impl Schedule {
                 ticks.extend(at(if later { after } else { before }));
             }
             AmbiguousOffset::Gap { .. } if self.cron.every_hour() => {}
-            AmbiguousOffset::Gap { before, after } => ticks.extend(self.gap_end(wall, before, after)),
+            AmbiguousOffset::Gap { before, after } => {
+                // If clocks go on another day, this one has no tick: its key would be that day's.
+                let end = self.gap_end(wall, before, after);
+                ticks.extend(end.filter(|end| self.date(*end) == date));
+            }
         }
     }
 
@@ -134,6 +153,13 @@ const DAYS_AROUND: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
 
 fn days(first: Date, step: fn(Date) -> Result<Date, jiff::Error>) -> impl Iterator<Item = Date> {
     std::iter::successors(Some(first), move |date| step(*date).ok())
+}
+
+/// A change in this time may move ticks over the start or the end of a date.
+const TWO_DAYS: Seconds = 2 * 86_400;
+
+fn instant_at(offset: Offset, wall: DateTime) -> Option<Seconds> {
+    offset.to_timestamp(wall).ok().map(|at| at.as_second())
 }
 
 /// Instants beyond the calendar's ends are taken for the ends.
@@ -185,7 +211,15 @@ mod tests {
 
     #[test]
     fn a_skipped_day_has_no_tick_of_its_own() {
+        insta::assert_snapshot!(walls("0 5 * * *", "Pacific/Apia", "2011-12-28T00:00:00Z", 4), @"28-05:00-1000 29-05:00-1000 31-05:00+1400 01-05:00+1400");
         insta::assert_snapshot!(walls("0 0 * * *", "Pacific/Apia", "2011-12-28T00:00:00Z", 4), @"28-00:00-1000 29-00:00-1000 31-00:00+1400 01-00:00+1400");
+    }
+
+    #[test]
+    fn ticks_are_in_order_where_clocks_go_back_over_midnight() {
+        insta::assert_snapshot!(walls("0,30 * * * *", "America/St_Johns", "2010-11-07T01:30:00Z", 7), @"06-23:00-0230 06-23:30-0230 07-00:00-0230 06-23:30-0330 07-00:00-0330 07-00:30-0330 07-01:00-0330");
+        insta::assert_snapshot!(walls("30 * * * *", "America/St_Johns", "2010-11-07T01:30:00Z", 4), @"06-23:30-0230 06-23:30-0330 07-00:30-0330 07-01:30-0330");
+        insta::assert_snapshot!(walls("45 23 * * *", "America/St_Johns", "2010-11-05T12:00:00Z", 4), @"05-23:45-0230 06-23:45-0230 07-23:45-0330 08-23:45-0330");
     }
 
     #[test]

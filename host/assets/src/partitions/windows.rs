@@ -144,13 +144,13 @@ impl TimeWindows {
             KeyForm::Date => DATE_FORMAT,
             KeyForm::Minute => MINUTE_FORMAT,
         };
-        let at = match read_wall(format, key) {
-            Some(wall) => self.schedule.instant(wall)?,
-            None => read_offset(key)?,
+        // A date does not say when in the day the window starts, nor a time that comes twice which one it is.
+        let instants = match read_wall(format, key) {
+            Some(wall) => [self.schedule.instant(wall), self.schedule.second_instant(wall)],
+            None => [read_offset(key), None],
         };
-        // A date does not say when in the day the window starts.
-        let tick = self.schedule.ticks_from(at).next()?;
-        (self.key(tick) == key).then_some(tick)
+        let mut ticks = instants.into_iter().flatten().filter_map(|at| self.schedule.ticks_from(at).next());
+        ticks.find(|tick| self.key(*tick) == key)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Definitions for tests, in few words.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use cofferdam_assets::{AssetGraph, AssetIdx, Extents, Subset, Targets};
 use cofferdam_model::{
@@ -58,7 +57,7 @@ pub(crate) fn offset(start_offset: i64, end_offset: i64) -> Option<PartitionMapp
 pub(crate) struct Kit {
     pub(crate) definitions: Definitions,
     pub(crate) text: String,
-    pub(crate) dynamic: BTreeMap<Name, Vec<Arc<str>>>,
+    pub(crate) dynamic: BTreeMap<Name, Vec<String>>,
 }
 
 impl Kit {

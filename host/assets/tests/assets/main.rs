@@ -5,5 +5,7 @@ mod dagster_mappings;
 mod dagster_windows;
 mod kit;
 mod messages;
+mod properties;
+mod scope;
 mod selection;
 mod staleness;

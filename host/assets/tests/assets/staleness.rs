@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_assets::{Catalog, Judge, RootCause, StaleStatus, provenance_version};
+use cofferdam_assets::{Catalog, Judge, RootCause, StaleStatus};
 use cofferdam_model::{AssetKey, Cadence, Materialization, PartitionMappingDef, PlanAssetInput};
 
 use crate::kit::{Assets, Kit, key, offset, windows};
@@ -43,15 +43,11 @@ impl Lab {
             }
         }
         let code_version = self.code[&key(asset)].clone();
-        let data_version = match data {
-            "by provenance" => provenance_version(&code_version, &inputs),
-            data => data.to_owned(),
-        };
         self.catalog.record(Materialization {
             key: key(asset),
             partition: (!partition.is_empty()).then(|| partition.to_owned()),
             code_version,
-            data_version,
+            data_version: data.to_owned(),
             inputs,
             value: None,
             metadata: vec![],
@@ -139,19 +135,6 @@ fn equal_bytes_leave_everything_after_them_fresh() {
     assert_eq!(lab.look("clean", ""), "Fresh");
     assert_eq!(lab.look("report", ""), "Fresh", "made again with the same result");
     lab.make("clean", "", "clean 2");
-    assert_eq!(lab.look("report", ""), "Stale Data: `clean` has a new data version");
-}
-
-#[test]
-fn a_version_by_provenance_changes_with_code_and_inputs() {
-    let mut lab = Lab::new(chain().graph());
-    lab.make("raw", "", "raw 1");
-    lab.make("clean", "", "by provenance");
-    lab.make("report", "", "report 1");
-    lab.make("clean", "", "by provenance");
-    assert_eq!(lab.look("report", ""), "Fresh", "same code, same inputs");
-    lab.make("raw", "", "raw 2");
-    lab.make("clean", "", "by provenance");
     assert_eq!(lab.look("report", ""), "Stale Data: `clean` has a new data version");
 }
 
