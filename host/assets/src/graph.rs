@@ -2,6 +2,7 @@
 //! checked; an [`AssetGraph`] that came without errors holds no dangling name and no cycle.
 
 mod build;
+mod jobs;
 mod key;
 mod partitions;
 mod selection;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_model::{AssetKey, DataVersionRule, Name, Timestamp};
 
+pub use jobs::AssetJob;
 pub use key::{InvalidKeyJson, identifier, key_from_json, key_to_json};
 pub use partitions::resolve_partitions;
 

@@ -1,9 +1,10 @@
 //! From definitions to a graph; all mistakes at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_model::{
-    AssetDef, AssetKey, Definitions, Diagnostic, Name, PartitionMappingDef, SourceDef, Span, nearest,
+    AssetDef, AssetKey, Definitions, Diagnostic, Name, NodeDef, PartitionMappingDef, SourceDef, Span,
+    StepDef, nearest,
 };
 
 use super::partitions::{resolve_partitions, unknown_partitions};
@@ -34,12 +35,13 @@ impl AssetGraph {
             });
             graph.add_maker(name, def, partitions, &mut places, &mut mistakes);
         }
-        for (at, def) in definitions.assets.values().enumerate() {
-            let maker = MakerIdx(u32::try_from(at).expect("tables of a file are counted in 32 bits"));
-            // Without its partitions nothing can be said about its mappings.
-            let known = def.partitions.is_some() == graph.maker(maker).partitions.is_some();
-            for written in written(def) {
-                graph.add_dependency(maker, &written, known, definitions, &mut mistakes);
+        // Without partitions that should be there nothing can be said about mappings.
+        let complete =
+            |(def, maker): (&AssetDef, &Maker)| def.partitions.is_some() == maker.partitions.is_some();
+        let complete: Vec<bool> = definitions.assets.values().zip(&graph.makers).map(complete).collect();
+        for (at, def) in (0u32..).zip(definitions.assets.values()) {
+            for written in written(def, definitions) {
+                graph.add_dependency(MakerIdx(at), &written, &complete, &mut mistakes);
             }
         }
         graph.sort(definitions, &mut mistakes);
@@ -92,19 +94,17 @@ impl AssetGraph {
         &mut self,
         maker: MakerIdx,
         written: &Written,
-        known: bool,
-        definitions: &Definitions,
+        complete: &[bool],
         mistakes: &mut Vec<Diagnostic>,
     ) {
         let Some(asset) = self.find(written.key) else {
             mistakes.push(self.unknown_asset(written.key, written.place));
             return;
         };
-        let up_def = definitions.assets.values().nth(self.asset(asset).maker.0 as usize);
-        let (up, down) = (&self.maker_of(asset).partitions, &self.maker(maker).partitions);
-        if !known || up_def.is_some_and(|def| def.partitions.is_some()) != up.is_some() {
+        if [maker, self.asset(asset).maker].iter().any(|maker| !complete[maker.0 as usize]) {
             return;
         }
+        let (up, down) = (&self.maker_of(asset).partitions, &self.maker(maker).partitions);
         let wrong = |invalid: &InvalidMapping| {
             let message =
                 format!("the partitions of `{}` cannot correspond like this: {invalid}", written.key);
@@ -160,7 +160,7 @@ impl AssetGraph {
                 n_needed[at as usize] += 1;
             }
         }
-        let mut ready: std::collections::BTreeSet<u32> =
+        let mut ready: BTreeSet<u32> =
             (0u32..).zip(&n_needed).filter(|(_, n)| **n == 0).map(|(at, _)| at).collect();
         while let Some(at) = ready.pop_first() {
             self.order.push(MakerIdx(at));
@@ -203,20 +203,49 @@ impl AssetGraph {
     }
 }
 
-/// Inputs that take assets, then what only comes first.
-fn written(def: &AssetDef) -> Vec<Written<'_>> {
-    let inputs = def.step.iter().flat_map(|step| &step.inputs).filter_map(|(name, source)| {
-        let SourceDef::Asset(key, mapping) = &source.value else {
-            return None;
-        };
-        let (mapping, input, place) = (mapping.as_ref(), Some(&name.value), source.span.as_ref());
-        Some(Written { key, mapping, input, place })
-    });
-    let deps = def.deps.iter().map(|dep| Written {
+/// Inputs that take assets, those of steps within a graph that makes the asset, then what only comes first.
+fn written<'a>(def: &'a AssetDef, definitions: &'a Definitions) -> Vec<Written<'a>> {
+    let mut found = vec![];
+    let mut seen = BTreeSet::new();
+    if let Some(step) = &def.step {
+        found.extend(taken(step).map(|(name, written)| Written { input: Some(name), ..written }));
+        within(step, definitions, &mut seen, &mut found);
+    }
+    found.extend(def.deps.iter().map(|dep| Written {
         key: &dep.key.value,
         mapping: dep.mapping.as_ref(),
         input: None,
         place: dep.key.span.as_ref(),
-    });
-    inputs.chain(deps).collect()
+    }));
+    found
+}
+
+/// Assets that the steps of a graph take, however deep; each graph once, so that one which holds itself ends.
+fn within<'a>(
+    step: &'a StepDef,
+    definitions: &'a Definitions,
+    seen: &mut BTreeSet<&'a Name>,
+    found: &mut Vec<Written<'a>>,
+) {
+    let NodeDef::Graph(name) = &step.node.value else {
+        return;
+    };
+    if !seen.insert(name) {
+        return;
+    }
+    for inner in definitions.graphs.get(name).iter().flat_map(|graph| &graph.steps) {
+        found.extend(taken(inner).map(|(_, written)| written));
+        within(inner, definitions, seen, found);
+    }
+}
+
+/// Inputs of a step that take assets.
+fn taken(step: &StepDef) -> impl Iterator<Item = (&Name, Written<'_>)> {
+    step.inputs.iter().filter_map(|(name, source)| match &source.value {
+        SourceDef::Asset(key, mapping) => {
+            let place = source.span.as_ref();
+            Some((&name.value, Written { key, mapping: mapping.as_ref(), input: None, place }))
+        }
+        _ => None,
+    })
 }

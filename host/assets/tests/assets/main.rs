@@ -3,6 +3,7 @@
 mod backfill;
 mod dagster_mappings;
 mod dagster_windows;
+mod graph;
 mod kit;
 mod messages;
 mod properties;
