@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::builder::AssetFacts;
 use cofferdam_model::{
-    AssetCheckDef, AssetDef, AssetDependencyDef, AssetJobDef, AssetKey, DataVersionRule, Diagnostic, Name,
-    Node, NodeDef, NodeKind, OutputDef, Spanned, StepDef,
+    AssetCheckDef, AssetDef, AssetDependencyDef, AssetJobDef, AssetKey, AssetOutputDef, DataVersionRule,
+    Diagnostic, Name, Node, NodeDef, NodeKind, OutputDef, Spanned, StepDef,
 };
 
 use crate::mappings::{asset_key, read_mapping};
 use crate::policies::{read_config, read_hooks, read_max_concurrent, read_retry, read_tags};
 use crate::reader::{Problems, Table, wrong_type};
 use crate::steps::{op_path, read_node, read_output_keys, read_placing};
+
+/// The group of an asset that names none.
+const DEFAULT_GROUP: &str = "default";
 
 pub(crate) fn read_asset(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<AssetDef> {
     let external = matches!(node.get("external").map(|node| &node.kind), Some(NodeKind::Bool(true)));
@@ -50,16 +52,13 @@ pub(crate) fn read_asset(name: &Spanned<Name>, node: &Node, problems: &mut Probl
     table.finish(problems);
     let placed = placed?;
     let step = placing(placed.value.clone());
-    let facts = AssetFacts {
-        io_manager: step.io_manager.clone(),
-        description: Some(step.description.clone()),
-        ..facts
-    };
+    let facts =
+        Facts { io_manager: step.io_manager.clone(), description: Some(step.description.clone()), ..facts };
     let outputs = match (key, assets.is_empty()) {
         (key, true) => {
             let key = asset_key(&key_or_name(key), problems)?;
             let own = defs.get(&Name::result()).and_then(|output| output.io_manager.clone());
-            let facts = AssetFacts { io_manager: own.or(facts.io_manager), ..facts };
+            let facts = Facts { io_manager: own.or(facts.io_manager), ..facts };
             vec![facts.output(Name::result(), key)]
         }
         (Some(key), false) => {
@@ -78,7 +77,7 @@ pub(crate) fn read_asset(name: &Spanned<Name>, node: &Node, problems: &mut Probl
             .into_iter()
             .map(|(output, key, own)| {
                 let io_manager = defs.get(&output).and_then(|output| output.io_manager.clone());
-                AssetFacts { io_manager, ..own }.over(&facts).output(output, key)
+                Facts { io_manager, ..own }.over(&facts).output(output, key)
             })
             .collect(),
     };
@@ -86,8 +85,54 @@ pub(crate) fn read_asset(name: &Spanned<Name>, node: &Node, problems: &mut Probl
     Some(finished(Some(step), outputs, can_subset))
 }
 
+/// What is said about an asset, beside its key; none: not said.
+#[derive(Default)]
+struct Facts {
+    description: Option<String>,
+    group: Option<Name>,
+    owners: Option<Vec<String>>,
+    kinds: Option<Vec<String>>,
+    tags: BTreeMap<String, String>,
+    code_version: Option<String>,
+    data_version: Option<DataVersionRule>,
+    io_manager: Option<Spanned<Name>>,
+}
+
+impl Facts {
+    /// What an output says, and what its table says of all for the rest.
+    fn over(self, all: &Facts) -> Facts {
+        let mut tags = all.tags.clone();
+        tags.extend(self.tags);
+        Facts {
+            description: self.description.or(all.description.clone()),
+            group: self.group.or(all.group.clone()),
+            owners: self.owners.or(all.owners.clone()),
+            kinds: self.kinds.or(all.kinds.clone()),
+            tags,
+            code_version: self.code_version.or(all.code_version.clone()),
+            data_version: self.data_version.or(all.data_version),
+            io_manager: self.io_manager.or(all.io_manager.clone()),
+        }
+    }
+
+    fn output(self, output: Name, key: Spanned<AssetKey>) -> AssetOutputDef {
+        AssetOutputDef {
+            output,
+            key,
+            description: self.description.unwrap_or_default(),
+            group: self.group.unwrap_or_else(|| Name::new(DEFAULT_GROUP).expect("the word is a legal name")),
+            owners: self.owners.unwrap_or_default(),
+            kinds: self.kinds.unwrap_or_default(),
+            tags: self.tags,
+            code_version: self.code_version,
+            data_version: self.data_version.unwrap_or_default(),
+            io_manager: self.io_manager,
+        }
+    }
+}
+
 /// Without `description` and `io_manager`, which a step has as well.
-fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> AssetFacts {
+fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> Facts {
     let plain = |found: Vec<Spanned<String>>| found.into_iter().map(|text| text.value).collect();
     let owners = table.texts("owners", problems);
     for owner in &owners {
@@ -95,14 +140,14 @@ fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> AssetFacts {
     }
     let kinds = table.texts("kinds", problems);
     let words = [("content", DataVersionRule::Content), ("provenance", DataVersionRule::Provenance)];
-    AssetFacts {
+    Facts {
         group: table.name("group", "group", problems).map(|name| name.value),
         owners: table.has("owners").then(|| plain(owners)),
         kinds: table.has("kinds").then(|| plain(kinds)),
         tags: read_tags(table, "tags", problems),
         code_version: table.text("code_version", problems).map(|text| text.value),
         data_version: table.word("data_version", &words, problems),
-        ..AssetFacts::default()
+        ..Facts::default()
     }
 }
 
@@ -119,7 +164,7 @@ fn check_owner(owner: &Spanned<String>, what: &str, problems: &mut Problems) {
     }
 }
 
-type OutputAsset = (Name, Spanned<AssetKey>, AssetFacts);
+type OutputAsset = (Name, Spanned<AssetKey>, Facts);
 
 /// All outputs, and among them those that are assets because they have a key.
 fn read_outputs(
@@ -131,10 +176,7 @@ fn read_outputs(
         let Some(mut table) = Table::new(node, format!("output `{}`", output.value), problems) else {
             continue;
         };
-        let def = read_output_keys(&mut table, problems);
-        if table.has("io_manager") || table.has("metadata") {
-            defs.insert(output.value.clone(), def);
-        }
+        defs.insert(output.value.clone(), read_output_keys(&mut table, problems));
         let mut facts = read_facts(&mut table, problems);
         facts.description = table.text("description", problems).map(|text| text.value);
         let only_of_assets =

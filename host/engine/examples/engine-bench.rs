@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cofferdam_engine::{Action, Engine, Input, Layout, Settings};
+use cofferdam_engine::{Action, Engine, Input, Layout, Settings, Submission};
 use cofferdam_model::*;
 
 fn step(key: String, inputs: Vec<u32>) -> PlanStep {
@@ -45,7 +45,8 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
     let one = outputs(0);
     let begin = Instant::now();
     let plan = ValueDigest([0; 32]);
-    waiting.extend(engine.handle(Input::RunSubmitted { run, layout, plan }, Timestamp(0)));
+    let submission = Submission { run, layout, plan, origin: None, known: Arc::default() };
+    waiting.extend(engine.handle(Input::RunSubmitted(Box::new(submission)), Timestamp(0)));
     let submitted = begin.elapsed();
     let (mut n_events, mut ended) = (0_u64, None);
     while let Some(action) = waiting.pop() {
@@ -61,7 +62,7 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
                 };
                 waiting.extend(engine.handle(Input::Report(report), at));
             }
-            Action::CancelAttempt { .. } => {}
+            Action::CancelAttempt { .. } | Action::Recall { .. } | Action::Publish { .. } => {}
             Action::RunEnded { status, .. } => ended = Some(status),
         }
     }

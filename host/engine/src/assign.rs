@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, KeyedValue, LentResource, Name, OutputRef,
-    PlanStep, Source, ValueRef,
+    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, HOOK_EVENT_INPUT, KeyedValue, LentResource,
+    Name, OutputRef, PlanIoManager, PlanStep, Role, Source, StepIdx, StepStatus, ValueRef, cbor,
 };
+use serde_json::json;
 
 use crate::run::Run;
 
@@ -14,24 +15,36 @@ impl Run {
     pub(crate) fn assignment(&self, at_step: u32, attempt: u32, fence: Fence) -> Assignment {
         let step = &self.steps[at_step as usize];
         let plan_step = self.layout.step(step.template);
-        let value = |source| self.value(source, step.template, step.group);
-        let inputs = plan_step.inputs.iter().filter_map(|input| {
-            Some(AssignedInput { name: input.name.clone(), value: value(&input.source)? })
-        });
         Assignment {
             id: AttemptId { run: self.id, step: step.key.clone(), attempt, fence },
             library: plan_step.library,
             op: plan_step.op.clone(),
             config: plan_step.config.clone(),
-            inputs: inputs.collect(),
+            inputs: self.inputs(at_step),
             outputs: plan_step.outputs.clone(),
             limits: plan_step.limits.clone(),
             tags: plan_step.tags.clone(),
             resources: self.lent(plan_step),
-            io_managers: Default::default(),
+            io_managers: self.io_managers(plan_step),
             env: plan_step.env.clone(),
             partition: self.layout.plan.partition.clone(),
         }
+    }
+
+    /// The inputs of a ready step that have a value.
+    pub(crate) fn inputs(&self, at_step: u32) -> Vec<AssignedInput> {
+        let step = &self.steps[at_step as usize];
+        let plan_step = self.layout.step(step.template);
+        let inputs = plan_step.inputs.iter().filter_map(|input| {
+            let value = match &plan_step.role {
+                Role::Hook { of, .. } if input.name.as_str() == HOOK_EVENT_INPUT => {
+                    AssignedValue::One(self.hook_event(*of, step.group))
+                }
+                _ => self.value(&input.source, step.template, step.group)?,
+            };
+            Some(AssignedInput { name: input.name.clone(), value })
+        });
+        inputs.collect()
     }
 
     /// The resources that a step binds, by the op's names. The plan has each of them.
@@ -41,6 +54,34 @@ impl Run {
             Some((own.clone(), LentResource { name: name.clone(), resource }))
         });
         lent.collect()
+    }
+
+    /// The IO managers that a step's outputs name.
+    fn io_managers(&self, step: &PlanStep) -> BTreeMap<Name, PlanIoManager> {
+        let named = step.outputs.iter().filter_map(|output| output.io_manager.as_ref());
+        named
+            .filter_map(|name| Some((name.clone(), self.layout.plan.io_managers.get(name)?.clone())))
+            .collect()
+    }
+
+    /// What a hook is told of the step that called it: a CBOR map.
+    fn hook_event(&self, of: StepIdx, group: u32) -> ValueRef {
+        let at_step = self.outer_instance(of.0, group);
+        let step = &self.steps[at_step as usize];
+        let last = self.attempts(at_step).last();
+        let failed = step.status == StepStatus::Failed;
+        let failure = last.and_then(|attempt| attempt.failure.as_ref()).filter(|_| failed);
+        let failure =
+            failure.map(|failure| json!({ "kind": failure.kind.code(), "message": failure.message }));
+        let event = json!({
+            "attempt": last.map(|attempt| attempt.number),
+            "failure": failure,
+            "op": self.layout.step(step.template).op.as_str(),
+            "run": self.id.to_string(),
+            "status": step.status.word(),
+            "step": step.key.as_str(),
+        });
+        ValueRef::inline(cofferdam_model::CBOR, cbor::encode(&event))
     }
 
     /// None if nothing came and the input may be absent: the verdict has refused all other cases.
@@ -74,16 +115,13 @@ impl Run {
     fn one(&self, output: &OutputRef, group: u32) -> Option<&ValueRef> {
         let producer = self.outer_instance(output.step.0, group);
         let outputs = self.outputs(producer);
-        let mut spawns = self.layout.templates[output.step.index()].spawns.iter();
-        if let Some((_, scope)) = spawns.find(|(name, _)| *name == output.output) {
-            let mut at = group;
-            while at != 0 && self.groups[at as usize].scope != *scope {
-                at = self.groups[at as usize].parent;
+        let mut at = group;
+        while at != 0 {
+            let here = &self.groups[at as usize];
+            if self.layout.scopes[here.scope as usize].mapped.as_ref() == Some(output) {
+                return outputs.get(here.position as usize).map(|value| &value.value);
             }
-            if at != 0 {
-                let position = self.groups[at as usize].position;
-                return outputs.get(position as usize).map(|value| &value.value);
-            }
+            at = here.parent;
         }
         let found = outputs.iter().find(|value| value.name == output.output);
         found.map(|value| &value.value)

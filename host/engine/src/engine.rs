@@ -1,17 +1,17 @@
 //! The engine: takes inputs, records decisions as events, answers with actions.
 
-mod accept;
+mod follow;
 mod queue;
 mod recover;
 mod report;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Assignment, AttemptId, Event, Fence, Recorded, Report, RunId, RunStatus, StepStatus, Term, Timestamp,
-    ValueDigest, WorkerId,
+    Assignment, AttemptId, Event, Fence, Known, Memo, Origin, Publication, Recorded, Report, RunId,
+    RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
 };
 
 use self::queue::Active;
@@ -30,12 +30,8 @@ pub struct Settings {
 /// What happened outside.
 #[derive(Debug)]
 pub enum Input {
-    /// A run is to be driven. `plan` is the digest of the stored form.
-    RunSubmitted {
-        run: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
-    },
+    /// A run is to be driven.
+    RunSubmitted(Box<Submission>),
     /// A worker offers slots, room for `queue` more attempts, and resources. Its id is new.
     WorkerJoined {
         worker: WorkerId,
@@ -50,8 +46,27 @@ pub enum Input {
     CancelRequested {
         run: RunId,
     },
+    /// The answer to [`Action::Recall`].
+    Recalled {
+        run: RunId,
+        step: StepKey,
+        found: Option<Memo>,
+    },
     /// Nothing but the passing of time.
     Tick,
+}
+
+/// A run to be driven.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub run: RunId,
+    pub layout: Arc<Layout>,
+    /// Digest of the stored form of the plan.
+    pub plan: ValueDigest,
+    /// Where a re-execution comes from.
+    pub origin: Option<Box<Origin>>,
+    /// Steps that end as it is said here, without being run.
+    pub known: Arc<Known>,
 }
 
 /// What is to be done. All `Append` of one answer become durable before any `Dispatch` of it is carried out.
@@ -64,6 +79,10 @@ pub enum Action {
     Dispatch { worker: WorkerId, assignment: Box<Assignment> },
     /// Tell a worker to stop an attempt. It still reports how that ended.
     CancelAttempt { worker: WorkerId, id: AttemptId },
+    /// Look for an earlier result. The step waits for the answer, [`Input::Recalled`].
+    Recall { run: RunId, step: StepKey, memo: ValueDigest },
+    /// Put a committed output where people look for it. May come twice, after a restart.
+    Publish { worker: WorkerId, publication: Box<Publication> },
     /// The run has reached its last event. The engine keeps it until [`Engine::forget`].
     RunEnded { run: RunId, status: RunStatus },
 }
@@ -80,6 +99,8 @@ pub struct Engine {
     attempts: BTreeMap<Fence, Claim>,
     placement: Placement,
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
+    /// Publications that wait for a worker.
+    unpublished: Vec<Publication>,
 }
 
 /// An attempt that is under way.
@@ -104,6 +125,7 @@ impl Engine {
             attempts: BTreeMap::new(),
             placement: Placement::default(),
             retries: BinaryHeap::new(),
+            unpublished: vec![],
         }
     }
 
@@ -113,16 +135,18 @@ impl Engine {
         let mut actions = vec![];
         self.wake(now);
         match input {
-            Input::RunSubmitted { run, layout, plan } => self.submitted(run, layout, plan, now, &mut actions),
+            Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
             Input::WorkerJoined { worker, slots, queue, resources } => {
                 self.placement.join(worker, slots, queue, &resources)
             }
             Input::WorkerLeft { worker } => self.left(worker, now, &mut actions),
             Input::Report(report) => self.reported(report, now, &mut actions),
             Input::CancelRequested { run } => self.cancel(run, now, &mut actions),
+            Input::Recalled { run, step, found } => self.recalled(run, &step, found, now, &mut actions),
             Input::Tick => {}
         }
         self.place(now, &mut actions);
+        self.publish(&mut actions);
         actions
     }
 
@@ -149,19 +173,13 @@ impl Engine {
         waiting.map(|(demand, runs)| (demand.keys().cloned().collect(), runs.collect())).collect()
     }
 
-    fn submitted(
-        &mut self,
-        id: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
-        now: Timestamp,
-        actions: &mut Vec<Action>,
-    ) {
+    fn submitted(&mut self, submission: Submission, now: Timestamp, actions: &mut Vec<Action>) {
+        let Submission { run: id, layout, plan, origin, known } = submission;
         if self.runs.contains_key(&id) {
             return;
         }
-        self.activate(Run::new(id, layout));
-        self.record(id, Event::RunAccepted { plan, origin: None }, now, actions);
+        self.activate(Run::with_known(id, layout, known));
+        self.record(id, Event::RunAccepted { plan, origin }, now, actions);
         self.settle(id, now, actions);
     }
 
@@ -173,6 +191,7 @@ impl Engine {
             number: self.n_runs,
             classes: classes.collect(),
             queues: BTreeMap::new(),
+            recalling: BTreeSet::new(),
             means_us: vec![None; layout.n_ops],
             run,
         };
@@ -215,8 +234,11 @@ impl Engine {
                 continue;
             }
             let key = step.key.clone();
+            let cancelling = run.status == RunStatus::Cancelling;
             let event = match verdict {
                 Verdict::Run => continue,
+                Verdict::Known if cancelling => Event::StepCancelled { step: key },
+                Verdict::Known => run.known_end(at_step).expect("what is proposed as known is known"),
                 Verdict::Skip(input) => Event::StepSkipped { step: key, input },
                 Verdict::Abandon(root) => {
                     Event::StepAbandoned { step: key, root: run.steps[root as usize].key.clone() }
@@ -227,12 +249,19 @@ impl Engine {
         }
         let active = self.active(id);
         for at_step in std::mem::take(&mut active.run.fresh) {
-            active.enqueue(at_step);
+            match active.to_recall(at_step) {
+                Some(memo) => {
+                    active.recalling.insert(at_step);
+                    let step = active.run.steps[at_step as usize].key.clone();
+                    actions.push(Action::Recall { run: id, step, memo });
+                }
+                None => active.enqueue(at_step),
+            }
         }
         if active.run.n_open() == 0 && !active.run.status.is_terminal() {
             let status = match active.run.status {
                 RunStatus::Cancelling => RunStatus::Cancelled,
-                _ if active.run.count(StepStatus::Failed) > 0 => RunStatus::Failed,
+                _ if active.run.n_failures > 0 => RunStatus::Failed,
                 _ => RunStatus::Succeeded,
             };
             self.record(id, Event::RunFinished { status }, now, actions);
@@ -281,7 +310,11 @@ impl Engine {
             return;
         }
         self.record(id, Event::RunCancelRequested, now, actions);
-        actions.extend(self.under_way(id).map(|(worker, id)| Action::CancelAttempt { worker, id }));
+        let stopped = self.under_way(id).filter(|(_, attempt)| {
+            let run = &self.runs[&id].run;
+            !run.find(&attempt.step).is_ok_and(|at_step| run.is_tear_down(at_step))
+        });
+        actions.extend(stopped.map(|(worker, id)| Action::CancelAttempt { worker, id }));
         self.settle(id, now, actions);
     }
 

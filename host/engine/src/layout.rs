@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cofferdam_model::{Name, OutputRef, Plan, PlanStep, Source, StepIdx};
+use cofferdam_model::{Name, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
 
 /// Resources in millionths, so that sums are exact.
 pub(crate) type Demand = BTreeMap<String, u64>;
@@ -33,7 +33,8 @@ pub(crate) struct Template {
     pub(crate) deps: Vec<u32>,
     /// Templates that have this one among their `deps`.
     pub(crate) dependents: Vec<u32>,
-    /// Dynamic outputs over which a scope is copied, in the order of the step's outputs.
+    /// Scopes that are copied over a dynamic output of this step: within its own scope, or, for a product,
+    /// within scopes further in.
     pub(crate) spawns: Vec<(Name, u32)>,
     pub(crate) demand: u32,
     pub(crate) op: u32,
@@ -47,8 +48,12 @@ pub(crate) struct Scope {
     pub(crate) depth: u32,
     /// Scopes from the root (exclusive) to this one (inclusive).
     pub(crate) chain: Vec<u32>,
-    /// Template of the step whose output is mapped; none for the root.
-    pub(crate) producer: Option<u32>,
+    /// The scope around it; the root is around itself.
+    pub(crate) parent: u32,
+    /// The dynamic output that is mapped; none for the root.
+    pub(crate) mapped: Option<OutputRef>,
+    /// Scopes directly in this one whose producer lives further out: products.
+    pub(crate) products: Vec<u32>,
     pub(crate) members: Vec<u32>,
 }
 
@@ -108,7 +113,8 @@ struct Builder {
 
 impl Default for Builder {
     fn default() -> Builder {
-        let root = Scope { depth: 0, chain: vec![], producer: None, members: vec![] };
+        let root =
+            Scope { depth: 0, chain: vec![], parent: 0, mapped: None, products: vec![], members: vec![] };
         Builder {
             templates: vec![],
             scopes: vec![root],
@@ -161,7 +167,8 @@ impl Builder {
             }
             let mapped = &chain[depth - 1];
             let producer = self.before(step, mapped.step)?;
-            if self.templates[producer as usize].scope != scope {
+            let around = self.templates[producer as usize].scope;
+            if !self.contains(around, scope) {
                 return Err(scope_error(plan, step, producer));
             }
             declared(plan, step, mapped, Some(true))?;
@@ -171,9 +178,14 @@ impl Builder {
             self.scopes.push(Scope {
                 depth: u32::try_from(depth).expect("a scope is as deep as its chain is long"),
                 chain: whole,
-                producer: Some(producer),
+                parent: scope,
+                mapped: Some(mapped.clone()),
+                products: vec![],
                 members: vec![],
             });
+            if around != scope {
+                self.scopes[scope as usize].products.push(new);
+            }
             self.templates[producer as usize].spawns.push((mapped.output.clone(), new));
             self.by_chain.insert(chain.to_vec(), new);
             scope = new;
@@ -183,11 +195,7 @@ impl Builder {
 
     fn deps(&self, plan: &Plan, step: &PlanStep, scope: u32) -> Result<Vec<u32>, InvalidLayout> {
         let mut deps = BTreeSet::new();
-        for producer in
-            self.scopes[scope as usize].chain.iter().filter_map(|s| self.scopes[*s as usize].producer)
-        {
-            deps.insert(producer);
-        }
+        deps.extend(self.scopes[scope as usize].chain.iter().filter_map(|scope| self.producer(*scope)));
         let mut outer = |output: &OutputRef| -> Result<(), InvalidLayout> {
             let dep = self.before(step, output.step)?;
             declared(plan, step, output, None)?;
@@ -217,7 +225,7 @@ impl Builder {
                 self.inner(plan, step, scope, dep, &mut deps)?;
             }
         }
-        for after in &step.after {
+        for after in step.after.iter().chain(&waits_for(&step.role)) {
             let dep = self.before(step, *after)?;
             if self.contains(self.templates[dep as usize].scope, scope) {
                 deps.insert(dep);
@@ -243,9 +251,14 @@ impl Builder {
         }
         let depth = self.scopes[scope as usize].depth as usize;
         let on_the_way = self.scopes[from as usize].chain[depth..].iter();
-        deps.extend(on_the_way.filter_map(|scope| self.scopes[*scope as usize].producer));
+        deps.extend(on_the_way.filter_map(|scope| self.producer(*scope)));
         deps.insert(dep);
         Ok(())
+    }
+
+    /// Template of the step whose output a scope is mapped over.
+    fn producer(&self, scope: u32) -> Option<u32> {
+        self.scopes[scope as usize].mapped.as_ref().map(|mapped| mapped.step.0)
     }
 
     /// Whether every path of `inner` begins with a path of `outer`.
@@ -282,11 +295,10 @@ impl Builder {
     }
 
     fn anchor(&mut self) {
-        for at in 0..self.templates.len() {
-            let scope = &self.scopes[self.templates[at].scope as usize];
-            if let Some(outermost) = scope.chain.first() {
-                let first = self.scopes[*outermost as usize].members.first();
-                self.templates[at].anchor = *first.unwrap_or(&0);
+        let mut first = HashMap::new();
+        for (at, template) in (0_u32..).zip(&mut self.templates) {
+            if let Some(outermost) = self.scopes[template.scope as usize].chain.first() {
+                template.anchor = *first.entry(*outermost).or_insert(at);
             }
         }
     }
@@ -299,6 +311,15 @@ pub(crate) fn units(amount: f64) -> Option<u64> {
         let units = (amount * 1e6).round() as u64;
         units
     })
+}
+
+/// Steps that must have ended before a step of that role can be judged, however they ended.
+fn waits_for(role: &Role) -> Vec<StepIdx> {
+    match role {
+        Role::Op | Role::SetUp { .. } | Role::Check { .. } => vec![],
+        Role::Hook { of, .. } => vec![*of],
+        Role::TearDown { set_up, users, .. } => std::iter::once(set_up).chain(users).copied().collect(),
+    }
 }
 
 fn declared(

@@ -6,20 +6,28 @@
 //! log and decides nothing twice. No await, clock, randomness or IO: whoever calls brings the time and carries
 //! out the actions.
 
+mod accept;
+mod asset;
 mod assign;
 mod engine;
 mod layout;
+mod memo;
 mod place;
 mod retry;
 mod run;
+mod run_retry;
 #[cfg(test)]
 mod tests;
 mod verdict;
 mod view;
 
-pub use engine::{Action, Engine, Input, Settings};
+pub use engine::{Action, Engine, Input, Settings, Submission};
 pub use layout::{InvalidLayout, Layout};
-pub use run::{InvalidHistory, Run};
+pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
+pub use run::{InvalidHistory, Run, TakenOver};
+pub use run_retry::{
+    MAX_RETRIES_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG, RunRetry, run_retry,
+};
 pub use view::{AttemptView, StepView};
 
 /// Losses of its worker after which a step is given up: it may be what kills them.

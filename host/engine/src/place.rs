@@ -104,6 +104,11 @@ impl Placement {
         self.workers.remove(&id);
     }
 
+    /// Some worker, if there is one.
+    pub(crate) fn any_worker(&self) -> Option<WorkerId> {
+        self.workers.keys().next().copied()
+    }
+
     /// The next queue to serve and the worker for it, if anything can be placed. `expected` gives the time
     /// that the head of a run's queue of a class will take, in microseconds, if that is known.
     pub(crate) fn next(

@@ -11,7 +11,7 @@ pub(crate) fn retry_at(
     random: f64,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    if n > policy.max_retries {
+    if n > most(policy, failure) {
         return None;
     }
     let wait = match failure.retry {
@@ -20,6 +20,25 @@ pub(crate) fn retry_at(
         RetryAdvice::After(wait) => wait.min(RETRY_DELAY_MAX),
     };
     Some(now + wait)
+}
+
+/// Retries that a step may have. An op may ask for one where nothing is declared.
+fn most(policy: &RetryPolicy, failure: &Failure) -> u32 {
+    match failure.retry {
+        RetryAdvice::Never => 0,
+        RetryAdvice::Policy => policy.max_retries,
+        RetryAdvice::After(_) => policy.max_retries.max(1),
+    }
+}
+
+/// The failure that ends a step, its `n`th that counts: if it had retries, it says that there are no more,
+/// and then what the last one failed with.
+pub(crate) fn exhausted(policy: &RetryPolicy, mut failure: Box<Failure>, n: u32) -> Box<Failure> {
+    let most = most(policy, &failure);
+    if most > 0 && n > most {
+        failure.message = format!("exceeded max_retries of {most}: {}", failure.message);
+    }
+    failure
 }
 
 /// A number in `0..1` that is the same for the same attempt, so that a history can be replayed, and spread

@@ -6,14 +6,15 @@
 
 mod expand;
 mod fold;
+mod known;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Failure, Fence, MetadataEntry, Name, Output, Recorded, RunId, RunStatus, StepKey, StepStatus, Timestamp,
-    Usage, WorkerId,
+    AssetKey, Failure, Fence, Known, MetadataEntry, Name, Output, Recorded, Role, RunId, RunStatus, StepKey,
+    StepStatus, Timestamp, Usage, ValueDigest, WorkerId,
 };
 
 use crate::layout::Layout;
@@ -43,6 +44,12 @@ pub struct Run {
     pub(crate) fresh: Vec<u32>,
     /// How steps are about to end without an attempt.
     pub(crate) proposals: VecDeque<(u32, Verdict)>,
+    /// Steps whose end was known before the run.
+    pub(crate) known: Arc<Known>,
+    /// Steps whose failure makes the run fail.
+    pub(crate) n_failures: u32,
+    /// Data versions of the assets and partitions that the run has made or taken over.
+    pub(crate) versions: HashMap<(AssetKey, Option<String>), String>,
 }
 
 pub(crate) const N_STATUSES: usize = 9;
@@ -71,6 +78,16 @@ pub(crate) struct History {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) metadata: Vec<MetadataEntry>,
+    pub(crate) taken_over: Option<TakenOver>,
+}
+
+/// Where the outputs of a step come from that did not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakenOver {
+    /// The same step of a run that this one executes again.
+    Reused { run: RunId },
+    /// A step with the same memo.
+    Cached { run: RunId, step: StepKey, memo: ValueDigest },
 }
 
 /// One try.
@@ -113,6 +130,11 @@ pub struct InvalidHistory {
 impl Run {
     /// A run before its first event.
     pub fn new(id: RunId, layout: Arc<Layout>) -> Run {
+        Run::with_known(id, layout, Arc::default())
+    }
+
+    /// A run before its first event that takes over what is known of its steps.
+    pub(crate) fn with_known(id: RunId, layout: Arc<Layout>, known: Arc<Known>) -> Run {
         let mut run = Run {
             id,
             steps: Vec::with_capacity(layout.templates.len()),
@@ -127,19 +149,26 @@ impl Run {
             ended_at: None,
             fresh: vec![],
             proposals: VecDeque::new(),
+            known,
+            n_failures: 0,
+            versions: HashMap::new(),
             layout,
         };
-        run.add_group(0, 0, None, 0);
+        run.add_root();
         run
     }
 
     /// The state after all of `events`.
     pub fn fold(id: RunId, layout: Arc<Layout>, events: &[Recorded]) -> Result<Run, InvalidHistory> {
-        let mut run = Run::new(id, layout);
+        Run::new(id, layout).after(events)
+    }
+
+    /// The state after more events.
+    pub(crate) fn after(mut self, events: &[Recorded]) -> Result<Run, InvalidHistory> {
         for recorded in events {
-            run.apply(recorded)?;
+            self.apply(recorded)?;
         }
-        Ok(run)
+        Ok(self)
     }
 
     /// Says which step the next event is about, which saves looking its key up.
@@ -166,6 +195,20 @@ impl Run {
         self.counts[StepStatus::Running as usize]
     }
 
+    pub(crate) fn role(&self, at_step: u32) -> &Role {
+        &self.layout.step(self.steps[at_step as usize].template).role
+    }
+
+    /// Tear-downs run also when the run is cancelled.
+    pub(crate) fn is_tear_down(&self, at_step: u32) -> bool {
+        matches!(self.role(at_step), Role::TearDown { .. })
+    }
+
+    pub(crate) fn attempts(&self, at_step: u32) -> &[Attempt] {
+        let history = &self.steps[at_step as usize].history;
+        history.as_ref().map_or(&[], |history| &history.attempts)
+    }
+
     pub(crate) fn set(&mut self, at_step: u32, status: StepStatus) {
         let step = &mut self.steps[at_step as usize];
         self.counts[step.status as usize] -= 1;
@@ -174,8 +217,17 @@ impl Run {
     }
 
     pub(crate) fn outputs(&self, at_step: u32) -> &[Output] {
-        let history = &self.steps[at_step as usize].history;
-        history.as_ref().map_or(&[], |history| &history.outputs)
+        self.steps[at_step as usize].outputs()
+    }
+}
+
+impl Step {
+    pub(crate) fn outputs(&self) -> &[Output] {
+        self.history.as_ref().map_or(&[], |history| &history.outputs)
+    }
+
+    pub(crate) fn taken_over(&self) -> Option<&TakenOver> {
+        self.history.as_ref()?.taken_over.as_ref()
     }
 }
 

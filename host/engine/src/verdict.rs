@@ -3,7 +3,9 @@
 //! Skipping comes before abandoning: a step that misses an input is skipped even if another step before it
 //! failed.
 
-use cofferdam_model::{Name, OutputRef, PlanInput, Source, StepStatus};
+use cofferdam_model::{
+    HOOK_EVENT_INPUT, HookOn, Name, OutputRef, PlanInput, Role, Source, StepIdx, StepStatus,
+};
 
 use crate::run::Run;
 
@@ -15,6 +17,8 @@ pub(crate) enum Verdict {
     /// That step failed.
     Abandon(u32),
     Cancel,
+    /// Its end was known before the run.
+    Known,
 }
 
 /// Whether the value of an input is there.
@@ -33,6 +37,14 @@ impl Run {
         let step = &self.steps[at_step as usize];
         let (template, group) = (step.template, step.group);
         let plan_step = self.layout.step(template);
+        let judged_apart = match &plan_step.role {
+            Role::Op | Role::SetUp { .. } | Role::Check { .. } => None,
+            Role::Hook { of, on } if self.calls(*of, *on, group) => Some(of.0),
+            Role::Hook { .. } => return Verdict::Skip(Name::new(HOOK_EVENT_INPUT).expect("it is a name")),
+            // However its users ended.
+            Role::TearDown { set_up, .. } if self.has_run_well(*set_up, group) => return Verdict::Run,
+            Role::TearDown { resource, .. } => return Verdict::Skip(resource.clone()),
+        };
         let missing = |input: &&PlanInput| {
             input.required && self.input(&input.source, template, group) == Presence::Missing
         };
@@ -40,7 +52,8 @@ impl Run {
             return Verdict::Skip(input.name.clone());
         }
         let mut skipped = false;
-        for dep in &self.layout.templates[template as usize].deps {
+        let deps = self.layout.templates[template as usize].deps.iter();
+        for dep in deps.filter(|dep| judged_apart != Some(**dep)) {
             if let Some(verdict) = self.kept_by(*dep, group) {
                 return verdict;
             }
@@ -52,6 +65,21 @@ impl Run {
         Verdict::Run
     }
 
+    /// Whether the end of a step calls a hook. What did not run in this run calls none.
+    fn calls(&self, of: StepIdx, on: HookOn, group: u32) -> bool {
+        let at_step = self.outer_instance(of.0, group);
+        match on {
+            HookOn::Success => self.has_run_well(of, group),
+            HookOn::Failure => self.steps[at_step as usize].status == StepStatus::Failed,
+        }
+    }
+
+    fn has_run_well(&self, step: StepIdx, group: u32) -> bool {
+        let at_step = self.outer_instance(step.0, group);
+        let succeeded = self.steps[at_step as usize].status == StepStatus::Succeeded;
+        succeeded && !self.attempts(at_step).is_empty()
+    }
+
     /// Whether `dep` decides by being skipped alone: it comes first without giving data, or this is the
     /// stand-in of copies that its dynamic output would have made.
     fn orders(&self, template: u32, dep: u32, group: u32) -> bool {
@@ -59,7 +87,7 @@ impl Run {
         let outer = self.layout.scope_of(dep).depth <= self.layout.scope_of(template).depth;
         let skipped =
             outer && self.steps[self.outer_instance(dep, group) as usize].status == StepStatus::Skipped;
-        skipped && (after || self.groups[group as usize].key.is_none() && group != 0)
+        skipped && (after || self.is_stand_in(group))
     }
 
     /// What the copies of `dep` that a step in `group` waits for keep it from, if one did not end well.

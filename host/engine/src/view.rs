@@ -7,7 +7,7 @@ use cofferdam_model::{
     Usage, WorkerId,
 };
 
-use crate::run::{Attempt, NONE, Run, Step};
+use crate::run::{Attempt, NONE, Run, Step, TakenOver};
 
 /// One step of the expanded plan, as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +131,11 @@ impl<'a> StepView<'a> {
     pub fn outputs(&self) -> &'a [Output] {
         let history = self.step.history.as_deref();
         history.map_or(&[], |history| &history.outputs)
+    }
+
+    /// Where its outputs come from, if it succeeded without being run.
+    pub fn taken_over(&self) -> Option<&'a TakenOver> {
+        self.step.taken_over()
     }
 
     /// What the successful attempt said about the step.

@@ -245,14 +245,6 @@ pub struct OpPath {
     pub op: Name,
 }
 
-impl OpPath {
-    /// `library.op`; none if it is not that.
-    pub fn parse(text: &str) -> Option<OpPath> {
-        let (library, op) = text.split_once('.')?;
-        Some(OpPath { library: Name::new(library).ok()?, op: Name::new(op).ok()? })
-    }
-}
-
 /// Where an input's value comes from, as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceDef {
@@ -284,14 +276,6 @@ pub enum SourceDef {
 pub struct OutputPath {
     pub step: Name,
     pub output: Name,
-}
-
-impl OutputPath {
-    /// `step` or `step.output`; none if it is not that.
-    pub fn parse(text: &str) -> Option<OutputPath> {
-        let (step, output) = text.split_once('.').unwrap_or((text, "result"));
-        Some(OutputPath { step: Name::new(step).ok()?, output: Name::new(output).ok()? })
-    }
 }
 
 /// What a person gives for one run.

@@ -5,7 +5,6 @@
 
 mod asset;
 mod attempt;
-pub mod builder;
 pub mod cbor;
 mod definitions;
 mod diagnostic;

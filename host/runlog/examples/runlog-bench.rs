@@ -21,6 +21,8 @@ fn new_run(n: u64) -> NewRun {
         tags: BTreeMap::new(),
         created_at: Timestamp(0),
         idempotency_key: None,
+        origin: None,
+        known: Known::default(),
     }
 }
 

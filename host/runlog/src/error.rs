@@ -18,6 +18,8 @@ pub enum Error {
         path.display()
     )]
     NewerSchema { path: PathBuf, found: u32, known: u32 },
+    #[error("the store `{}` is of an earlier version; the next `cofferdam run` brings it up to date", path.display())]
+    OlderSchema { path: PathBuf },
     #[error("there is no store at `{}`; the first `cofferdam run` makes one", path.display())]
     Missing { path: PathBuf },
     #[error("the folder of the store `{}` does not exist; make it, or name another place", path.display())]

@@ -4,12 +4,14 @@
 //! folding them. Who appends, and why, is none of its business. Two stores keep one contract, [`RunLog`]:
 //! [`Memory`] for tests and runs that nobody wants to keep, [`Sqlite`] for one machine.
 
+mod catalog;
 mod error;
 mod memory;
 mod records;
 mod sqlite;
 mod summary;
 
+pub use catalog::{Catalog, Checked, Materialized};
 pub use error::{AppendError, Error, FindError};
 pub use memory::Memory;
 pub use records::{Batch, LogFilter, LogRecord, NewRun, RunFilter, StoredLog};
@@ -17,7 +19,7 @@ pub use sqlite::Sqlite;
 pub use summary::{RunSummary, StepCounts};
 
 use async_trait::async_trait;
-use cofferdam_model::{Recorded, RunId, Term};
+use cofferdam_model::{Known, Recorded, RunId, Term};
 
 /// Most rows that one call returns, so that no caller makes the store read a whole history at once.
 pub const PAGE_ROWS_MAX: usize = 10_000;
@@ -60,6 +62,9 @@ pub trait RunLog: Send + Sync {
     /// The stored form of the run's plan.
     async fn plan(&self, run: RunId) -> Result<Vec<u8>, Error>;
 
+    /// What the run takes over from runs before it.
+    async fn known(&self, run: RunId) -> Result<Known, Error>;
+
     /// One run's summary.
     async fn summary(&self, run: RunId) -> Result<RunSummary, Error>;
 
@@ -71,6 +76,9 @@ pub trait RunLog: Send + Sync {
 
     /// The run whose id starts with `prefix`.
     async fn find(&self, prefix: &str) -> Result<RunId, FindError>;
+
+    /// What is known across runs.
+    fn catalog(&self) -> &dyn Catalog;
 
     /// All events of a run from `from_seq` on, page by page.
     async fn history(&self, run: RunId, from_seq: u64) -> Result<Vec<Recorded>, Error> {

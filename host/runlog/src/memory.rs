@@ -1,15 +1,17 @@
 //! The log in memory: for tests, and for runs that nobody wants to keep. The reference of the contract.
 
+mod catalog;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use cofferdam_model::{Recorded, RunId, Term, ValueDigest};
+use cofferdam_model::{Known, Recorded, RunId, Term, ValueDigest};
 
 use crate::summary::check_batches;
 use crate::{
-    AppendError, Batch, Error, FindError, LogFilter, LogRecord, NewRun, PAGE_ROWS_MAX, RunFilter, RunLog,
-    RunSummary, StoredLog,
+    AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, PAGE_ROWS_MAX, RunFilter,
+    RunLog, RunSummary, StoredLog,
 };
 
 /// A [`RunLog`] that ends with the process.
@@ -25,11 +27,13 @@ struct State {
     plans: HashMap<ValueDigest, Vec<u8>>,
     keys: HashMap<String, RunId>,
     logs: u64,
+    shared: catalog::Shared,
 }
 
 #[derive(Debug)]
 struct Run {
     summary: RunSummary,
+    known: Known,
     events: Vec<Recorded>,
     logs: Vec<StoredLog>,
 }
@@ -66,7 +70,7 @@ impl RunLog for Memory {
         if state.runs.contains_key(&new.run) {
             return Err(Error::RunExists(new.run));
         }
-        let run = Run { summary: RunSummary::new(&new), events: vec![], logs: vec![] };
+        let run = Run { summary: RunSummary::new(&new), known: new.known, events: vec![], logs: vec![] };
         state.runs.insert(new.run, run);
         state.plans.entry(new.digest).or_insert(new.plan);
         if let Some(key) = new.idempotency_key {
@@ -77,12 +81,14 @@ impl RunLog for Memory {
 
     async fn append(&self, batches: Vec<Batch>) -> Result<(), AppendError> {
         let mut state = self.state();
+        let state = &mut *state;
         let current = state.term;
         check_batches(&batches, current, |run| Ok(state.run(run)?.summary.clone()))?;
         for batch in batches {
             let run = state.runs.get_mut(&batch.run).expect("every batch names a run that was found");
             for recorded in batch.events {
                 run.summary.apply(&recorded);
+                state.shared.apply(batch.run, &recorded);
                 run.events.push(recorded);
             }
         }
@@ -136,6 +142,10 @@ impl RunLog for Memory {
         Ok(state.plans[&digest].clone())
     }
 
+    async fn known(&self, run: RunId) -> Result<Known, Error> {
+        Ok(self.state().run(run)?.known.clone())
+    }
+
     async fn summary(&self, run: RunId) -> Result<RunSummary, Error> {
         Ok(self.state().run(run)?.summary.clone())
     }
@@ -159,5 +169,9 @@ impl RunLog for Memory {
         let state = self.state();
         let found = state.runs.keys().filter(|run| run.to_string().starts_with(&wanted));
         FindError::decide(prefix, found.take(FindError::SHOWN_MAX + 1).copied().collect())
+    }
+
+    fn catalog(&self) -> &dyn Catalog {
+        self
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    LogLevel, LogLine, Name, Recorded, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest,
+    Known, LogLevel, LogLine, Name, Origin, Recorded, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest,
 };
 
 use crate::RunSummary;
@@ -21,6 +21,10 @@ pub struct NewRun {
     pub created_at: Timestamp,
     /// A second run with the same key is not made.
     pub idempotency_key: Option<String>,
+    /// Of a re-execution.
+    pub origin: Option<Origin>,
+    /// What it takes over.
+    pub known: Known,
 }
 
 /// Events to append to one run.
@@ -81,6 +85,10 @@ impl LogFilter {
 pub struct RunFilter {
     pub job: Option<Name>,
     pub status: Option<RunStatus>,
+    /// Only re-executions of this run.
+    pub parent: Option<RunId>,
+    /// Only this run and re-executions that go back to it.
+    pub root: Option<RunId>,
     /// At most this many; none means [`crate::PAGE_ROWS_MAX`].
     pub limit: Option<usize>,
     /// Only runs created before this one, for the next page.
@@ -91,6 +99,8 @@ impl RunFilter {
     pub(crate) fn accepts(&self, run: &RunSummary) -> bool {
         self.job.as_ref().is_none_or(|job| *job == run.job)
             && self.status.is_none_or(|status| status == run.status)
+            && self.parent.is_none_or(|parent| run.origin.as_ref().is_some_and(|from| from.parent == parent))
+            && self.root.is_none_or(|root| run.origin.as_ref().map_or(run.run, |from| from.root) == root)
             && self.before.is_none_or(|before| run.run < before)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Event, Name, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest};
+use cofferdam_model::{Event, Name, Origin, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest};
 use serde::{Deserialize, Serialize};
 
 use crate::{AppendError, Batch, Error, NewRun};
@@ -17,6 +17,9 @@ pub struct RunSummary {
     pub job: Name,
     pub tags: BTreeMap<String, String>,
     pub plan: ValueDigest,
+    /// Of a re-execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     pub created_at: Timestamp,
     pub status: RunStatus,
     /// When the first step was dispatched.
@@ -51,6 +54,7 @@ impl RunSummary {
             job: run.job.clone(),
             tags: run.tags.clone(),
             plan: run.digest,
+            origin: run.origin.clone(),
             created_at: run.created_at,
             status: RunStatus::Queued,
             started_at: None,

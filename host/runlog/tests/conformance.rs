@@ -21,6 +21,8 @@ fn new_run(n: u128, key: Option<&str>) -> NewRun {
         tags: BTreeMap::from([("n".to_owned(), n.to_string())]),
         created_at: Timestamp(5),
         idempotency_key: key.map(str::to_owned),
+        origin: None,
+        known: Known::default(),
     }
 }
 

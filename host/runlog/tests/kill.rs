@@ -13,7 +13,7 @@ use cofferdam_runlog::*;
 const STORE: &str = "COFFERDAM_TEST_STORE";
 const RUN: &str = "COFFERDAM_TEST_RUN";
 /// This test, which is also the program that it starts.
-const TEST: &str = "f_45_a_store_survives_kills_and_keeps_all_that_it_has_answered";
+const TEST: &str = "a_store_survives_kills_and_keeps_all_that_it_has_answered";
 
 const KILLS: u64 = 20;
 /// Signal of `kill -9`.
@@ -28,6 +28,8 @@ fn new_run(n: u64) -> NewRun {
         tags: BTreeMap::new(),
         created_at: Timestamp(0),
         idempotency_key: None,
+        origin: None,
+        known: Known::default(),
     }
 }
 
@@ -92,7 +94,7 @@ fn kill_after(mut child: Child, n_answers: usize) -> u64 {
 }
 
 #[tokio::test]
-async fn f_45_a_store_survives_kills_and_keeps_all_that_it_has_answered() {
+async fn a_store_survives_kills_and_keeps_all_that_it_has_answered() {
     if let Some(store) = std::env::var_os(STORE) {
         let number = std::env::var(RUN).unwrap().parse().unwrap();
         return append_for_ever(Path::new(&store), number).await;

@@ -25,6 +25,8 @@ async fn parallel_writers_and_readers_never_find_the_database_locked() {
                 tags: BTreeMap::new(),
                 created_at: Timestamp(0),
                 idempotency_key: None,
+                origin: None,
+                known: Known::default(),
             };
             log.create_run(new).await.unwrap();
             for seq in 1..=20 {

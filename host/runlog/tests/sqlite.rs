@@ -15,6 +15,8 @@ fn new_run(n: u128) -> NewRun {
         tags: BTreeMap::new(),
         created_at: Timestamp(0),
         idempotency_key: None,
+        origin: None,
+        known: Known::default(),
     }
 }
 
@@ -66,7 +68,7 @@ fn f_46_a_newer_schema_is_refused_and_the_file_stays_as_it_was() {
     let before = std::fs::read(&path).unwrap();
     for refused in [Sqlite::open(&path).err().unwrap(), Sqlite::open_read_only(&path).err().unwrap()] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 1; use a newer cofferdam");
+            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 2; use a newer cofferdam");
         }
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -147,4 +149,28 @@ async fn what_was_answered_is_there_after_the_files_were_copied_away_at_any_mome
         let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
     }
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let log = Sqlite::open(&path).unwrap();
+    let run = log.create_run(new_run(1)).await.unwrap();
+    drop(log);
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "DROP TABLE memos; DROP TABLE materializations; DROP TABLE latest_materializations; DROP TABLE checks;
+        DROP TABLE partitions; DROP TABLE pins; DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
+        ALTER TABLE runs DROP COLUMN parent; ALTER TABLE runs DROP COLUMN root; ALTER TABLE runs DROP COLUMN known;",
+    )
+    .unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(db);
+    let refused = Sqlite::open_read_only(&path).err().unwrap();
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is of an earlier version; the next `cofferdam run` brings it up to date");
+    let log = Sqlite::open(&path).unwrap();
+    assert_eq!(log.summary(run).await.unwrap().run, run);
+    assert_eq!(log.known(run).await.unwrap(), Known::default());
+    assert!(log.pin(run).await.unwrap());
 }

@@ -63,6 +63,8 @@ async fn drive(what: &str, log: Arc<dyn RunLog>, n_steps: u32, chain: bool) {
         plan: Arc::new(plan(n_steps, chain)),
         tags: BTreeMap::new(),
         idempotency_key: None,
+        origin: None,
+        known: Known::default(),
     };
     let begin = Instant::now();
     let run = scheduler.submit(submission).await.expect("a run");

@@ -1,18 +1,19 @@
 //! The task that owns the engine.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_engine::{Action, Engine, Input, InvalidHistory, Layout, Settings};
+use cofferdam_engine::{Engine, Input, InvalidHistory, Settings, Submission};
 use cofferdam_model::{
-    Event, Fence, Order, Recorded, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+    Memo, Order, Recorded, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::handle::{Clock, WorkerOffer};
+use crate::turn::{Turn, fold_starts};
 use crate::updates::{LAG_MAX, Update};
 use crate::worker::carry;
 
@@ -24,15 +25,11 @@ const WORKERS_PER_TERM: u64 = 1_000_000;
 /// What the loop is told.
 pub(crate) enum Message {
     Submit {
-        run: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
+        submission: Box<Submission>,
         answer: oneshot::Sender<()>,
     },
     Resume {
-        run: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
+        submission: Box<Submission>,
         events: Vec<Recorded>,
         answer: oneshot::Sender<Result<(), InvalidHistory>>,
     },
@@ -48,6 +45,7 @@ pub(crate) enum Message {
     },
     Left(WorkerId),
     Reports(Vec<Report>),
+    Recalled(Vec<(RunId, StepKey, Option<Memo>)>),
     Watch {
         run: RunId,
         answer: oneshot::Sender<Option<(u64, broadcast::Receiver<Update>)>>,
@@ -60,9 +58,6 @@ pub(crate) enum Message {
         answer: oneshot::Sender<Vec<(Vec<String>, Vec<RunId>)>>,
     },
 }
-
-/// An answer that waits until what it says is durable.
-type Answer = Box<dyn FnOnce(&mut Loop) + Send>;
 
 pub(crate) struct Loop {
     log: Arc<dyn RunLog>,
@@ -77,17 +72,6 @@ pub(crate) struct Loop {
     /// For the carriers; weak, so that the loop ends when the last handle is dropped.
     messages: mpsc::WeakSender<Message>,
     stopped: Arc<OnceLock<String>>,
-}
-
-/// What one batch of messages led to.
-#[derive(Default)]
-struct Turn {
-    events: BTreeMap<RunId, Vec<Recorded>>,
-    orders: BTreeMap<WorkerId, Vec<Order>>,
-    logs: Vec<LogRecord>,
-    progress: Vec<(RunId, Update)>,
-    ended: Vec<(RunId, RunStatus)>,
-    answers: Vec<Answer>,
 }
 
 impl Loop {
@@ -155,13 +139,18 @@ impl Loop {
 
     fn take(&mut self, message: Message, now: Timestamp, turn: &mut Turn) {
         match message {
-            Message::Submit { run, layout, plan, answer } => {
-                self.watch(run);
-                turn.add(self.engine.handle(Input::RunSubmitted { run, layout, plan }, now));
+            Message::Submit { submission, answer } => {
+                self.watch(submission.run);
+                turn.add(self.engine.handle(Input::RunSubmitted(submission), now));
                 turn.answer(answer, ());
             }
-            Message::Resume { run, layout, plan, events, answer } => {
-                self.resume(run, layout, plan, &events, answer, now, turn)
+            Message::Resume { submission, events, answer } => {
+                self.resume(*submission, &events, answer, now, turn)
+            }
+            Message::Recalled(answers) => {
+                for (run, step, found) in answers {
+                    turn.add(self.engine.handle(Input::Recalled { run, step, found }, now));
+                }
             }
             Message::Cancel { run, answer } => {
                 let driven = self.engine.run(run).is_some();
@@ -204,22 +193,20 @@ impl Loop {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
     fn resume(
         &mut self,
-        run: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
+        submission: Submission,
         events: &[Recorded],
         answer: oneshot::Sender<Result<(), InvalidHistory>>,
         now: Timestamp,
         turn: &mut Turn,
     ) {
+        let run = submission.run;
         if self.engine.run(run).is_some() {
             turn.answer(answer, Ok(()));
             return;
         }
-        match self.engine.recover(run, layout, plan, events, now) {
+        match self.engine.recover(submission, events, now) {
             Ok(actions) => {
                 if self.engine.run(run).is_some() {
                     self.watch(run);
@@ -295,6 +282,7 @@ impl Loop {
         if let Err(error) = logs_kept {
             tracing::warn!(%error, n_lines, "log lines are lost: the run log cannot keep them");
         }
+        self.look_up(turn.recalls);
         for (worker, orders) in turn.orders {
             if let Some(channel) = self.workers.get(&worker) {
                 // A worker that has just gone says so by its other channel.
@@ -318,6 +306,25 @@ impl Loop {
             answer(self);
         }
         Ok(())
+    }
+
+    /// Looks for earlier results beside the loop.
+    fn look_up(&mut self, recalls: Vec<(RunId, StepKey, ValueDigest)>) {
+        let Some(messages) = self.messages.upgrade().filter(|_| !recalls.is_empty()) else {
+            return;
+        };
+        let log = self.log.clone();
+        self.carriers.spawn(async move {
+            let memos: Vec<ValueDigest> = recalls.iter().map(|(_, _, memo)| *memo).collect();
+            let n_memos = memos.len();
+            let found = log.catalog().recall(memos).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, n_memos, "steps run anew: earlier results cannot be looked up");
+                vec![None; n_memos]
+            });
+            let answers = recalls.into_iter().zip(found).map(|((run, step, _), found)| (run, step, found));
+            // A loop that has ended needs no answer.
+            let _ = messages.send(Message::Recalled(answers.collect())).await;
+        });
     }
 
     fn batch(&self, run: RunId, events: Vec<Recorded>) -> Batch {
@@ -350,53 +357,5 @@ impl Loop {
         }
         tracing::error!(%why, "the scheduler stops");
         self.stopped.get_or_init(|| why);
-    }
-}
-
-/// Drops the start of every attempt whose end is in the same batch: it carries no news, and a short step then
-/// costs two events instead of three.
-fn fold_starts(batch: &mut [Message]) {
-    let reports = batch.iter().filter_map(|message| match message {
-        Message::Reports(reports) => Some(reports),
-        _ => None,
-    });
-    let ends = reports.flatten().filter_map(|report| match report {
-        Report::Finished { id, .. } => Some(id.fence),
-        _ => None,
-    });
-    let ends: HashSet<Fence> = ends.collect();
-    if ends.is_empty() {
-        return;
-    }
-    for message in batch {
-        if let Message::Reports(reports) = message {
-            reports
-                .retain(|report| !matches!(report, Report::Started { id, .. } if ends.contains(&id.fence)));
-        }
-    }
-}
-
-impl Turn {
-    fn add(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Append { run, event } => {
-                    debug_assert!(!matches!(event.event, Event::RunAccepted { .. }) || event.seq == 1);
-                    self.events.entry(run).or_default().push(event);
-                }
-                Action::Dispatch { worker, assignment } => self.order(worker, Order::Run(assignment)),
-                Action::CancelAttempt { worker, id } => self.order(worker, Order::Cancel(id)),
-                Action::RunEnded { run, status } => self.ended.push((run, status)),
-            }
-        }
-    }
-
-    fn order(&mut self, worker: WorkerId, order: Order) {
-        self.orders.entry(worker).or_default().push(order);
-    }
-
-    fn answer<T: Send + 'static>(&mut self, channel: oneshot::Sender<T>, answer: T) {
-        // Who asked may have gone away; what it asked for is done all the same.
-        self.answers.push(Box::new(move |_| drop(channel.send(answer))));
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use cofferdam_engine::{InvalidHistory, InvalidLayout, Layout};
+use cofferdam_engine::{self as engine, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
-    InvalidPlan, Order, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
@@ -43,6 +43,10 @@ pub struct Submission {
     pub tags: BTreeMap<String, String>,
     /// A second submission with the same key answers the first one's run and starts nothing.
     pub idempotency_key: Option<String>,
+    /// Of a re-execution.
+    pub origin: Option<Origin>,
+    /// Steps whose end is known: they end so without being run.
+    pub known: Known,
 }
 
 /// What a worker can do.
@@ -130,10 +134,19 @@ impl Scheduler {
             tags: submission.tags,
             created_at: (self.clock)(),
             idempotency_key: submission.idempotency_key,
+            origin: submission.origin.clone(),
+            known: submission.known.clone(),
         };
         let run = self.log.create_run(new).await?;
         if run == submission.run {
-            self.ask(|answer| Message::Submit { run, layout, plan: digest, answer }).await?;
+            let submission = engine::Submission {
+                run,
+                layout,
+                plan: digest,
+                origin: submission.origin.map(Box::new),
+                known: Arc::new(submission.known),
+            };
+            self.ask(|answer| Message::Submit { submission: Box::new(submission), answer }).await?;
         }
         Ok(run)
     }
@@ -145,9 +158,15 @@ impl Scheduler {
         let plan = Plan::decode(&bytes).map_err(|source| Error::Plan { run, source })?;
         let layout = Layout::new(Arc::new(plan))?;
         let events = self.log.history(run, 1).await?;
-        let resumed = self
-            .ask(|answer| Message::Resume { run, layout, plan: ValueDigest::of(&bytes), events, answer })
-            .await?;
+        let submission = engine::Submission {
+            run,
+            layout,
+            plan: ValueDigest::of(&bytes),
+            origin: self.log.summary(run).await?.origin.map(Box::new),
+            known: Arc::new(self.log.known(run).await?),
+        };
+        let submission = Box::new(submission);
+        let resumed = self.ask(|answer| Message::Resume { submission, events, answer }).await?;
         resumed.map_err(|source| Error::History { run, source })
     }
 

@@ -6,6 +6,7 @@
 
 mod driver;
 mod handle;
+mod turn;
 mod updates;
 mod worker;
 

@@ -25,6 +25,8 @@ fn submission(n: u128, steps: Vec<PlanStep>) -> Submission {
         plan: Arc::new(plan),
         tags: BTreeMap::new(),
         idempotency_key: None,
+        origin: None,
+        known: Known::default(),
     }
 }
 
@@ -317,6 +319,9 @@ impl RunLog for Failing {
     async fn plan(&self, run: RunId) -> Result<Vec<u8>, Error> {
         self.inner.plan(run).await
     }
+    async fn known(&self, run: RunId) -> Result<Known, Error> {
+        self.inner.known(run).await
+    }
     async fn summary(&self, run: RunId) -> Result<RunSummary, Error> {
         self.inner.summary(run).await
     }
@@ -328,6 +333,9 @@ impl RunLog for Failing {
     }
     async fn find(&self, prefix: &str) -> Result<RunId, FindError> {
         self.inner.find(prefix).await
+    }
+    fn catalog(&self) -> &dyn Catalog {
+        &self.inner
     }
 }
 
@@ -364,4 +372,84 @@ async fn i_21_a_scheduler_that_was_replaced_stops_and_changes_nothing() {
     new.resume(run).await.unwrap();
     let again = other.assignment().await;
     assert_eq!(again.id.attempt, 2);
+}
+
+fn emit(byte: u8) -> Outcome {
+    let value = ValueRef::inline(CBOR, vec![byte]);
+    let output = Output { name: Name::result(), key: None, value, metadata: vec![] };
+    Outcome::Succeeded { outputs: vec![output], metadata: vec![] }
+}
+
+fn makes(key: &str, after: &[u32]) -> PlanStep {
+    PlanStep { outputs: vec![PlanOutput::new(Name::result(), CBOR)], ..step(key, after) }
+}
+
+#[tokio::test]
+async fn a_result_is_found_again_by_the_next_run_and_no_longer_when_it_is_forgotten() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let memoized = |n| submission(n, vec![PlanStep { memoize: true, ..makes("a", &[]) }]);
+    let first = scheduler.submit(memoized(1)).await.unwrap();
+    let a = worker.assignment().await;
+    worker.finish(a.id, emit(1)).await;
+    scheduler.wait(first).await.unwrap();
+    let second = scheduler.submit(memoized(2)).await.unwrap();
+    assert_eq!(scheduler.wait(second).await.unwrap(), RunStatus::Succeeded);
+    let events = log.history(second, 1).await.unwrap();
+    assert_eq!(claims(&events, "a"), 0, "nothing ran");
+    let cached = |event: &Event| matches!(event, Event::StepCached { from, .. } if *from == first);
+    assert!(events.iter().any(|recorded| cached(&recorded.event)));
+    log.catalog().forget_memos(first).await.unwrap();
+    let third = scheduler.submit(memoized(3)).await.unwrap();
+    let a = worker.assignment().await;
+    assert_eq!(a.id.run, third);
+}
+
+#[tokio::test]
+async fn a_re_execution_is_resumed_with_what_it_takes_over() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let parent = RunId(uuid::Uuid::from_u128(1));
+    let origin = Origin { parent, root: parent, how: Reexecution::FromFailure, automatic: false };
+    let Outcome::Succeeded { outputs, .. } = emit(7) else { unreachable!() };
+    // `b` comes after a step that is run again, and is taken over all the same.
+    let reused = KnownStep::Reused { run: parent, outputs };
+    let known = Known([(StepKey::new("b"), reused)].into());
+    let steps = vec![makes("a", &[]), makes("b", &[0]), makes("c", &[1])];
+    let child = Submission { origin: Some(origin.clone()), known, ..submission(2, steps) };
+    let run = scheduler.submit(child).await.unwrap();
+    drop(scheduler);
+    let scheduler = start(&log).await;
+    scheduler.resume(run).await.unwrap();
+    let mut worker = Worker::attach(&scheduler, 2).await;
+    for _ in 0..2 {
+        let next = worker.assignment().await;
+        worker.finish(next.id, emit(1)).await;
+    }
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+    let events = log.history(run, 1).await.unwrap();
+    assert_eq!([claims(&events, "a"), claims(&events, "b"), claims(&events, "c")], [1, 0, 1]);
+    assert_eq!(log.summary(run).await.unwrap().origin, Some(origin));
+}
+
+#[tokio::test]
+async fn an_order_to_publish_leaves_after_the_commit() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let lake = Name::new("lake").unwrap();
+    let mut plan = Plan::new(Name::new("job").unwrap(), vec![makes("a", &[])]);
+    let settings = serde_json::json!({ "base_dir": "/lake" });
+    plan.io_managers.insert(lake.clone(), PlanIoManager { kind: IoManagerKind::Filesystem, settings });
+    plan.steps[0].outputs[0].io_manager = Some(lake.clone());
+    let run = scheduler.submit(Submission { plan: Arc::new(plan), ..submission(1, vec![]) }).await.unwrap();
+    let a = worker.assignment().await;
+    worker.finish(a.id, emit(3)).await;
+    let Some(Order::Publish(publication)) = worker.order().await else {
+        panic!("expected an order to publish");
+    };
+    assert_eq!((publication.run, publication.manager_name), (run, lake));
+    let events = log.history(run, 1).await.unwrap();
+    assert!(events.iter().any(|recorded| matches!(recorded.event, Event::StepSucceeded { .. })));
 }

@@ -91,8 +91,14 @@ impl Bench {
 async fn drive(scheduler: &Scheduler, log: &dyn RunLog, plan: Plan, answer: u64) -> Result<Duration> {
     let run = RunId(uuid::Uuid::now_v7());
     let last = plan.steps.last().context("a case has steps")?.key.clone();
-    let submission =
-        Submission { run, plan: Arc::new(plan), tags: Default::default(), idempotency_key: None };
+    let submission = Submission {
+        run,
+        plan: Arc::new(plan),
+        tags: Default::default(),
+        idempotency_key: None,
+        origin: None,
+        known: Default::default(),
+    };
     let started = Instant::now();
     scheduler.submit(submission).await?;
     let status = scheduler.wait(run).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cofferdam_engine::{Layout, Run};
-use cofferdam_model::{RunId, RunStatus};
+use cofferdam_model::{Known, RunId, RunStatus};
 use cofferdam_scheduler::Submission;
 
 use crate::args;
@@ -32,6 +32,8 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
         plan: plan.clone(),
         tags: plan.tags.clone(),
         idempotency_key: args.idempotency_key.clone(),
+        origin: None,
+        known: Known::default(),
     };
     let asked = submission.run;
     let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;

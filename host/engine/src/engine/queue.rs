@@ -1,9 +1,9 @@
 //! A run that is driven, and the order in which its ready steps take their turn.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use cofferdam_model::{StepStatus, Usage};
+use cofferdam_model::{StepStatus, Usage, ValueDigest};
 
 use crate::place::Head;
 use crate::run::Run;
@@ -18,6 +18,8 @@ pub(super) struct Active {
     pub(super) classes: Vec<u32>,
     /// Ready steps per class.
     pub(super) queues: BTreeMap<u32, Queue>,
+    /// Ready steps for which an earlier result is looked for.
+    pub(super) recalling: BTreeSet<u32>,
     /// Mean wall time per op, in microseconds, of the attempts that have ended.
     pub(super) means_us: Vec<Option<u32>>,
 }
@@ -37,6 +39,14 @@ impl Active {
     pub(super) fn is_full(&self) -> bool {
         let max = self.run.layout.plan.max_concurrent;
         max.is_some_and(|max| self.run.n_running() >= max.max(1))
+    }
+
+    /// The memo of a step that has just become ready for the first time, if it may take an earlier result.
+    pub(super) fn to_recall(&self, at_step: u32) -> Option<ValueDigest> {
+        let step = &self.run.steps[at_step as usize];
+        let first = step.status == StepStatus::Ready && step.history.is_none();
+        let wanted = first && self.run.layout.step(step.template).memoize;
+        wanted.then(|| self.run.memo(at_step)).flatten()
     }
 
     pub(super) fn enqueue(&mut self, at_step: u32) {

@@ -1,37 +1,36 @@
 //! Taking over a run from its log.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
-use cofferdam_model::{Fence, RETRY_DELAY_MAX, Recorded, RunId, StepStatus, Timestamp, ValueDigest};
+use cofferdam_model::{Fence, RETRY_DELAY_MAX, Recorded, StepStatus, Timestamp};
 
-use super::{Action, Engine};
-use crate::layout::Layout;
+use super::{Action, Engine, Submission};
 use crate::run::{InvalidHistory, Run, term};
 
 impl Engine {
-    /// Takes over a run from its log. What had been decided is not decided again; attempts that were under
-    /// way are recorded as lost, because their workers went with the scheduler that knew them.
+    /// Takes over a run from its log, with what was submitted. What had been decided is not decided again;
+    /// attempts that were under way are recorded as lost, because their workers went with the scheduler that
+    /// knew them; earlier results that were being looked for are looked for again.
     pub fn recover(
         &mut self,
-        run: RunId,
-        layout: Arc<Layout>,
-        plan: ValueDigest,
+        submission: Submission,
         events: &[Recorded],
         now: Timestamp,
     ) -> Result<Vec<Action>, InvalidHistory> {
-        let folded = Run::fold(run, layout.clone(), events)?;
+        let Submission { run, layout, known, .. } = &submission;
+        let folded = Run::with_known(*run, layout.clone(), known.clone()).after(events)?;
         let mut actions = vec![];
         self.wake(now);
         if folded.status().is_terminal() {
             return Ok(actions);
         }
         if folded.seq() == 0 {
-            self.submitted(run, layout, plan, now, &mut actions);
+            self.submitted(submission, now, &mut actions);
         } else {
             self.take_over(folded, now, &mut actions);
         }
         self.place(now, &mut actions);
+        self.publish(&mut actions);
         Ok(actions)
     }
 
@@ -56,6 +55,8 @@ impl Engine {
                 (StepStatus::Running, Some(last)) => {
                     lost.push((at_step, last.number, last.fence, last.worker))
                 }
+                // Nobody wrote down what was published before the scheduler went.
+                (StepStatus::Succeeded, _) => self.unpublished.extend(run.publications(step)),
                 _ => {}
             }
         }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use cofferdam_model::{
-    AttemptId, Event, Failure, FailureKind, Fence, Outcome, Report, RunId, RunStatus, Timestamp, Usage,
-    WorkerId,
+    AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunId, RunStatus,
+    Timestamp, Usage, WorkerId,
 };
 
 use super::{Action, Claim, Engine};
@@ -67,20 +67,45 @@ impl Engine {
             },
             failed @ Outcome::Failed(_) => failed,
         };
-        let event = match outcome {
-            Outcome::Succeeded { outputs, metadata } => Event::StepSucceeded {
-                step: id.step,
-                attempt: id.attempt,
-                fence: id.fence,
-                outputs,
-                metadata,
-                usage,
-                memo: None,
-            },
-            Outcome::Failed(failure) => self.failure(id, &claim, failure, usage, now),
+        let evaluation = match &outcome {
+            Outcome::Succeeded { metadata, .. } => {
+                self.active(claim.run).run.evaluation(claim.step, metadata)
+            }
+            Outcome::Failed(_) => None,
         };
+        let key = id.step.clone();
+        let event = self.end(id, &claim, outcome, usage, evaluation.as_ref(), now);
         self.record_of(claim.run, claim.step, event, now, actions);
+        if let Some(evaluation) = evaluation {
+            let event = Event::AssetChecked { step: key, evaluation: Box::new(evaluation) };
+            self.record_of(claim.run, claim.step, event, now, actions);
+        }
+        self.follow(claim.run, claim.step, Some(claim.worker), now, actions);
         self.settle(claim.run, now, actions);
+    }
+
+    /// The event that an attempt ends with.
+    fn end(
+        &mut self,
+        id: AttemptId,
+        claim: &Claim,
+        outcome: Outcome,
+        usage: Usage,
+        evaluation: Option<&CheckEvaluation>,
+        now: Timestamp,
+    ) -> Event {
+        let run = &self.active(claim.run).run;
+        let blocked = evaluation.and_then(|evaluation| run.blocked_by(claim.step, evaluation));
+        match (outcome, blocked) {
+            (Outcome::Succeeded { outputs, metadata }, None) => {
+                let memo = run.memo(claim.step);
+                let AttemptId { step, attempt, fence, .. } = id;
+                Event::StepSucceeded { step, attempt, fence, outputs, metadata, usage, memo }
+            }
+            (_, Some(failure)) | (Outcome::Failed(failure), None) => {
+                self.failure(id, claim, failure, usage, now)
+            }
+        }
     }
 
     /// The event of a failed attempt.
@@ -93,7 +118,7 @@ impl Engine {
         now: Timestamp,
     ) -> Event {
         let run = &self.active(claim.run).run;
-        let cancelling = run.status == RunStatus::Cancelling;
+        let cancelling = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
         if cancelling && failure.kind == FailureKind::Cancelled {
             return Event::StepCancelled { step: id.step };
         }
@@ -102,6 +127,10 @@ impl Engine {
         let random = retry::random(id.run, &id.step, id.attempt);
         let retry_at =
             if cancelling { None } else { retry::retry_at(policy, &failure, step.failures + 1, random, now) };
+        let failure = match retry_at {
+            None if !cancelling => retry::exhausted(policy, failure, step.failures + 1),
+            _ => failure,
+        };
         if let Some(at) = retry_at {
             self.retries.push(Reverse((at, claim.run, claim.step)));
         }
@@ -138,7 +167,7 @@ impl Engine {
     ) {
         let run = &self.active(id).run;
         let key = run.steps[at_step as usize].key.clone();
-        if run.status == RunStatus::Cancelling {
+        if run.status == RunStatus::Cancelling && !run.is_tear_down(at_step) {
             self.record_of(id, at_step, Event::StepCancelled { step: key }, now, actions);
             return;
         }

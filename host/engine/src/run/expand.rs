@@ -21,7 +21,7 @@ impl Run {
             }
         }
         self.set(at_step, status);
-        self.expand(at_step, status);
+        self.expand(template, group);
         for at_step in waiting {
             let step = &mut self.steps[at_step as usize];
             step.missing -= 1;
@@ -31,40 +31,78 @@ impl Run {
         }
     }
 
-    fn expand(&mut self, at_step: u32, status: StepStatus) {
+    /// Makes the copies that an ended step of `group` was the last to be missing for.
+    fn expand(&mut self, template: u32, group: u32) {
         let layout = self.layout.clone();
-        let step = &self.steps[at_step as usize];
-        let (group, template) = (step.group, step.template);
-        for (output, scope) in &layout.templates[template as usize].spawns {
-            let first = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
-            if status == StepStatus::Succeeded {
-                let keys = self.emitted(at_step, output);
-                for (position, key) in keys {
-                    self.add_group(*scope, group, Some(key), position);
-                }
-            } else {
-                // A stand-in, so that what will never be copied is seen and ends like any other step.
-                self.add_group(*scope, group, None, 0);
+        for (_, scope) in &layout.templates[template as usize].spawns {
+            let mut parents = vec![];
+            self.inner_groups(layout.scopes[*scope as usize].parent, group, &mut parents);
+            let mut new = vec![];
+            for parent in parents {
+                self.spawn(*scope, parent, &mut new);
             }
-            let end = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
-            self.groups[group as usize].children.push((*scope, first..end));
-            for new in first..end {
-                self.settle_group(new);
+            new.into_iter().for_each(|group| self.begin(group));
+        }
+    }
+
+    /// Makes the groups of `scope` within `parent`, one for each key that its producer has emitted, and within
+    /// those the groups of products whose producers have ended before. They begin when all are counted, so
+    /// that no collector starts before it knows what it collects.
+    fn spawn(&mut self, scope: u32, parent: u32, new: &mut Vec<u32>) {
+        let layout = self.layout.clone();
+        let first = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
+        for (key, position) in self.keys_of(scope, parent) {
+            self.add_group(scope, parent, key, position);
+        }
+        let end = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
+        self.groups[parent as usize].children.push((scope, first..end));
+        for group in first..end {
+            self.count_missing(group);
+            new.push(group);
+        }
+        for product in &layout.scopes[scope as usize].products {
+            for group in first..end {
+                if self.producer_has_ended(*product, group) {
+                    self.spawn(*product, group, new);
+                }
             }
         }
     }
 
-    /// Place and key of each value of a dynamic output, in the order of emission.
-    fn emitted(&self, at_step: u32, output: &Name) -> Vec<(u32, Name)> {
-        let emitted = self.outputs(at_step).iter().enumerate();
-        emitted
-            .filter(|(_, value)| value.name == *output)
-            .filter_map(|(at, value)| Some((u32::try_from(at).ok()?, value.key.clone()?)))
-            .collect()
+    /// Whether the step whose keys a scope is copied for has ended, as seen from a group around that scope.
+    pub(crate) fn producer_has_ended(&self, scope: u32, group: u32) -> bool {
+        let mapped = self.layout.scopes[scope as usize].mapped.as_ref();
+        mapped.is_some_and(|mapped| {
+            let producer = self.outer_instance(mapped.step.0, group);
+            self.steps[producer as usize].status.is_terminal()
+        })
     }
 
-    /// Makes the copies of a scope's steps. They are examined by `settle_group`, once the parent knows them.
-    pub(super) fn add_group(&mut self, scope: u32, parent: u32, key: Option<Name>, position: u32) {
+    /// The keys that a scope is copied for within `parent`, and the place of each value among the outputs of
+    /// the producer, in the order of emission. A producer that did not succeed has a stand-in without a key, so
+    /// that what will never be copied is seen and ends like any other step.
+    pub(crate) fn keys_of(&self, scope: u32, parent: u32) -> Vec<(Option<Name>, u32)> {
+        let Some(mapped) = &self.layout.scopes[scope as usize].mapped else {
+            return vec![];
+        };
+        let producer = self.outer_instance(mapped.step.0, parent);
+        if self.steps[producer as usize].status != StepStatus::Succeeded {
+            return vec![(None, 0)];
+        }
+        let emitted = (0_u32..).zip(self.outputs(producer));
+        let keyed = emitted.filter(|(_, value)| value.name == mapped.output && value.key.is_some());
+        keyed.map(|(at, value)| (value.key.clone(), at)).collect()
+    }
+
+    /// Makes the group of all steps without scope.
+    pub(super) fn add_root(&mut self) {
+        self.add_group(0, 0, None, 0);
+        self.count_missing(0);
+        self.begin(0);
+    }
+
+    /// Makes the copies of a scope's steps.
+    fn add_group(&mut self, scope: u32, parent: u32, key: Option<Name>, position: u32) {
         let layout = self.layout.clone();
         let base = u32::try_from(self.steps.len()).expect("STEPS_MAX fits");
         let group = u32::try_from(self.groups.len()).expect("STEPS_MAX fits");
@@ -88,9 +126,6 @@ impl Run {
             });
             self.counts[StepStatus::Waiting as usize] += 1;
         }
-        if scope == 0 {
-            self.settle_group(group);
-        }
     }
 
     /// `[a][b]`; `[?]` where there is no key.
@@ -105,31 +140,51 @@ impl Run {
         keys.iter().rev().map(|key| format!("[{key}]")).collect()
     }
 
-    /// Counts what the new copies wait for and who waits for them, then examines those that wait for nothing.
-    fn settle_group(&mut self, group: u32) {
+    /// Whether a group stands in for copies that never came.
+    pub(crate) fn is_stand_in(&self, group: u32) -> bool {
+        let mut at = group;
+        while at != 0 {
+            if self.groups[at as usize].key.is_none() {
+                return true;
+            }
+            at = self.groups[at as usize].parent;
+        }
+        false
+    }
+
+    /// Counts what the new copies wait for and who waits for them.
+    fn count_missing(&mut self, group: u32) {
         let layout = self.layout.clone();
         let Group { scope, base, .. } = self.groups[group as usize];
-        let members = &layout.scopes[scope as usize].members;
-        for (at_step, template) in (base..).zip(members) {
+        let depth = layout.scopes[scope as usize].depth;
+        for (at_step, template) in (base..).zip(&layout.scopes[scope as usize].members) {
             let here = &layout.templates[*template as usize];
             let mut missing = 0;
             for dep in &here.deps {
                 // Copies further in do not exist yet; each adds itself below when it is made.
-                if layout.scope_of(*dep).depth <= layout.scopes[scope as usize].depth {
+                if layout.scope_of(*dep).depth <= depth {
                     let producer = self.outer_instance(*dep, group);
                     missing += u32::from(!self.steps[producer as usize].status.is_terminal());
                 }
             }
             self.steps[at_step as usize].missing = missing;
             for dependent in &here.dependents {
-                if layout.scope_of(*dependent).depth < layout.scopes[scope as usize].depth {
+                if layout.scope_of(*dependent).depth < depth {
                     let waiting = self.outer_instance(*dependent, group);
                     self.steps[waiting as usize].missing += 1;
                 }
             }
         }
-        for at_step in (base..).take(members.len()) {
-            if self.steps[at_step as usize].missing == 0 {
+    }
+
+    /// Examines the new copies that wait for nothing, and proposes the end of those whose end is known.
+    fn begin(&mut self, group: u32) {
+        let Group { scope, base, .. } = self.groups[group as usize];
+        let n_members = self.layout.scopes[scope as usize].members.len();
+        for at_step in (base..).take(n_members) {
+            if self.is_known(at_step) {
+                self.proposals.push_back((at_step, Verdict::Known));
+            } else if self.steps[at_step as usize].missing == 0 {
                 self.examine(at_step);
             }
         }
@@ -147,26 +202,33 @@ impl Run {
 
     /// All copies of `template` within `group`, in order.
     pub(crate) fn inner_instances(&self, template: u32, group: u32, found: &mut Vec<u32>) {
+        let template = &self.layout.templates[template as usize];
+        let mut groups = vec![];
+        self.inner_groups(template.scope, group, &mut groups);
+        found.extend(groups.into_iter().map(|group| self.groups[group as usize].base + template.local));
+    }
+
+    /// All groups of `scope` within `group`, in order; `group` itself if that is its scope.
+    pub(crate) fn inner_groups(&self, scope: u32, group: u32, found: &mut Vec<u32>) {
         let at_depth = self.layout.scopes[self.groups[group as usize].scope as usize].depth as usize;
-        let chain = &self.layout.scope_of(template).chain;
-        let Some(next) = chain.get(at_depth) else {
-            found.push(self.groups[group as usize].base + self.layout.templates[template as usize].local);
+        let Some(next) = self.layout.scopes[scope as usize].chain.get(at_depth) else {
+            found.push(group);
             return;
         };
-        for (scope, groups) in &self.groups[group as usize].children {
-            if scope == next {
-                groups.clone().for_each(|inner| self.inner_instances(template, inner, found));
+        for (child, groups) in &self.groups[group as usize].children {
+            if child == next {
+                groups.clone().for_each(|inner| self.inner_groups(scope, inner, found));
             }
         }
     }
 
     /// All steps before this one have ended: it becomes ready, or it is proposed how it ends.
     fn examine(&mut self, at_step: u32) {
-        if self.steps[at_step as usize].status != StepStatus::Waiting {
+        if self.steps[at_step as usize].status != StepStatus::Waiting || self.is_known(at_step) {
             return;
         }
         let verdict = match self.status {
-            RunStatus::Cancelling => Verdict::Cancel,
+            RunStatus::Cancelling if !self.is_tear_down(at_step) => Verdict::Cancel,
             _ => self.verdict(at_step),
         };
         if verdict == Verdict::Run {

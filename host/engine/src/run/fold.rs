@@ -1,8 +1,10 @@
 //! What each event changes.
 
-use cofferdam_model::{Event, Fence, Recorded, RunStatus, StepKey, StepStatus, Timestamp, WorkerId};
+use cofferdam_model::{
+    Event, Fence, Output, Recorded, Role, RunStatus, StepKey, StepStatus, Timestamp, WorkerId,
+};
 
-use super::{Attempt, InvalidHistory, NONE, Run, term};
+use super::{Attempt, InvalidHistory, NONE, Run, TakenOver, term};
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
 use crate::verdict::Verdict;
@@ -61,11 +63,19 @@ impl Run {
                 self.set(at_step, StepStatus::Ready);
                 self.fresh.push(at_step);
             }
-            // Nothing records these yet.
-            Event::StepReused { step, .. } | Event::StepCached { step, .. } => {
-                return Err(format!("`{step}` cannot be taken over"));
+            Event::StepReused { step, from, outputs } => {
+                let at_step = self.take_over(step, outputs, TakenOver::Reused { run: *from })?;
+                self.note_versions(at_step);
             }
-            Event::AssetMaterialized { .. } | Event::AssetChecked { .. } => {}
+            Event::StepCached { step, memo, from, source, outputs } => {
+                let taken = TakenOver::Cached { run: *from, step: source.clone(), memo: *memo };
+                self.take_over(step, outputs, taken)?;
+            }
+            Event::AssetMaterialized { materialization: made, .. } => {
+                let partition = (made.key.clone(), made.partition.clone());
+                self.versions.insert(partition, made.data_version.clone());
+            }
+            Event::AssetChecked { .. } => {}
             Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped, NONE)?,
             Event::StepAbandoned { step, root } => {
                 let root = self.find(root)?;
@@ -154,13 +164,32 @@ impl Run {
             return;
         }
         self.steps[at_step as usize].root = at_step;
+        self.n_failures += match self.role(at_step) {
+            Role::Op | Role::SetUp { .. } | Role::Check { .. } => 1,
+            Role::Hook { .. } | Role::TearDown { .. } => 0,
+        };
         self.end(at_step, StepStatus::Failed);
+    }
+
+    /// Ends a step with outputs that it had before.
+    fn take_over(&mut self, key: &StepKey, outputs: &[Output], from: TakenOver) -> Result<u32, String> {
+        let at_step = self.find(key)?;
+        let step = &mut self.steps[at_step as usize];
+        if !matches!(step.status, StepStatus::Waiting | StepStatus::Ready) {
+            return Err(format!("`{key}` is {} and cannot be taken over", step.status));
+        }
+        let history = step.history.get_or_insert_default();
+        history.outputs = outputs.to_vec();
+        history.taken_over = Some(from);
+        self.end(at_step, StepStatus::Succeeded);
+        Ok(at_step)
     }
 
     fn give_up(&mut self, key: &StepKey, status: StepStatus, root: u32) -> Result<(), String> {
         let at_step = self.find(key)?;
         let found = self.steps[at_step as usize].status;
-        if found != StepStatus::Waiting {
+        // Who reads a history without what was known before may think that a known step is ready.
+        if !matches!(found, StepStatus::Waiting | StepStatus::Ready) {
             return Err(format!("`{key}` is {found} and cannot become {status}"));
         }
         self.steps[at_step as usize].root = root;
@@ -184,10 +213,9 @@ impl Run {
 
     fn cancel(&mut self) {
         self.status = RunStatus::Cancelling;
-        for at_step in 0..self.steps.len() {
-            let status = self.steps[at_step].status;
-            if !status.is_terminal() && status != StepStatus::Running {
-                let at_step = u32::try_from(at_step).expect("STEPS_MAX fits");
+        for at_step in (0_u32..).take(self.steps.len()) {
+            let status = self.steps[at_step as usize].status;
+            if !status.is_terminal() && status != StepStatus::Running && !self.is_tear_down(at_step) {
                 self.proposals.push_back((at_step, Verdict::Cancel));
             }
         }

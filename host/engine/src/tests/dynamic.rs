@@ -4,11 +4,11 @@ use cofferdam_model::*;
 
 use super::kit::*;
 
-fn mapped(key: &str, scope: &[OutputRef], sources: Vec<Source>) -> PlanStep {
+pub(super) fn mapped(key: &str, scope: &[OutputRef], sources: Vec<Source>) -> PlanStep {
     PlanStep { scope: scope.to_vec(), ..reads(key, sources) }
 }
 
-fn splitter(key: &str, required: bool) -> PlanStep {
+pub(super) fn splitter(key: &str, required: bool) -> PlanStep {
     PlanStep { outputs: vec![declared("parts", required, true)], ..step(key) }
 }
 
@@ -103,8 +103,8 @@ fn a8_too_many_or_doubled_keys_fail_the_producer_in_words() {
     assert_eq!(ended(&world), RunStatus::Failed);
 }
 
-#[test]
-fn a9_nested_fan_out_goes_to_any_depth() {
+/// Shown by a row in `products`.
+pub(super) fn nested_to_any_depth() {
     // split -> inner (mapped, splits again) -> leaf (mapped twice) -> row (collects) -> table (collects)
     let outer = output(0, "parts");
     let inner = output(1, "parts");
@@ -136,8 +136,8 @@ fn a9_nested_fan_out_goes_to_any_depth() {
     assert_eq!(ended(&world), RunStatus::Failed);
 }
 
-#[test]
-fn a9_three_levels_of_ten_with_skips_and_retries() {
+/// Shown by a row in `products`.
+pub(super) fn three_levels_of_ten() {
     let scopes = [output(0, "parts"), output(1, "parts"), output(2, "parts")];
     let split = |key: &str, depth: usize| PlanStep {
         outputs: vec![declared("parts", true, true)],

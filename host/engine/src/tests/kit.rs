@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::{Action, Engine, Input, Layout, Run, Settings};
+use crate::{Action, Engine, Input, Layout, Run, Settings, Submission};
 use cofferdam_model::*;
 
 pub(crate) fn name(text: &str) -> Name {
@@ -78,6 +78,11 @@ pub(crate) struct World {
     pub(crate) under_way: Vec<(WorkerId, Assignment)>,
     pub(crate) cancels: Vec<AttemptId>,
     pub(crate) ended: Vec<(RunId, RunStatus)>,
+    /// What runs take over.
+    pub(crate) known: Arc<Known>,
+    /// Earlier results that are looked for.
+    pub(crate) recalls: Vec<(StepKey, ValueDigest)>,
+    pub(crate) published: Vec<(WorkerId, Publication)>,
     /// Reports of attempts that have been heard or given up, of steps that may be under way again.
     pub(crate) late: Vec<AttemptId>,
     /// Slots and resources of the workers that joined by `join`.
@@ -97,6 +102,9 @@ impl World {
             under_way: vec![],
             cancels: vec![],
             ended: vec![],
+            known: Arc::default(),
+            recalls: vec![],
+            published: vec![],
             late: vec![],
             offers: HashMap::new(),
             fences: HashSet::new(),
@@ -140,8 +148,14 @@ impl World {
     pub(crate) fn submit(&mut self, run: RunId, plan: Plan) {
         let digest = plan.digest();
         let layout = Layout::new(Arc::new(plan)).unwrap();
-        self.layouts.insert(run, layout.clone());
-        self.input(Input::RunSubmitted { run, layout, plan: digest });
+        self.layouts.insert(run, layout);
+        let submission = self.submission(run, digest);
+        self.input(Input::RunSubmitted(Box::new(submission)));
+    }
+
+    fn submission(&self, run: RunId, plan: ValueDigest) -> Submission {
+        let known = self.known.clone();
+        Submission { run, layout: self.layouts[&run].clone(), plan, origin: None, known }
     }
 
     pub(crate) fn input(&mut self, input: Input) {
@@ -174,7 +188,7 @@ impl World {
                         other.id.run == assignment.id.run && other.id.step == assignment.id.step
                     });
                     assert!(!twice, "I-07: one attempt of a step at a time");
-                    let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } if *step == assignment.id.step);
+                    let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if *step == assignment.id.step);
                     let log = &self.log[&assignment.id.run];
                     let committed = log.iter().any(|recorded| is_commit(&recorded.event));
                     assert!(!committed, "I-05: a committed step does not run again");
@@ -182,6 +196,8 @@ impl World {
                     self.check_room(worker);
                 }
                 Action::CancelAttempt { id, .. } => self.cancels.push(id),
+                Action::Recall { step, memo, .. } => self.recalls.push((step, memo)),
+                Action::Publish { worker, publication } => self.published.push((worker, *publication)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
         }
@@ -210,15 +226,20 @@ impl World {
     /// I-04, I-14: every value that is handed out has been committed before, and nothing starts after a cancel.
     fn check_inputs(&self, assignment: &Assignment) {
         let log = &self.log[&assignment.id.run];
+        let plan = self.layouts[&assignment.id.run].plan();
+        let template = assignment.id.step.as_str().split('[').next().unwrap();
+        let role = &plan.step(plan.find(template).unwrap()).role;
+        let tear_down = matches!(role, Role::TearDown { .. });
         assert!(
-            !log.iter().any(|recorded| recorded.event == Event::RunCancelRequested),
+            tear_down || !log.iter().any(|recorded| recorded.event == Event::RunCancelRequested),
             "I-14: nothing starts after a cancel"
         );
-        let plan = self.layouts[&assignment.id.run].plan();
         let committed: Vec<&ValueRef> = log
             .iter()
             .filter_map(|recorded| match &recorded.event {
-                Event::StepSucceeded { outputs, .. } => Some(outputs),
+                Event::StepSucceeded { outputs, .. }
+                | Event::StepReused { outputs, .. }
+                | Event::StepCached { outputs, .. } => Some(outputs),
                 _ => None,
             })
             .flatten()
@@ -230,7 +251,10 @@ impl World {
                 .flat_map(|step| &step.inputs)
                 .any(|input| matches!(&input.source, Source::Value(literal) if literal == value))
         };
-        for input in &assignment.inputs {
+        let made = |input: &&AssignedInput| {
+            !(matches!(role, Role::Hook { .. }) && input.name.as_str() == HOOK_EVENT_INPUT)
+        };
+        for input in assignment.inputs.iter().filter(made) {
             let values: Vec<&ValueRef> = match &input.value {
                 AssignedValue::One(value) => vec![value],
                 AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
@@ -268,6 +292,19 @@ impl World {
         self.finish(key, ok(vec![emit("result", None, 1)]))
     }
 
+    /// Answers the only search for an earlier result.
+    pub(crate) fn recalled(&mut self, key: &str, found: Option<Memo>) {
+        let (step, _) = self.recalls.pop().expect("an earlier result is looked for");
+        assert_eq!(step.as_str(), key);
+        assert_eq!(self.recalls, []);
+        self.input(Input::Recalled { run: RUN, step, found });
+    }
+
+    /// The events of a run, without those that come with every attempt.
+    pub(crate) fn events(&self, is: impl Fn(&Event) -> bool) -> Vec<&Event> {
+        self.log[&RUN].iter().map(|recorded| &recorded.event).filter(|event| is(event)).collect()
+    }
+
     pub(crate) fn run(&self) -> &Run {
         self.engine.run(RUN).unwrap()
     }
@@ -285,12 +322,13 @@ impl World {
     pub(crate) fn restart(&mut self) {
         self.term += 1;
         self.engine = Engine::new(Settings { term: Term(self.term) });
+        self.recalls.clear();
         let under_way = std::mem::take(&mut self.under_way);
         self.late.extend(under_way.into_iter().map(|(_, assignment)| assignment.id));
         for (run, layout) in self.layouts.clone() {
             let events = self.log.get(&run).cloned().unwrap_or_default();
             let digest = layout.plan().digest();
-            let actions = self.engine.recover(run, layout, digest, &events, self.now).unwrap();
+            let actions = self.engine.recover(self.submission(run, digest), &events, self.now).unwrap();
             self.act(actions);
         }
     }

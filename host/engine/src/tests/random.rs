@@ -1,7 +1,7 @@
 //! Random plans with random outcomes, losses, cancels and restarts: the rules that hold for all of them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_model::*;
 use proptest::prelude::*;
@@ -28,6 +28,9 @@ struct Shape {
     retries: u32,
     priority: i32,
     gpu: bool,
+    product: bool,
+    hook: Option<bool>,
+    memoize: bool,
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
@@ -39,16 +42,25 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
         0..3_u32,
         -1..2_i32,
         prop::bool::weighted(0.3),
+        (
+            prop::bool::weighted(0.4),
+            proptest::option::weighted(0.2, any::<bool>()),
+            prop::bool::weighted(0.2),
+        ),
     );
-    let shape = shape.prop_map(|(kind, refs, optional, required_input, retries, priority, gpu)| Shape {
-        kind,
-        refs,
-        optional,
-        required_input,
-        retries,
-        priority,
-        gpu,
-    });
+    let shape =
+        shape.prop_map(|(kind, refs, optional, required_input, retries, priority, gpu, more)| Shape {
+            kind,
+            refs,
+            optional,
+            required_input,
+            retries,
+            priority,
+            gpu,
+            product: more.0,
+            hook: more.1,
+            memoize: more.2,
+        });
     proptest::collection::vec(shape, 1..14)
 }
 
@@ -64,10 +76,33 @@ fn build(shapes: &[Shape]) -> Plan {
         step.priority = shape.priority;
         step.retry.max_retries = shape.retries;
         step.resources.extend(shape.gpu.then(|| ("GPU".to_owned(), 1.0)));
+        step.memoize = shape.memoize;
         wire(&mut step, shape, &steps);
         steps.push(step);
     }
+    let n_ops = u32::try_from(steps.len()).unwrap();
+    for (of, shape) in (0..n_ops).zip(shapes) {
+        if let Some(success) = shape.hook {
+            steps.push(hook(of, success, &steps[of as usize]));
+        }
+    }
+    if n_ops > 1 {
+        let users = (1..u32::try_from(steps.len()).unwrap()).map(StepIdx).collect();
+        let role = Role::TearDown { resource: name("r"), set_up: StepIdx(0), users };
+        steps.push(PlanStep { role, ..step(TEAR_DOWN) });
+    }
     plan(steps)
+}
+
+/// Runs when all others have ended, if the first step succeeded.
+const TEAR_DOWN: &str = "tear_down";
+
+fn hook(of: u32, success: bool, step_: &PlanStep) -> PlanStep {
+    let on = if success { HookOn::Success } else { HookOn::Failure };
+    let mut hook = step(&format!("{}.hooks.h", step_.key));
+    hook.inputs = reads("x", vec![Source::Value(value(0))]).inputs;
+    hook.inputs[0].name = name(HOOK_EVENT_INPUT);
+    PlanStep { role: Role::Hook { of: StepIdx(of), on }, scope: step_.scope.clone(), ..hook }
 }
 
 fn wire(step: &mut PlanStep, shape: &Shape, before: &[PlanStep]) {
@@ -90,6 +125,16 @@ fn wire(step: &mut PlanStep, shape: &Shape, before: &[PlanStep]) {
         sources.push(Source::Collect(output(first, "result")));
     } else {
         sources.push(of(first));
+    }
+    if shape.product && matches!(sources[0], Source::Output(_)) {
+        for other in shape.refs[1..].iter().map(|other| other % n) {
+            let producer = &before[other as usize];
+            let fits = producer.outputs.len() > 1 && step.scope.starts_with(&producer.scope);
+            if fits && step.scope.len() < 3 && !step.scope.contains(&output(other, "parts")) {
+                step.scope.push(output(other, "parts"));
+                sources.push(Source::Output(output(other, "parts")));
+            }
+        }
     }
     let outer = shape.refs[1..].iter().map(|other| other % n);
     let outer: Vec<u32> =
@@ -121,11 +166,13 @@ struct Game {
     n_workers_lost: u32,
     n_restarts: u32,
     n_late: u32,
+    n_cached: u32,
 }
 
 impl Game {
     fn new(shapes: &[Shape]) -> Game {
-        let mut game = Game { world: World::new(), serial: 0, n_workers_lost: 0, n_restarts: 0, n_late: 0 };
+        let mut game =
+            Game { world: World::new(), serial: 0, n_workers_lost: 0, n_restarts: 0, n_late: 0, n_cached: 0 };
         game.join(WORKER);
         game.world.submit(RUN, build(shapes));
         game
@@ -143,6 +190,10 @@ impl Game {
             self.n_late += 1;
             let outcome = if byte < 128 { fail() } else { ok(vec![emit("result", None, 0)]) };
             self.world.report_late(id, outcome);
+            return;
+        }
+        if let Some((step, _)) = self.world.recalls.pop() {
+            self.recalled(step, byte);
             return;
         }
         let n = self.world.under_way.len();
@@ -165,6 +216,19 @@ impl Game {
             }
             _ => self.end(usize::from(byte) % n, byte),
         }
+    }
+
+    /// Finds an earlier result, or none.
+    fn recalled(&mut self, step: StepKey, byte: u8) {
+        let template = self.world.run().step(&step).unwrap().template();
+        let outputs = self.world.layouts[&RUN].plan().step(template).outputs.clone();
+        let found = byte.is_multiple_of(2).then(|| Memo {
+            run: RunId(uuid::Uuid::from_u128(99)),
+            step: StepKey::new("earlier"),
+            outputs: self.emitted(&outputs, byte),
+        });
+        self.n_cached += u32::from(found.is_some());
+        self.world.input(Input::Recalled { run: RUN, step, found });
     }
 
     /// Ends an attempt.
@@ -206,7 +270,15 @@ impl Tally {
     fn count(&mut self, game: &Game) {
         let log = &game.world.log[&RUN];
         let any = |is: &dyn Fn(&Event) -> bool| log.iter().any(|recorded| is(&recorded.event));
+        let dispatched = |is: &dyn Fn(&str) -> bool| {
+            any(&|event| matches!(event, Event::StepDispatched { step, .. } if is(step.as_str())))
+        };
+        let cancelled = any(&|event| *event == Event::RunCancelRequested);
         let seen = [
+            ("earlier result", game.n_cached > 0),
+            ("hook", dispatched(&|step| step.contains(".hooks."))),
+            ("product", game.world.layouts[&RUN].plan().steps.iter().any(|step| is_product(game, step))),
+            ("tear-down after a cancel", cancelled && dispatched(&|step| step == TEAR_DOWN)),
             ("retry", any(&|event| matches!(event, Event::StepFailed { retry_at: Some(_), .. }))),
             ("failure", any(&|event| matches!(event, Event::StepFailed { retry_at: None, .. }))),
             ("skip", any(&|event| matches!(event, Event::StepSkipped { .. }))),
@@ -215,10 +287,7 @@ impl Tally {
             ("cancel", any(&|event| matches!(event, Event::StepCancelled { .. }))),
             ("restart", game.n_restarts > 0),
             ("late report", game.n_late > 0),
-            (
-                "nested copy",
-                any(&|event| matches!(event, Event::StepDispatched { step, .. } if nested(step))),
-            ),
+            ("nested copy", dispatched(&|step| step.matches('[').count() > 1)),
         ];
         for (what, seen) in seen {
             *self.0.entry(what).or_default() += u32::from(seen);
@@ -226,8 +295,13 @@ impl Tally {
     }
 }
 
-fn nested(step: &StepKey) -> bool {
-    step.as_str().matches('[').count() > 1
+/// Whether copies of the step ran that are for pairs of keys.
+fn is_product(game: &Game, step: &PlanStep) -> bool {
+    let plan = game.world.layouts[&RUN].plan();
+    let mut scopes = (1..step.scope.len()).map(|depth| (depth, &step.scope[depth]));
+    let pairs = scopes.any(|(depth, mapped)| plan.step(mapped.step).scope.len() < depth);
+    let run = game.world.run();
+    pairs && run.steps().any(|view| view.attempts().len() > 0 && plan.step(view.template()).key == step.key)
 }
 
 /// What must hold in every history, told by the log alone.
@@ -259,7 +333,9 @@ fn check_log(world: &World) {
             assert_eq!(run.step(root).unwrap().status(), StepStatus::Failed, "{} of {}", root, step.key());
         }
     }
-    let failed = run.count(StepStatus::Failed) > 0;
+    let counts = |role: &Role| !matches!(role, Role::Hook { .. } | Role::TearDown { .. });
+    let mut failures = run.steps().filter(|step| step.status() == StepStatus::Failed);
+    let failed = failures.any(|step| counts(&plan.step(step.template()).role));
     let expected = match run.count(StepStatus::Cancelled) {
         _ if cancelled => RunStatus::Cancelled,
         _ if failed => RunStatus::Failed,
@@ -267,28 +343,78 @@ fn check_log(world: &World) {
     };
     assert_eq!(run.status(), expected);
     check_expansion(plan, &run);
+    check_roles(plan, &run, log);
 }
 
-/// A8: every key that was emitted has its copies.
-fn check_expansion(plan: &Plan, run: &crate::Run) {
-    for (at, template) in plan.steps.iter().enumerate() {
-        let Some(innermost) = template.scope.last() else {
-            let n = run.steps().filter(|step| step.template().index() == at).count();
-            assert_eq!(n, 1);
-            continue;
-        };
-        let producers = run.steps().filter(|step| step.template() == innermost.step);
-        let expected: usize = producers
-            .map(|producer| match producer.status() {
-                StepStatus::Succeeded => {
-                    producer.outputs().iter().filter(|output| output.name == innermost.output).count()
-                }
-                _ => 1,
-            })
-            .sum();
-        let found = run.steps().filter(|step| step.template().index() == at).count();
-        assert_eq!(found, expected, "{}", template.key);
+/// A13: a hook runs if and only if its step ended that way by being run; a resource that was made is ended, last.
+fn check_roles(plan: &Plan, run: &crate::Run, log: &[Recorded]) {
+    let cancelled = log.iter().any(|recorded| recorded.event == Event::RunCancelRequested);
+    for step in run.steps() {
+        let ran = step.attempts().len() > 0;
+        match &plan.step(step.template()).role {
+            Role::Hook { of, on } => {
+                let keys = step.key().as_str().split_once('[').map_or("", |(_, keys)| keys);
+                let of = plan.step(*of).key.as_str();
+                let of = if keys.is_empty() { of.to_owned() } else { format!("{of}[{keys}") };
+                let of = run.step(&StepKey::new(&of)).unwrap();
+                let called = match on {
+                    HookOn::Success => of.status() == StepStatus::Succeeded && of.attempts().len() > 0,
+                    HookOn::Failure => of.status() == StepStatus::Failed,
+                };
+                assert!(!ran || called, "A13: {} ran", step.key());
+                assert!(ran || !called || cancelled, "A13: {} did not run", step.key());
+            }
+            Role::TearDown { set_up, .. } => {
+                let set_up = run.step(&plan.step(*set_up).key).unwrap();
+                let made = set_up.status() == StepStatus::Succeeded && set_up.attempts().len() > 0;
+                assert_eq!(ran, made, "tear-down follows set-up");
+                let dispatched = |event: &Event| matches!(event, Event::StepDispatched { step, .. } if step.as_str() == TEAR_DOWN);
+                let first = log.iter().position(|recorded| dispatched(&recorded.event));
+                let others = first.map_or(&[][..], |first| &log[first..]);
+                let others = others.iter().filter(|recorded| {
+                    matches!(&recorded.event, Event::StepSucceeded { step, .. } if step.as_str() != TEAR_DOWN)
+                });
+                assert_eq!(others.count(), 0, "a resource ends after its users");
+            }
+            _ => {}
+        }
     }
+}
+
+/// A8, A9: every path of keys that were emitted has its copies, and there are no others.
+fn check_expansion(plan: &Plan, run: &crate::Run) {
+    let mut expected = BTreeSet::new();
+    for template in &plan.steps {
+        expected.extend(paths(plan, run, &template.scope).iter().map(|path| copy_of(&template.key, path)));
+    }
+    let found: BTreeSet<String> = run.steps().map(|step| step.key().to_string()).collect();
+    assert_eq!(found, expected, "A8, A9");
+    assert_eq!(run.n_steps(), expected.len());
+}
+
+fn copy_of(key: &StepKey, path: &[String]) -> String {
+    let keys: String = path.iter().map(|key| format!("[{key}]")).collect();
+    format!("{key}{keys}")
+}
+
+/// The paths of keys that a scope is copied for; `?` for a producer that emitted nothing.
+fn paths(plan: &Plan, run: &crate::Run, scope: &[OutputRef]) -> Vec<Vec<String>> {
+    let Some((mapped, outer)) = scope.split_last() else {
+        return vec![vec![]];
+    };
+    let producer = plan.step(mapped.step);
+    let mut found = vec![];
+    for path in paths(plan, run, outer) {
+        let copy = copy_of(&producer.key, &path[..producer.scope.len()]);
+        let copy = run.step(&StepKey::new(&copy)).unwrap();
+        let emitted = copy.outputs().iter().filter(|output| output.name == mapped.output);
+        let keys: Vec<String> = match copy.status() {
+            StepStatus::Succeeded => emitted.map(|output| output.key.clone().unwrap().to_string()).collect(),
+            _ => vec!["?".to_owned()],
+        };
+        found.extend(keys.into_iter().map(|key| [path.clone(), vec![key]].concat()));
+    }
+    found
 }
 
 /// One case: a plan, what happens to it, and when it is cancelled.

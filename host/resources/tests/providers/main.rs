@@ -9,4 +9,3 @@ mod postgres;
 mod settings;
 mod sqlite;
 mod support;
-mod tls;

@@ -1,6 +1,7 @@
 //! The log in one SQLite file: one writer thread that commits in groups, readers on connections of their
 //! own, so that neither waits for the other (WAL).
 
+mod catalog;
 mod open;
 mod read;
 mod write;
@@ -9,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use cofferdam_model::{Recorded, RunId, Term};
+use cofferdam_model::{Known, Recorded, RunId, Term};
 use rusqlite::Connection;
 
 use self::write::{Op, Reply, Writer};
 use crate::{
-    AppendError, Batch, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog, RunSummary,
-    StoredLog,
+    AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
+    RunSummary, StoredLog,
 };
 
 /// Connections that are kept for reading; more readers than this open one for their call.
@@ -135,6 +136,10 @@ impl RunLog for Sqlite {
         self.read(move |db| read::plan(db, run)).await
     }
 
+    async fn known(&self, run: RunId) -> Result<Known, Error> {
+        self.read(move |db| read::known(db, run)).await
+    }
+
     async fn summary(&self, run: RunId) -> Result<RunSummary, Error> {
         self.read(move |db| read::summary(db, run).map(|(_, summary)| summary)).await
     }
@@ -151,5 +156,9 @@ impl RunLog for Sqlite {
         let wanted = prefix.to_ascii_lowercase();
         let found = self.read(move |db| read::starting_with(db, &wanted)).await?;
         FindError::decide(prefix, found)
+    }
+
+    fn catalog(&self) -> &dyn Catalog {
+        self
     }
 }

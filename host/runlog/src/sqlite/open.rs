@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Error;
 
 /// Version of the tables below, kept in the file's `user_version`.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 /// How long a connection waits for another one's lock. Readers and the writer do not block each other in
 /// WAL; only recovery after a crash and checkpoints hold a lock for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,6 +20,7 @@ const WAL_PAGES: u32 = 4000;
 /// Prepared statements that a connection keeps.
 const STATEMENTS_KEPT: usize = 32;
 
+/// Version 1.
 const SCHEMA: &str = "
 CREATE TABLE term (only INTEGER PRIMARY KEY CHECK (only = 1), term INTEGER NOT NULL) STRICT;
 INSERT INTO term VALUES (1, 0);
@@ -55,6 +56,54 @@ CREATE TABLE logs (
 CREATE INDEX logs_by_run ON logs (run_id, number);
 ";
 
+/// What version 2 adds: where re-executions come from, and what is known across runs. A partition is empty text
+/// where there is none.
+const SCHEMA_2: &str = "
+ALTER TABLE runs ADD COLUMN parent TEXT;
+ALTER TABLE runs ADD COLUMN root TEXT;
+ALTER TABLE runs ADD COLUMN known TEXT;
+CREATE INDEX runs_by_parent ON runs (parent, run) WHERE parent IS NOT NULL;
+CREATE INDEX runs_by_root ON runs (root, run) WHERE root IS NOT NULL;
+-- Projections of events, found by run and number.
+CREATE TABLE memos (
+    memo TEXT PRIMARY KEY,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    seq INTEGER NOT NULL,
+    step TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memos_by_run ON memos (run_id);
+CREATE INDEX memos_by_step ON memos (step, run_id, seq);
+CREATE TABLE materializations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    asset TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX materializations_by_asset ON materializations (asset, number);
+CREATE TABLE latest_materializations (
+    asset TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (asset, partition)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE checks (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    asset TEXT NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX checks_by_asset ON checks (asset, number);
+-- Not made of events.
+CREATE TABLE partitions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    UNIQUE (name, partition)
+) STRICT;
+CREATE TABLE pins (run TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+";
+
 /// The one connection that writes, and the lock that makes it the only one. The lock is the kernel's: it
 /// goes with its process, however that ends, so there is no stale lock to clean up.
 pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
@@ -67,9 +116,12 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        if version == 0 {
+        if version < SCHEMA_VERSION {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(SCHEMA)?;
+            if version == 0 {
+                transaction.execute_batch(SCHEMA)?;
+            }
+            transaction.execute_batch(SCHEMA_2)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             transaction.commit()?;
         }
@@ -85,7 +137,9 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
         return Err(Error::Missing { path: path.to_owned() });
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check_version(&connection, path)?;
+    if check_version(&connection, path)? < SCHEMA_VERSION {
+        return Err(Error::OlderSchema { path: path.to_owned() });
+    }
     Ok(connection)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use cofferdam_model::{EVENT_VERSION, Event, LogLevel, Recorded, RunId, RunStatus, Timestamp};
+use cofferdam_model::{EVENT_VERSION, Event, Known, LogLevel, Recorded, RunId, RunStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use serde::de::DeserializeOwned;
 
@@ -45,18 +45,20 @@ pub(super) fn events(
         Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
     })?;
     let read = |(seq, at, version, text): (u64, u64, u32, String)| {
-        if version > EVENT_VERSION {
-            return Err(Error::Damaged {
-                what: format!("event {seq} of run `{run}`"),
-                source: format!("it has form version {version}, this program reads up to {EVENT_VERSION}")
-                    .into(),
-            });
-        }
-        let event: Event = parse(&text, format_args!("event {seq} of run `{run}`"))?;
-        let at = Timestamp(at);
-        Ok(Recorded { seq, at, event })
+        Ok(Recorded { seq, at: Timestamp(at), event: event(run, seq, version, &text)? })
     };
     rows.into_iter().map(read).collect()
+}
+
+/// Reads the stored form of an event.
+pub(super) fn event(run: RunId, seq: u64, version: u32, text: &str) -> Result<Event, Error> {
+    if version > EVENT_VERSION {
+        return Err(Error::Damaged {
+            what: format!("event {seq} of run `{run}`"),
+            source: format!("it has form version {version}, this program reads up to {EVENT_VERSION}").into(),
+        });
+    }
+    parse(text, format_args!("event {seq} of run `{run}`"))
 }
 
 pub(super) fn logs(
@@ -98,14 +100,25 @@ pub(super) fn plan(db: &Connection, run: RunId) -> Result<Vec<u8>, Error> {
     plan.ok_or(Error::UnknownRun(run))
 }
 
+pub(super) fn known(db: &Connection, run: RunId) -> Result<Known, Error> {
+    let (id, _) = summary(db, run)?;
+    let known = db.query_row("SELECT known FROM runs WHERE id = ?1", [id], |row| row.get(0));
+    let known: Option<String> = known.map_err(sql("read what a run takes over"))?;
+    known.map_or(Ok(Known::default()), |text| parse(&text, format_args!("what run `{run}` takes over")))
+}
+
 pub(super) fn runs(db: &Connection, filter: &RunFilter) -> Result<Vec<RunSummary>, Error> {
     let job = filter.job.as_ref().map(|job| job.as_str().to_owned());
     let status = filter.status.map(RunStatus::word);
     let before = filter.before.map(|run| run.to_string());
     let limit = filter.limit.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
+    let parent = filter.parent.map(|run| run.to_string());
+    let root = filter.root.map(|run| run.to_string());
     let query = "SELECT summary FROM runs WHERE (?1 IS NULL OR job = ?1) AND (?2 IS NULL OR status = ?2)
-        AND (?3 IS NULL OR run < ?3) ORDER BY run DESC LIMIT ?4";
-    let texts = rows(db, query, &[&job, &status, &before, &limit], |row| row.get::<_, String>(0))?;
+        AND (?3 IS NULL OR run < ?3) AND (?5 IS NULL OR parent = ?5) AND (?6 IS NULL OR root = ?6 OR run = ?6)
+        ORDER BY run DESC LIMIT ?4";
+    let parameters: [&dyn ToSql; 6] = [&job, &status, &before, &limit, &parent, &root];
+    let texts = rows(db, query, &parameters, |row| row.get::<_, String>(0))?;
     texts.iter().map(|text| parse(text, "the summary of a run")).collect()
 }
 
@@ -121,7 +134,7 @@ pub(super) fn starting_with(db: &Connection, prefix: &str) -> Result<Vec<RunId>,
     ids(rows(db, query, &[&prefix, &(FindError::SHOWN_MAX + 1)], |row| row.get(0))?)
 }
 
-fn ids(texts: Vec<String>) -> Result<Vec<RunId>, Error> {
+pub(super) fn ids(texts: Vec<String>) -> Result<Vec<RunId>, Error> {
     let read = |text: String| {
         text.parse().map_err(|source| Error::Damaged {
             what: format!("the run id `{text}`"),
@@ -131,7 +144,7 @@ fn ids(texts: Vec<String>) -> Result<Vec<RunId>, Error> {
     texts.into_iter().map(read).collect()
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     db: &Connection,
     query: &str,
     parameters: &[&dyn ToSql],

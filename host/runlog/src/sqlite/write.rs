@@ -9,6 +9,7 @@ use cofferdam_model::{EVENT_VERSION, RunId, Term};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+use super::catalog::{self, Change};
 use super::read::{level_number, parse, sql, summary};
 use crate::summary::check_batches;
 use crate::{AppendError, Batch, Error, LogRecord, NewRun, RunSummary};
@@ -22,12 +23,14 @@ pub(super) enum Op {
     CreateRun(Box<NewRun>),
     Append(Vec<Batch>),
     AppendLogs(Vec<LogRecord>),
+    Change(Change),
 }
 
 pub(super) enum Reply {
     Done,
     Term(Term),
     Run(RunId),
+    Count(u64),
 }
 
 impl Reply {
@@ -42,6 +45,13 @@ impl Reply {
         match self {
             Reply::Run(run) => run,
             _ => unreachable!("`CreateRun` is answered with a run"),
+        }
+    }
+
+    pub(super) fn count(self) -> u64 {
+        match self {
+            Reply::Count(count) => count,
+            _ => unreachable!("`Change` is answered with a count"),
         }
     }
 }
@@ -154,6 +164,9 @@ impl Store {
             Op::AppendLogs(records) => {
                 self.append_logs(records).map(|()| Reply::Done).map_err(AppendError::from)
             }
+            Op::Change(change) => {
+                catalog::change(&self.db, change).map(Reply::Count).map_err(AppendError::from)
+            }
         };
         match outcome {
             Err(AppendError::Store(error @ Error::Sql { .. })) => Err(error),
@@ -190,7 +203,8 @@ impl Store {
                 .execute(params![digest, new.plan])?;
             self.db
                 .prepare_cached(
-                    "INSERT INTO runs (run, idempotency_key, plan, job, status, summary) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO runs (run, idempotency_key, plan, job, status, summary, parent, root, known)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 )?
                 .execute(params![
                     new.run.to_string(),
@@ -199,6 +213,9 @@ impl Store {
                     new.job.as_str(),
                     run.status.word(),
                     json(&run),
+                    new.origin.as_ref().map(|origin| origin.parent.to_string()),
+                    new.origin.as_ref().map(|origin| origin.root.to_string()),
+                    (!new.known.0.is_empty()).then(|| json(&new.known)),
                 ])
         };
         insert().map_err(sql("record a run"))?;
@@ -245,7 +262,8 @@ impl Store {
                 .prepare_cached("UPDATE runs SET status = ?2, summary = ?3 WHERE id = ?1")?
                 .execute(params![id, status, text])
         };
-        insert().map(|_| ()).map_err(sql("append events"))
+        insert().map_err(sql("append events"))?;
+        catalog::project(&self.db, id, &batch.events)
     }
 
     fn append_logs(&mut self, records: &[LogRecord]) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use crate::run::Run;
 
 impl Run {
     /// Checks outputs that a worker reports against what the step declares, before they are committed.
-    pub(super) fn accepts(&self, at_step: u32, outputs: &[Output]) -> Result<(), Box<Failure>> {
+    pub(crate) fn accepts(&self, at_step: u32, outputs: &[Output]) -> Result<(), Box<Failure>> {
         let step = &self.steps[at_step as usize];
         let declared = &self.layout.step(step.template).outputs;
         let refuse = |message| Err(Box::new(Failure::new(FailureKind::OutputSpec, message)));
@@ -33,17 +33,21 @@ impl Run {
         if let Some(spec) = declared.iter().find(missing) {
             return refuse(format!("the required output `{}` is missing", spec.name));
         }
-        self.fits(step.template, outputs)
+        self.fits(at_step, outputs)
     }
 
     /// Bounds what a dynamic output may add to the run.
-    fn fits(&self, template: u32, outputs: &[Output]) -> Result<(), Box<Failure>> {
-        let spawns = &self.layout.templates[template as usize].spawns;
-        let copies = spawns.iter().map(|(name, scope)| {
+    fn fits(&self, at_step: u32, outputs: &[Output]) -> Result<(), Box<Failure>> {
+        let step = &self.steps[at_step as usize];
+        let mut n_steps = self.steps.len();
+        for (name, scope) in &self.layout.templates[step.template as usize].spawns {
             let n_values = outputs.iter().filter(|output| output.name == *name).count();
-            n_values * self.layout.scopes[*scope as usize].members.len()
-        });
-        let n_steps = self.steps.len() + copies.sum::<usize>();
+            let mut parents = vec![];
+            self.inner_groups(self.layout.scopes[*scope as usize].parent, step.group, &mut parents);
+            for parent in parents {
+                n_steps = n_steps.saturating_add(self.n_copies(*scope, parent, n_values));
+            }
+        }
         if n_steps > STEPS_MAX {
             let message = format!(
                 "the run would have {n_steps} steps, {STEPS_MAX} are allowed; emit fewer mapping keys"
@@ -53,5 +57,22 @@ impl Run {
             return Err(Box::new(failure));
         }
         Ok(())
+    }
+
+    /// Steps that a scope gets within `parent` for that many keys, with the copies of products whose producers
+    /// have ended.
+    fn n_copies(&self, scope: u32, parent: u32, n_keys: usize) -> usize {
+        let layout = &self.layout.scopes;
+        let depth = layout[self.groups[parent as usize].scope as usize].depth;
+        let mut n_steps = layout[scope as usize].members.len();
+        for product in &layout[scope as usize].products {
+            let mapped = layout[*product as usize].mapped.as_ref();
+            let further_out = mapped.is_some_and(|mapped| self.layout.scope_of(mapped.step.0).depth <= depth);
+            if further_out && self.producer_has_ended(*product, parent) {
+                let n_keys = self.keys_of(*product, parent).len();
+                n_steps = n_steps.saturating_add(self.n_copies(*product, parent, n_keys));
+            }
+        }
+        n_steps.saturating_mul(n_keys)
     }
 }

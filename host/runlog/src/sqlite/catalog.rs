@@ -1,0 +1,285 @@
+//! The catalog in the file: projections of events, and what is not made of events.
+
+use async_trait::async_trait;
+use cofferdam_model::{AssetKey, Event, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, ToSql, params};
+use serde_json::json;
+
+use super::read::{event, ids, rows, sql, summary};
+use super::write::Op;
+use super::{Sqlite, plain};
+use crate::{Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX};
+
+/// A change that is no event.
+pub(super) enum Change {
+    ForgetMemos(RunId),
+    AddPartitions(String, Vec<String>),
+    RemovePartitions(String, Vec<String>),
+    Pin(RunId),
+    Unpin(RunId),
+}
+
+/// Writes what events mean for the catalog. `id` is the row of their run.
+pub(super) fn project(db: &Connection, id: i64, events: &[Recorded]) -> Result<(), Error> {
+    let write = |recorded: &Recorded| -> rusqlite::Result<()> {
+        let seq = recorded.seq;
+        match &recorded.event {
+            Event::StepSucceeded { step, memo: Some(memo), .. } => {
+                let insert = "INSERT INTO memos VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+                let row = params![memo.to_string(), id, seq, step.as_str()];
+                db.prepare_cached(insert)?.execute(row)?;
+            }
+            Event::AssetMaterialized { materialization: made, .. } => {
+                let (asset, partition) = (made.key.to_string(), stored(made.partition.as_deref()));
+                db.prepare_cached(
+                    "INSERT INTO materializations (asset, partition, run_id, seq) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![asset, partition, id, seq])?;
+                db.prepare_cached("INSERT OR REPLACE INTO latest_materializations VALUES (?1, ?2, ?3)")?
+                    .execute(params![asset, partition, db.last_insert_rowid()])?;
+            }
+            Event::AssetChecked { evaluation, .. } => {
+                db.prepare_cached("INSERT INTO checks (asset, run_id, seq) VALUES (?1, ?2, ?3)")?
+                    .execute(params![evaluation.asset.to_string(), id, seq])?;
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    events.iter().try_for_each(write).map_err(sql("keep what events mean across runs"))
+}
+
+/// Carries out a change; how many rows it touched.
+pub(super) fn change(db: &Connection, change: &Change) -> Result<u64, Error> {
+    let each = |query: &str, set: &str, names: &[String]| -> rusqlite::Result<usize> {
+        let mut statement = db.prepare_cached(query)?;
+        names.iter().map(|name| statement.execute([set, name])).sum()
+    };
+    let one = |query: &str, run: &RunId| db.execute(query, [run.to_string()]);
+    let touched = match change {
+        Change::ForgetMemos(run) => {
+            one("DELETE FROM memos WHERE run_id = (SELECT id FROM runs WHERE run = ?1)", run)
+        }
+        Change::AddPartitions(set, names) => each(
+            "INSERT INTO partitions (name, partition) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            set,
+            names,
+        ),
+        Change::RemovePartitions(set, names) => {
+            each("DELETE FROM partitions WHERE name = ?1 AND partition = ?2", set, names)
+        }
+        Change::Pin(run) => {
+            summary(db, *run)?;
+            one("INSERT INTO pins VALUES (?1) ON CONFLICT DO NOTHING", run)
+        }
+        Change::Unpin(run) => one("DELETE FROM pins WHERE run = ?1", run),
+    };
+    touched.map(|touched| touched as u64).map_err(sql("be changed"))
+}
+
+/// A partition as it is stored.
+fn stored(partition: Option<&str>) -> &str {
+    partition.unwrap_or_default()
+}
+
+/// Rows of a projection `p`, each with one column of it, its run and the event that it comes from.
+fn with_events<K: FromSql>(
+    db: &Connection,
+    (column, table, condition): (&str, &str, &str),
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<(K, RunId, Recorded)>, Error> {
+    let query = format!(
+        "SELECT {column}, runs.run, events.seq, events.at, events.version, events.event FROM {table} p
+        JOIN runs ON runs.id = p.run_id JOIN events ON events.run_id = p.run_id AND events.seq = p.seq
+        WHERE {condition}"
+    );
+    let found = rows(db, &query, parameters, |row| {
+        let event = (row.get::<_, u64>(2)?, row.get::<_, u64>(3)?, row.get::<_, u32>(4)?, row.get(5)?);
+        Ok((row.get(0)?, row.get(1)?, event))
+    })?;
+    let read = |(key, run, (seq, at, version, text)): (K, String, (u64, u64, u32, String))| {
+        let run = ids(vec![run])?.pop().expect("one id in, one id out");
+        Ok((key, run, Recorded { seq, at: Timestamp(at), event: event(run, seq, version, &text)? }))
+    };
+    found.into_iter().map(read).collect()
+}
+
+fn memo((_, run, recorded): (String, RunId, Recorded)) -> Option<(ValueDigest, Memo)> {
+    match recorded.event {
+        Event::StepSucceeded { step, outputs, memo: Some(memo), .. } => {
+            Some((memo, Memo { run, step, outputs }))
+        }
+        _ => None,
+    }
+}
+
+fn materialized((number, run, recorded): (u64, RunId, Recorded)) -> Option<Materialized> {
+    let Recorded { seq, at, event } = recorded;
+    match event {
+        Event::AssetMaterialized { step, output, materialization } => {
+            Some(Materialized { number, run, seq, at, step, output, materialization: *materialization })
+        }
+        _ => None,
+    }
+}
+
+fn checked((number, run, recorded): (u64, RunId, Recorded)) -> Option<Checked> {
+    let Recorded { seq, at, event } = recorded;
+    match event {
+        Event::AssetChecked { step, evaluation } => {
+            Some(Checked { number, run, seq, at, step, evaluation: *evaluation })
+        }
+        _ => None,
+    }
+}
+
+fn made(
+    db: &Connection,
+    source: (&str, &str, &str),
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<Materialized>, Error> {
+    Ok(with_events(db, source, parameters)?.into_iter().filter_map(materialized).collect())
+}
+
+/// Larger than every number of a row.
+const NUMBER_MAX: u64 = i64::MAX as u64;
+
+#[async_trait]
+impl Catalog for Sqlite {
+    async fn recall(&self, memos: Vec<ValueDigest>) -> Result<Vec<Option<Memo>>, Error> {
+        self.read(move |db| {
+            let find = |wanted: ValueDigest| {
+                let source = ("p.memo", "memos", "p.memo = ?1");
+                let found = with_events(db, source, &[&wanted.to_string()])?.pop();
+                Ok(found.and_then(memo).map(|(_, memo)| memo))
+            };
+            memos.into_iter().map(find).collect()
+        })
+        .await
+    }
+
+    async fn memo_of_step(&self, step: StepKey) -> Result<Option<(ValueDigest, Memo)>, Error> {
+        self.read(move |db| {
+            let source = ("p.memo", "memos", "p.step = ?1 ORDER BY runs.run DESC LIMIT 1");
+            let found = with_events(db, source, &[&step.as_str()])?.pop();
+            Ok(found.and_then(memo))
+        })
+        .await
+    }
+
+    async fn forget_memos(&self, run: RunId) -> Result<u64, Error> {
+        self.change(Change::ForgetMemos(run)).await
+    }
+
+    async fn latest(
+        &self,
+        asset: AssetKey,
+        partition: Option<String>,
+    ) -> Result<Option<Materialized>, Error> {
+        self.read(move |db| {
+            let condition = "p.number =
+                (SELECT number FROM latest_materializations WHERE asset = ?1 AND partition = ?2)";
+            let partition = stored(partition.as_deref());
+            let source = ("p.number", "materializations", condition);
+            Ok(made(db, source, &[&asset.to_string(), &partition])?.pop())
+        })
+        .await
+    }
+
+    async fn latest_all(
+        &self,
+        assets: Vec<AssetKey>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Materialized>, Error> {
+        self.read(move |db| {
+            let condition = "p.number IN (SELECT number FROM latest_materializations
+                WHERE asset IN (SELECT value FROM json_each(?1))) AND p.number > ?2 ORDER BY p.number LIMIT ?3";
+            let assets = json!(assets).to_string();
+            let source = ("p.number", "materializations", condition);
+            made(db, source, &[&assets, &after.unwrap_or(0), &limit.min(PAGE_ROWS_MAX)])
+        })
+        .await
+    }
+
+    async fn materializations(
+        &self,
+        asset: AssetKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Materialized>, Error> {
+        self.read(move |db| {
+            let condition = "p.asset = ?1 AND p.number < ?2 ORDER BY p.number DESC LIMIT ?3";
+            let source = ("p.number", "materializations", condition);
+            let before = before.unwrap_or(NUMBER_MAX);
+            made(db, source, &[&asset.to_string(), &before, &limit.min(PAGE_ROWS_MAX)])
+        })
+        .await
+    }
+
+    async fn partitions_of(
+        &self,
+        asset: AssetKey,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<String>, Error> {
+        self.read(move |db| {
+            let query = "SELECT partition FROM latest_materializations
+                WHERE asset = ?1 AND partition > ?2 ORDER BY partition LIMIT ?3";
+            let (asset, limit) = (asset.to_string(), limit.min(PAGE_ROWS_MAX));
+            rows(db, query, &[&asset, &after.unwrap_or_default(), &limit], |row| row.get(0))
+        })
+        .await
+    }
+
+    async fn checks(
+        &self,
+        asset: AssetKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Checked>, Error> {
+        self.read(move |db| {
+            let condition = "p.asset = ?1 AND p.number < ?2 ORDER BY p.number DESC LIMIT ?3";
+            let before = before.unwrap_or(NUMBER_MAX);
+            let parameters: [&dyn ToSql; 3] = [&asset.to_string(), &before, &limit.min(PAGE_ROWS_MAX)];
+            let found = with_events(db, ("p.number", "checks", condition), &parameters)?;
+            Ok(found.into_iter().filter_map(checked).collect())
+        })
+        .await
+    }
+
+    async fn add_partitions(&self, set: String, partitions: Vec<String>) -> Result<u64, Error> {
+        self.change(Change::AddPartitions(set, partitions)).await
+    }
+
+    async fn remove_partitions(&self, set: String, partitions: Vec<String>) -> Result<u64, Error> {
+        self.change(Change::RemovePartitions(set, partitions)).await
+    }
+
+    async fn partitions(&self, set: String) -> Result<Vec<String>, Error> {
+        self.read(move |db| {
+            let query = "SELECT partition FROM partitions WHERE name = ?1 ORDER BY number";
+            rows(db, query, &[&set], |row| row.get(0))
+        })
+        .await
+    }
+
+    async fn pin(&self, run: RunId) -> Result<bool, Error> {
+        Ok(self.change(Change::Pin(run)).await? > 0)
+    }
+
+    async fn unpin(&self, run: RunId) -> Result<bool, Error> {
+        Ok(self.change(Change::Unpin(run)).await? > 0)
+    }
+
+    async fn pins(&self) -> Result<Vec<RunId>, Error> {
+        self.read(|db| ids(rows(db, "SELECT run FROM pins ORDER BY run", &[], |row| row.get(0))?)).await
+    }
+}
+
+impl Sqlite {
+    async fn change(&self, change: Change) -> Result<u64, Error> {
+        Ok(self.write(Op::Change(change)).await.map_err(plain)?.count())
+    }
+}

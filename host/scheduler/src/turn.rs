@@ -1,0 +1,79 @@
+//! What one batch of messages led to, before it is durable.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cofferdam_engine::Action;
+use cofferdam_model::{
+    Event, Fence, Order, Recorded, Report, RunId, RunStatus, StepKey, ValueDigest, WorkerId,
+};
+use cofferdam_runlog::LogRecord;
+use tokio::sync::oneshot;
+
+use crate::driver::{Loop, Message};
+use crate::updates::Update;
+
+/// An answer that waits until what it says is durable.
+pub(crate) type Answer = Box<dyn FnOnce(&mut Loop) + Send>;
+
+/// What one batch of messages led to.
+#[derive(Default)]
+pub(crate) struct Turn {
+    pub(crate) events: BTreeMap<RunId, Vec<Recorded>>,
+    pub(crate) orders: BTreeMap<WorkerId, Vec<Order>>,
+    pub(crate) logs: Vec<LogRecord>,
+    pub(crate) progress: Vec<(RunId, Update)>,
+    pub(crate) ended: Vec<(RunId, RunStatus)>,
+    /// Earlier results that are looked for.
+    pub(crate) recalls: Vec<(RunId, StepKey, ValueDigest)>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// Drops the start of every attempt whose end is in the same batch: it carries no news, and a short step then
+/// costs two events instead of three.
+pub(crate) fn fold_starts(batch: &mut [Message]) {
+    let reports = batch.iter().filter_map(|message| match message {
+        Message::Reports(reports) => Some(reports),
+        _ => None,
+    });
+    let ends = reports.flatten().filter_map(|report| match report {
+        Report::Finished { id, .. } => Some(id.fence),
+        _ => None,
+    });
+    let ends: HashSet<Fence> = ends.collect();
+    if ends.is_empty() {
+        return;
+    }
+    for message in batch {
+        if let Message::Reports(reports) = message {
+            reports
+                .retain(|report| !matches!(report, Report::Started { id, .. } if ends.contains(&id.fence)));
+        }
+    }
+}
+
+impl Turn {
+    pub(crate) fn add(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Append { run, event } => {
+                    debug_assert!(!matches!(event.event, Event::RunAccepted { .. }) || event.seq == 1);
+                    self.events.entry(run).or_default().push(event);
+                }
+                Action::Dispatch { worker, assignment } => self.order(worker, Order::Run(assignment)),
+                Action::CancelAttempt { worker, id } => self.order(worker, Order::Cancel(id)),
+                Action::Publish { worker, publication } => self.order(worker, Order::Publish(publication)),
+                Action::Recall { run, step, memo } => self.recalls.push((run, step, memo)),
+                Action::RunEnded { run, status } => self.ended.push((run, status)),
+            }
+        }
+    }
+
+    fn order(&mut self, worker: WorkerId, order: Order) {
+        self.orders.entry(worker).or_default().push(order);
+    }
+
+    pub(crate) fn answer<T: Send + 'static>(&mut self, channel: oneshot::Sender<T>, answer: T) {
+        // Who asked may have gone away; what it asked for is done all the same.
+        self.answers.push(Box::new(move |_| drop(channel.send(answer))));
+    }
+}
