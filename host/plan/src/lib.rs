@@ -7,12 +7,14 @@
 
 mod compile;
 mod config;
+mod config_diff;
 mod disjoint;
 mod edges;
 mod files;
 mod graph;
 mod inputs;
 mod overrides;
+mod rerun;
 mod resource_schemas;
 mod run_config;
 mod schema;
@@ -26,7 +28,9 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
 pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{check, compile};
+pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
+pub use rerun::{Past, PastStep, Request, Rerun, RerunProblem, rerun};
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
