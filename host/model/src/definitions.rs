@@ -245,6 +245,12 @@ pub struct OpPath {
     pub op: Name,
 }
 
+impl std::fmt::Display for OpPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.library, self.op)
+    }
+}
+
 /// Where an input's value comes from, as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourceDef {

@@ -85,6 +85,12 @@ impl Diagnostic {
         self.hint = Some(hint.into());
         self
     }
+
+    /// Adds to the hint that is there.
+    pub fn hint_also(mut self, more: &str) -> Diagnostic {
+        self.hint = Some(self.hint.map_or_else(|| more.to_owned(), |hint| format!("{hint}; {more}")));
+        self
+    }
 }
 
 /// The known word that is meant most likely, if one is near: what a hint offers as "did you mean".

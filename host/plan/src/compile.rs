@@ -1,170 +1,251 @@
 //! One job from its definitions to a plan, in passes that each report all they find.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cofferdam_model::{
-    Definitions, Diagnostic, JobDef, Name, NodeDef, OpSpec, OutputRef, Plan, PlanInput, PlanOutput, PlanStep,
-    RetryPolicy, RunConfig, STEPS_MAX, Severity, Source, StepIdx, StepKey,
+    Definitions, Diagnostic, EnvSource, EnvironmentDef, JobDef, LibraryDigest, Name, Node, OpPath, OpSpec,
+    OutputRef, OutputSpec, Plan, PlanInput, PlanIoManager, PlanOutput, PlanResource, PlanStep, RetryPolicy,
+    RunConfig, Severity, Source, Span, StepIdx, StepKey,
 };
 
+use crate::assets::Catalog;
+use crate::draft::Draft;
 use crate::edges::{Scope, scope_of};
-use crate::files::{Files, known, known_step, unknown_job};
+use crate::files::{Files, known, unknown_job};
+use crate::flat::{Flat, Outermost};
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
-use crate::overrides::Overrides;
+use crate::run_config::{MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate};
 use crate::settings;
 use crate::types::Mismatch;
-use crate::{Libraries, config, encode_cbor, schema::Schema};
+use crate::{Libraries, encode_cbor};
+
+/// What a person asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub job: &'a Name,
+    pub run_config: &'a RunConfig,
+    /// Name of a table in `[environments]`.
+    pub environment: Option<&'a Name>,
+}
+
+/// What the shell found out for it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub files: Files,
+    /// What ops of config mappings gave ([`pending_mappings`]).
+    pub mappings: MappingResults,
+    pub catalog: Catalog,
+}
 
 /// Checks all jobs as far as that is possible without run config and files. An input or a config key that
 /// a run config may still give is a warning here and an error in [`compile`].
 pub fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
-    let nothing = RunConfig::default();
+    let run_config = RunConfig::default();
     let mut problems = vec![];
-    for name in defs.jobs.keys() {
-        let (_, found) = compile_job(defs, libs, name, &nothing, None);
+    for job in defs.jobs.keys() {
+        let request = Request { job, run_config: &run_config, environment: None };
+        let (_, found) = compile_job(defs, libs, request, None);
         problems.extend(found);
     }
     problems
 }
 
-/// Compiles one job. Gives the plan and warnings, or everything that is wrong. `files` holds what the shell
+/// Compiles one job. Gives the plan and warnings, or everything that is wrong. `world` holds what the shell
 /// found for [`crate::file_sources`]. The same input gives the same plan, byte for byte.
 pub fn compile(
     defs: &Definitions,
     libs: &Libraries,
-    job: &Name,
-    run_config: &RunConfig,
-    files: &Files,
+    request: Request<'_>,
+    world: &World,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    match compile_job(defs, libs, job, run_config, Some(files)) {
+    match compile_job(defs, libs, request, Some(world)) {
         (Some(plan), warnings) => Ok((plan, warnings)),
         (None, problems) => Err(problems),
     }
 }
 
-fn compile_job(
-    defs: &Definitions,
-    libs: &Libraries,
-    name: &Name,
-    run_config: &RunConfig,
-    files: Option<&Files>,
+fn compile_job<'a>(
+    defs: &'a Definitions,
+    libs: &'a Libraries,
+    request: Request<'a>,
+    world: Option<&'a World>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let Some(def) = defs.jobs.get(name) else {
-        return (None, vec![unknown_job(defs, name)]);
+    let Some(def) = defs.jobs.get(request.job) else {
+        return (None, vec![unknown_job(defs, request.job)]);
     };
-    let mut problems = vec![];
-    let overrides = Overrides::read(def, run_config, &mut problems);
-    let mut job = Job {
-        libs,
-        def,
-        files,
-        overrides,
-        by_name: HashMap::new(),
-        ops: vec![],
-        validators: HashMap::new(),
-        mismatches: HashMap::new(),
-        problems,
+    let environment = match request.environment {
+        None => None,
+        Some(name) => match defs.environments.get(name) {
+            Some(environment) => Some(environment),
+            None => return (None, vec![unknown_environment(defs, name)]),
+        },
     };
-    job.name_steps();
-    job.resolve_ops(defs);
-    let plan = job.plan(name);
+    let mut job = Job::open(defs, libs, request, def, environment, world);
+    job.read_run_config(request.run_config);
+    let plan = job.plan();
     let failed = job.problems.iter().any(|problem| problem.severity == Severity::Error);
     (plan.filter(|_| !failed), job.problems)
 }
 
+fn unknown_environment(defs: &Definitions, name: &Name) -> Diagnostic {
+    let problem = Diagnostic::error("plan::unknown-environment", format!("there is no environment `{name}`"));
+    known(problem, name.as_str(), defs.environments.keys().map(Name::as_str))
+}
+
+/// Mappings made of ops which the shell must run before the job can be compiled, outermost first: what they give
+/// goes into [`World::mappings`], and then this may be asked again for those inside. What is wrong with the job is
+/// left out; [`compile`] reports it with everything else.
+pub fn pending_mappings(
+    defs: &Definitions,
+    libs: &Libraries,
+    request: Request<'_>,
+    results: &MappingResults,
+) -> Vec<PendingMapping> {
+    let Some(def) = defs.jobs.get(request.job) else { return vec![] };
+    let environment = request.environment.and_then(|name| defs.environments.get(name));
+    let job = Job::open(defs, libs, request, def, environment, None);
+    let (resolved, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), results);
+    resolved.pending
+}
+
+pub(crate) fn outermost<'a>(def: &'a JobDef) -> Outermost<'a> {
+    Outermost {
+        inputs: &def.inputs,
+        steps: &def.steps,
+        hooks: &def.hooks,
+        io_manager: def.io_manager.as_ref(),
+    }
+}
+
 /// A job that is being compiled.
 pub(crate) struct Job<'a> {
+    pub(crate) defs: &'a Definitions,
     pub(crate) libs: &'a Libraries,
     pub(crate) def: &'a JobDef,
+    pub(crate) name: &'a Name,
     /// None while nothing but the definitions is known.
-    pub(crate) files: Option<&'a Files>,
-    pub(crate) overrides: Overrides<'a>,
-    pub(crate) by_name: HashMap<&'a Name, usize>,
+    pub(crate) world: Option<&'a World>,
+    /// The run config, checked and completed.
+    pub(crate) given: Resolved,
+    pub(crate) flat: Flat<'a>,
     /// By step; none where the op is unknown, which is reported once and stops nothing else.
     pub(crate) ops: Vec<Option<&'a OpSpec>>,
     /// By the address of the schema: many steps share one op.
     pub(crate) validators: HashMap<usize, Option<std::rc::Rc<jsonschema::Validator>>>,
     /// By the addresses of both schemas.
     pub(crate) mismatches: HashMap<(usize, usize), Option<Mismatch>>,
+    /// By the address of the definition.
+    pub(crate) hooks: HashMap<usize, Option<(&'a OpSpec, Checked)>>,
+    pub(crate) environment_name: Option<&'a Name>,
+    pub(crate) environment: Option<&'a EnvironmentDef>,
+    /// What the steps use.
+    pub(crate) resources: BTreeMap<Name, PlanResource>,
+    pub(crate) io_managers: BTreeMap<Name, PlanIoManager>,
     pub(crate) problems: Vec<Diagnostic>,
 }
 
 impl<'a> Job<'a> {
-    fn name_steps(&mut self) {
-        let mut lower: HashMap<String, usize> = HashMap::new();
-        if self.def.steps.len() > STEPS_MAX {
-            self.problems.push(Diagnostic::error(
-                "plan::too-many-steps",
-                format!("the job has {} steps, at most {STEPS_MAX} are allowed", self.def.steps.len()),
-            ));
-        }
-        for (at, step) in self.def.steps.iter().enumerate() {
-            let name = &step.name.value;
-            if let Some(first) = lower.insert(name.as_str().to_lowercase(), at) {
-                let first = &self.def.steps[first].name;
-                self.problems.push(
-                    Diagnostic::error(
-                        "plan::same-name",
-                        format!("steps `{}` and `{name}` are too alike", first.value),
-                    )
-                    .at(step.name.span.as_ref(), "differs in case at most")
-                    .at(first.span.as_ref(), "first one")
-                    .hint("rename one of them"),
-                );
-            }
-            self.by_name.entry(name).or_insert(at);
-        }
+    /// Opens the graphs of a job and finds its ops.
+    pub(crate) fn open(
+        defs: &'a Definitions,
+        libs: &'a Libraries,
+        request: Request<'a>,
+        def: &'a JobDef,
+        environment: Option<&'a EnvironmentDef>,
+        world: Option<&'a World>,
+    ) -> Job<'a> {
+        let mut problems = vec![];
+        let flat = Flat::open(defs, outermost(def), &mut problems);
+        let mut job = Job {
+            defs,
+            libs,
+            def,
+            name: request.job,
+            world,
+            given: Resolved::default(),
+            flat,
+            ops: vec![],
+            validators: HashMap::new(),
+            mismatches: HashMap::new(),
+            hooks: HashMap::new(),
+            environment_name: request.environment,
+            environment,
+            resources: BTreeMap::new(),
+            io_managers: BTreeMap::new(),
+            problems,
+        };
+        job.resolve_ops();
+        job
     }
 
-    fn resolve_ops(&mut self, defs: &Definitions) {
-        for step in &self.def.steps {
-            let span = step.node.span.as_ref();
-            let NodeDef::Op(path) = &step.node.value else {
-                self.ops.push(None);
-                continue;
-            };
-            let found = match self.libs.get(&path.library) {
-                None => {
-                    let unknown = !defs.libraries.contains_key(&path.library);
-                    let message = if unknown {
-                        format!("there is no library `{}`", path.library)
-                    } else {
-                        format!("library `{}` is not built or could not be read", path.library)
-                    };
-                    let problem = Diagnostic::error("plan::unknown-library", message)
-                        .at(span, format!("op of step `{}`", step.name.value));
-                    self.problems.push(if unknown {
-                        known(problem, path.library.as_str(), defs.libraries.keys().map(Name::as_str))
-                    } else {
-                        problem.hint("run `cofferdam build`")
-                    });
-                    None
-                }
-                Some((_, spec)) => {
-                    let op = spec.op(&path.op);
-                    if op.is_none() {
-                        let problem = Diagnostic::error(
-                            "plan::unknown-op",
-                            format!("library `{}` has no op `{}`", path.library, path.op),
-                        )
-                        .at(span, format!("op of step `{}`", step.name.value));
-                        let names = spec.ops.iter().map(|op| op.name.as_str());
-                        self.problems.push(known(problem, path.op.as_str(), names));
-                    }
-                    op
-                }
-            };
+    fn read_run_config(&mut self, run_config: &RunConfig) {
+        let nothing = MappingResults::new();
+        let results = self.world.map_or(&nothing, |world| &world.mappings);
+        let (given, mut found) = validate(&self.config_tree(), run_config.root.as_ref(), results);
+        if self.world.is_none() {
+            soften(&mut found);
+        } else if let Some(pending) = given.pending.first() {
+            found.push(
+                Diagnostic::error(
+                    "plan::mapping-not-run",
+                    format!("the config mapping `{}` was not run", pending.op.value),
+                )
+                .at(pending.op.span.as_ref(), "config mapping"),
+            );
+        }
+        self.problems.extend(found);
+        self.given = given;
+    }
+
+    /// Whether the step is part of the run.
+    pub(crate) fn is_selected(&self, _step: usize) -> bool {
+        true
+    }
+
+    fn resolve_ops(&mut self) {
+        for at in 0..self.flat.steps.len() {
+            let step = &self.flat.steps[at];
+            let what = format!("op of step `{}`", step.key);
+            let (op, span) = (step.op, step.def.node.span.clone());
+            let found = self.op(op, span.as_ref(), &what);
             self.ops.push(found);
         }
     }
 
-    fn plan(&mut self, name: &Name) -> Option<Plan> {
-        let n_steps = self.def.steps.len();
+    /// Finds an op; reports one that is not there.
+    pub(crate) fn op(&mut self, path: &OpPath, span: Option<&Span>, what: &str) -> Option<&'a OpSpec> {
+        let Some((_, spec)) = self.libs.get(&path.library) else {
+            let known_libraries = &self.defs.libraries;
+            let problem = if known_libraries.contains_key(&path.library) {
+                let message = format!("library `{}` is not built or could not be read", path.library);
+                Diagnostic::error("plan::unknown-library", message)
+                    .at(span, what)
+                    .hint("run `cofferdam build`")
+            } else {
+                let message = format!("there is no library `{}`", path.library);
+                let problem = Diagnostic::error("plan::unknown-library", message).at(span, what);
+                known(problem, path.library.as_str(), known_libraries.keys().map(Name::as_str))
+            };
+            self.problems.push(problem);
+            return None;
+        };
+        let op = spec.op(&path.op);
+        if op.is_none() {
+            let message = format!("library `{}` has no op `{}`", path.library, path.op);
+            let problem = Diagnostic::error("plan::unknown-op", message).at(span, what);
+            let names = spec.ops.iter().map(|op| op.name.as_str());
+            self.problems.push(known(problem, path.op.as_str(), names));
+        }
+        op
+    }
+
+    fn plan(&mut self) -> Option<Plan> {
+        let n_steps = self.flat.steps.len();
+        self.check_given_to_graphs();
         let wired: Vec<Vec<Wired<'a>>> = (0..n_steps).map(|step| self.wire(step)).collect();
-        let configs: Vec<Vec<u8>> = (0..n_steps).map(|step| self.config(step)).collect();
-        let graph = self.graph();
-        let order = match order(&graph, self.def) {
+        let configs: Vec<Checked> = (0..n_steps).map(|step| self.config(step)).collect();
+        let order = match order(&self.graph(), &self.flat) {
             Ok(order) => order,
             Err(cycles) => {
                 self.problems.extend(cycles);
@@ -172,162 +253,145 @@ impl<'a> Job<'a> {
             }
         };
         let mut scopes: Vec<Scope> = vec![vec![]; n_steps];
-        for step in &order {
-            let scope =
-                scope_of(&self.def.steps[*step], &wired[*step], &scopes, self.def, &mut self.problems);
-            scopes[*step] = scope;
+        for step in order {
+            scopes[step] = scope_of(step, &wired[step], &scopes, &self.flat, &mut self.problems);
         }
-        let mut idx = vec![StepIdx(0); n_steps];
-        for (at, step) in order.iter().enumerate() {
-            idx[*step] = StepIdx(u32::try_from(at).expect("STEPS_MAX fits into 32 bits"));
+        let mut draft = Draft::default();
+        let mut users = vec![];
+        let mut complete = true;
+        for (at, (inputs, config)) in wired.into_iter().zip(configs).enumerate() {
+            let of_resources = inputs.iter().filter_map(|input| match input.feed {
+                Feed::Resource(name) => Some((at, input.spec.name.clone(), name)),
+                _ => None,
+            });
+            users.extend(of_resources);
+            match self.step(at, inputs, config, &scopes[at]) {
+                Some(step) => {
+                    draft.push(step, at);
+                }
+                None => complete = false,
+            }
         }
-        let mut wired: Vec<Option<Vec<Wired<'a>>>> = wired.into_iter().map(Some).collect();
-        let mut configs = configs;
-        let steps = order
-            .iter()
-            .filter_map(|step| {
-                let inputs = wired[*step].take().unwrap_or_default();
-                self.step(*step, inputs, std::mem::take(&mut configs[*step]), &scopes[*step], &idx)
-            })
-            .collect();
+        // References are places in the draft: without all steps they would be wrong.
+        if !complete {
+            return None;
+        }
+        self.add_hooks(&mut draft);
+        self.add_resource_steps(&mut draft, &users);
+        self.add_manager_steps(&mut draft);
+        Some(self.finish(draft))
+    }
+
+    fn finish(&mut self, draft: Draft) -> Plan {
+        let steps = draft.finish();
+        let used: HashSet<LibraryDigest> = steps.iter().map(|step| step.library).collect();
+        let libraries = self.libs.iter().filter(|(_, (digest, _))| used.contains(digest));
         let mut tags = self.def.tags.clone();
-        tags.extend(self.overrides.tags.clone());
-        let used = self.def.steps.iter().filter_map(|step| match &step.node.value {
-            NodeDef::Op(path) => Some(&path.library),
-            NodeDef::Graph(_) => None,
-        });
-        let libraries: BTreeMap<_, _> =
-            used.filter_map(|name| Some((name.clone(), self.libs.get(name)?.0))).collect();
-        Some(Plan {
+        tags.extend(self.given.tags.clone());
+        Plan {
             tags,
-            libraries,
-            max_concurrent: self.overrides.max_concurrent.or(self.def.max_concurrent),
-            ..Plan::new(name.clone(), steps)
-        })
+            libraries: libraries.map(|(name, (digest, _))| (name.clone(), *digest)).collect(),
+            max_concurrent: self.given.max_concurrent.or(self.def.max_concurrent),
+            resources: std::mem::take(&mut self.resources),
+            io_managers: std::mem::take(&mut self.io_managers),
+            environment: self.environment_name.cloned(),
+            ..Plan::new(self.name.clone(), steps)
+        }
     }
 
     fn step(
         &mut self,
         at: usize,
         inputs: Vec<Wired<'a>>,
-        config: Vec<u8>,
+        config: Checked,
         scope: &Scope,
-        idx: &[StepIdx],
     ) -> Option<PlanStep> {
-        let def = &self.def.steps[at];
         let op = self.ops[at]?;
-        let NodeDef::Op(path) = &def.node.value else { return None };
-        let mut after: Vec<StepIdx> = def
-            .after
-            .iter()
-            .filter_map(|name| self.by_name.get(&name.value).map(|step| idx[*step]))
-            .collect();
-        after.sort();
-        after.dedup();
+        let bind = self.bind(at, op);
+        let outputs = self.managed_outputs(at, op);
+        let step = &self.flat.steps[at];
+        let def = step.def;
+        let output = |(step, output): &(usize, Name)| OutputRef { step: idx(*step), output: output.clone() };
+        let memoize = def.memoize.unwrap_or(op.pure) && bind.is_empty() && config.env.is_empty();
+        if def.memoize == Some(true) && !memoize {
+            let why = if bind.is_empty() { "its config reads the environment" } else { "it uses resources" };
+            self.problems.push(
+                Diagnostic::warning(
+                    "plan::never-memoized",
+                    format!("step `{}` is never taken from an earlier run: {why}", step.key),
+                )
+                .at(def.name.span.as_ref(), "has `memoize = true`"),
+            );
+        }
+        let step = &self.flat.steps[at];
         Some(PlanStep {
-            config,
-            inputs: inputs.into_iter().map(|input| plan_input(input, idx)).collect(),
-            outputs: op
-                .outputs
-                .iter()
-                .map(|output| PlanOutput {
-                    required: output.required,
-                    dynamic: output.dynamic,
-                    ..PlanOutput::new(output.name.clone(), &output.media_type)
-                })
-                .collect(),
-            after,
-            scope: scope
-                .iter()
-                .map(|(step, output)| OutputRef { step: idx[*step], output: output.clone() })
-                .collect(),
+            config: config.value,
+            env: config.env,
+            inputs: inputs.into_iter().map(plan_input).collect(),
+            outputs,
+            after: step.after.iter().map(|step| idx(*step)).collect(),
+            scope: scope.iter().map(output).collect(),
             retry: def.retry.or(self.def.retry).unwrap_or(RetryPolicy::NEVER),
             limits: def.limits.clone(),
             priority: settings::priority(def, &mut self.problems),
             tags: def.tags.clone(),
             resources: settings::resources(def, &mut self.problems),
-            ..PlanStep::new(
-                StepKey::new(def.name.value.as_str()),
-                self.libs.get(&path.library)?.0,
-                op.name.clone(),
-            )
+            bind,
+            memoize,
+            ..PlanStep::new(StepKey::new(&step.key), self.libs.get(&step.op.library)?.0, op.name.clone())
         })
     }
 
+    /// The outputs of an op, kept where they are kept if nobody says otherwise.
+    pub(crate) fn plan_outputs(&self, op: &OpSpec) -> Vec<PlanOutput> {
+        let output = |output: &OutputSpec| PlanOutput {
+            required: output.required,
+            dynamic: output.dynamic,
+            ..PlanOutput::new(output.name.clone(), &output.media_type)
+        };
+        op.outputs.iter().map(output).collect()
+    }
+
     /// Who needs whom, by names alone, so that a cycle is found even where outputs are wrong.
-    fn graph(&mut self) -> StepGraph {
-        let mut graph = StepGraph::with_capacity(self.def.steps.len(), self.def.steps.len());
-        let nodes: Vec<_> = (0..self.def.steps.len()).map(|at| graph.add_node(at)).collect();
-        for (at, step) in self.def.steps.iter().enumerate() {
+    fn graph(&self) -> StepGraph {
+        let mut graph = StepGraph::with_capacity(self.flat.steps.len(), self.flat.steps.len());
+        let nodes: Vec<_> = (0..self.flat.steps.len()).map(|at| graph.add_node(at)).collect();
+        for (at, step) in self.flat.steps.iter().enumerate() {
             for (input, source) in &step.inputs {
-                for (path, _) in crate::inputs::paths(source) {
-                    if let Some(from) = self.by_name.get(&path.step) {
-                        graph.add_edge(nodes[*from], nodes[at], input.value.to_string());
-                    }
+                for path in source.kind.paths() {
+                    graph.add_edge(nodes[path.step], nodes[at], input.value.to_string());
                 }
             }
-            for name in &step.after {
-                match self.by_name.get(&name.value) {
-                    Some(from) => {
-                        graph.add_edge(nodes[*from], nodes[at], "after".to_owned());
-                    }
-                    None => {
-                        let problem = Diagnostic::error(
-                            "plan::unknown-step",
-                            format!("there is no step `{}`", name.value),
-                        )
-                        .at(name.span.as_ref(), format!("`after` of step `{}`", step.name.value));
-                        let n_findings = self.problems.len();
-                        self.problems.push(known_step(problem, name.value.as_str(), self.def, n_findings));
-                    }
-                }
+            for from in &step.after {
+                graph.add_edge(nodes[*from], nodes[at], "after".to_owned());
             }
         }
         graph
     }
 
-    /// The merged, checked and completed config of a step.
-    fn config(&mut self, at: usize) -> Vec<u8> {
-        let def = &self.def.steps[at];
-        let given = self.overrides.ops.get(&def.name.value);
-        let layers = given.into_iter().flat_map(|given| given.config.iter().copied());
-        let merged =
-            def.config.iter().chain(layers).cloned().reduce(|under, over| config::merge(&under, &over));
-        let Some(op) = self.ops[at] else { return vec![] };
-        let what = format!("ops.{}.config", def.name.value);
-        let Some(raw) = &op.config_schema else {
-            if let Some(node) =
-                merged.filter(|node| !matches!(&node.kind, cofferdam_model::NodeKind::Map(m) if m.is_empty()))
-            {
-                self.problems.push(
-                    Diagnostic::error("plan::bad-config", format!("op `{}` takes no config", op.name))
-                        .at(node.span.as_ref(), format!("given as `{what}`"))
-                        .hint("remove it"),
-                );
-            }
-            return encode_cbor(&serde_json::Value::Null);
-        };
-        let schema = Schema::new(raw);
-        let empty = cofferdam_model::Node {
-            span: def.name.span.clone(),
-            kind: cofferdam_model::NodeKind::Map(vec![]),
-        };
-        let absent = merged.is_none();
-        let node = merged.unwrap_or(empty);
-        let mut value = node.to_json();
-        // A config that may be null is null unless something is given.
-        if absent && schema.alternatives().is_some_and(|inner| inner.iter().any(|one| one.is_null())) {
-            value = serde_json::Value::Null;
+    /// The config of a step, as the run config and the definitions give it.
+    fn config(&mut self, at: usize) -> Checked {
+        self.given.steps.remove(&self.flat.steps[at].key).map_or_else(Checked::default, Checked::from)
+    }
+
+    /// Config of an op that no run config names, checked and completed. `span` is where its owner was written.
+    pub(crate) fn fixed_config(
+        &mut self,
+        op: &'a OpSpec,
+        given: Option<&'a Node>,
+        what: &str,
+        span: Option<&Span>,
+    ) -> Checked {
+        let layers: Vec<&Node> = given.into_iter().collect();
+        let (resolved, mut found) = resolve_one(op.config_schema.as_ref(), &layers, what, false);
+        for problem in found.iter_mut().filter(|problem| problem.labels.is_empty()) {
+            *problem = problem.clone().at(span, "configured here");
         }
-        config::complete(&mut value, schema, 0);
-        if let Some(validator) = self.validator(raw, &what) {
-            let mut found = config::problems(&validator, schema, &value, &node, &what);
-            if self.files.is_none() {
-                soften(&mut found);
-            }
-            self.problems.extend(found);
+        if self.world.is_none() {
+            soften(&mut found);
         }
-        encode_cbor(&value)
+        self.problems.extend(found);
+        resolved.into()
     }
 
     /// The compiled schema; a schema that is none is reported once.
@@ -359,7 +423,7 @@ impl<'a> Job<'a> {
 
     /// Something that a run config may still give.
     pub(crate) fn push_missing(&mut self, mut problem: Diagnostic) {
-        if self.files.is_none() {
+        if self.world.is_none() {
             problem.severity = Severity::Warning;
         }
         self.problems.push(problem);
@@ -372,8 +436,26 @@ fn soften(problems: &mut [Diagnostic]) {
     }
 }
 
-fn plan_input(input: Wired<'_>, idx: &[StepIdx]) -> PlanInput {
-    let output = |from: Ref<'_>| OutputRef { step: idx[from.step], output: from.output.name.clone() };
+/// Config that is ready to be sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Checked {
+    /// CBOR, null where an environment variable is read.
+    pub(crate) value: Vec<u8>,
+    pub(crate) env: Vec<EnvSource>,
+}
+
+impl From<ResolvedConfig> for Checked {
+    fn from(resolved: ResolvedConfig) -> Checked {
+        Checked { value: encode_cbor(&resolved.value), env: resolved.env }
+    }
+}
+
+fn idx(step: usize) -> StepIdx {
+    StepIdx(u32::try_from(step).expect("STEPS_MAX fits into 32 bits"))
+}
+
+fn plan_input(input: Wired<'_>) -> PlanInput {
+    let output = |from: Ref<'_>| OutputRef { step: idx(from.step), output: from.output.name.clone() };
     let source = match input.feed {
         Feed::One(from) if input.spec.many => Source::FanIn(vec![output(from)]),
         Feed::One(from) | Feed::Map(from) => Source::Output(output(from)),
@@ -381,6 +463,8 @@ fn plan_input(input: Wired<'_>, idx: &[StepIdx]) -> PlanInput {
         Feed::FanIn(from) => Source::FanIn(from.into_iter().map(output).collect()),
         Feed::Value(value) => Source::Value(value),
         Feed::Values(values) => Source::Values(values),
+        // The pass that makes the set-up step puts its output here.
+        Feed::Resource(_) => Source::Values(vec![]),
     };
     PlanInput { name: input.spec.name.clone(), source, required: input.spec.required }
 }

@@ -16,24 +16,6 @@ const SHOWN_CHARS_MAX: usize = 60;
 const FLOAT_WHOLE_MAX: u64 = 1 << 53;
 const FLOAT_WHOLE: (f64, f64) = (-9_007_199_254_740_992.0, 9_007_199_254_740_992.0);
 
-/// The second lies over the first: maps are merged, everything else is replaced.
-pub(crate) fn merge(under: &Node, over: &Node) -> Node {
-    let (NodeKind::Map(below), NodeKind::Map(above)) = (&under.kind, &over.kind) else {
-        return over.clone();
-    };
-    let mut entries = below.clone();
-    for (key, node) in above {
-        match entries.iter_mut().find(|(name, _)| name.value == key.value) {
-            Some((name, old)) => {
-                *old = merge(old, node);
-                name.span.clone_from(&key.span);
-            }
-            None => entries.push((key.clone(), node.clone())),
-        }
-    }
-    Node { span: over.span.clone().or_else(|| under.span.clone()), kind: NodeKind::Map(entries) }
-}
-
 /// The data completed: `default` of missing properties is filled in, in every object that is there, through
 /// `$ref`, `items` and the one alternative that is not null. Whole numbers become floats where the schema
 /// says `number` and not `integer`, so that each language's decoder gets the kind that it expects.

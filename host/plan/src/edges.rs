@@ -1,58 +1,84 @@
 //! Scopes: what a step is mapped over follows from what its inputs are mapped over.
 
-use cofferdam_model::{Diagnostic, JobDef, Name, Span, StepDef};
+use cofferdam_model::{Diagnostic, Name, Span};
 
+use crate::flat::Flat;
 use crate::inputs::{Feed, Ref, Wired};
 
 /// The dynamic outputs that a step is mapped over, outermost first; steps by place of definition.
 pub(crate) type Scope = Vec<(usize, Name)>;
 
-/// The scope of a step whose sources have theirs already: the longest that an input asks for. The others
-/// must be prefixes of it; their values are then the same for several copies.
+/// What an input asks for: the scope that the step must have, and the part of it that must come first because
+/// what is read lives there.
+struct Asked<'a> {
+    scope: Scope,
+    outer_len: usize,
+    input: &'a Name,
+    span: Option<&'a Span>,
+}
+
+/// The scope of a step whose sources have theirs already: what its inputs ask for, put together. What an input
+/// maps over in addition to the others comes further in, in the order of the op's inputs, so that the step is
+/// copied for each pair. What is read must live in a part that comes first.
 pub(crate) fn scope_of(
-    def: &StepDef,
+    at: usize,
     inputs: &[Wired<'_>],
     scopes: &[Scope],
-    job: &JobDef,
+    flat: &Flat<'_>,
     problems: &mut Vec<Diagnostic>,
 ) -> Scope {
-    let mut asked: Vec<(Scope, &Name, Option<&Span>)> = vec![];
+    let mut asked = vec![];
     for input in inputs {
-        let mut ask = |scope: Scope| asked.push((scope, &input.spec.name, input.span.as_ref()));
+        let mut ask = |scope: Scope, outer_len: usize| {
+            asked.push(Asked { scope, outer_len, input: &input.spec.name, span: input.span.as_ref() });
+        };
         match &input.feed {
-            Feed::One(from) => ask(scopes[from.step].clone()),
-            Feed::Map(from) => ask(inner(*from, scopes)),
-            Feed::FanIn(from) => from.iter().for_each(|from| ask(scopes[from.step].clone())),
-            Feed::Collect(from) => {
-                let scope = collected(*from, scopes);
-                if scope.is_none() {
-                    problems.push(nothing_to_collect(input, *from, job));
-                }
-                ask(scope.unwrap_or_default());
+            Feed::One(from) => ask(scopes[from.step].clone(), scopes[from.step].len()),
+            Feed::Map(from) => ask(inner(*from, scopes), scopes[from.step].len()),
+            Feed::FanIn(from) => {
+                from.iter().for_each(|from| ask(scopes[from.step].clone(), scopes[from.step].len()));
             }
-            Feed::Value(_) | Feed::Values(_) => {}
+            Feed::Collect(from) => match collected(*from, scopes) {
+                Some(scope) => {
+                    let len = scope.len();
+                    ask(scope, len);
+                }
+                None => problems.push(nothing_to_collect(input, *from, flat)),
+            },
+            Feed::Value(_) | Feed::Values(_) | Feed::Resource(_) => {}
         }
     }
-    // Reversed, because the first of equal ones is meant.
-    let Some((scope, longest, _)) = asked.iter().rev().max_by_key(|(scope, _, _)| scope.len()).cloned()
-    else {
-        return vec![];
-    };
-    for (other, input, span) in &asked {
-        if !scope.starts_with(other) {
-            problems.push(two_scopes(def, job, (&scope, longest), (other, input), *span));
+    // The longest first, and what must come first before what may be added; then as the op lists its inputs.
+    asked.sort_by_key(|asked| std::cmp::Reverse((asked.outer_len, asked.scope.len())));
+    let mut scope: Scope = vec![];
+    for part in asked.iter().flat_map(|asked| &asked.scope) {
+        if !scope.contains(part) {
+            scope.push(part.clone());
+        }
+    }
+    for other in &asked {
+        if !scope.starts_with(&other.scope[..other.outer_len]) {
+            problems.push(two_scopes(at, flat, &scope, other));
         }
     }
     for input in inputs {
         match &input.feed {
             // Read plainly it is fine only where the step is mapped over it.
-            Feed::One(from) if from.output.dynamic && !scope.starts_with(&inner(*from, scopes)) => {
-                problems.push(read_as_one(input, *from, job));
+            Feed::One(from)
+                if from.output.dynamic && !scope.contains(&(from.step, from.output.name.clone())) =>
+            {
+                problems.push(read_as_one(input, *from, flat));
             }
             Feed::Collect(from)
                 if collected(*from, scopes).is_some_and(|outer| scope.len() > outer.len()) =>
             {
-                problems.push(collected_inside(def, input, *from, job));
+                problems.push(collected_inside(
+                    &flat.steps[at].key,
+                    flat.steps[at].def.name.span.as_ref(),
+                    input,
+                    *from,
+                    flat,
+                ));
             }
             _ => {}
         }
@@ -69,36 +95,30 @@ fn collected(from: Ref<'_>, scopes: &[Scope]) -> Option<Scope> {
     Some(scope)
 }
 
-fn two_scopes(
-    def: &StepDef,
-    job: &JobDef,
-    (scope, longest): (&Scope, &Name),
-    (other, input): (&Scope, &Name),
-    span: Option<&Span>,
-) -> Diagnostic {
-    let words = |scope: &Scope| {
-        let parts: Vec<String> = scope
-            .iter()
-            .map(|(step, output)| format!("`{}.{output}`", job.steps[*step].name.value))
-            .collect();
+fn two_scopes(at: usize, flat: &Flat<'_>, scope: &Scope, other: &Asked<'_>) -> Diagnostic {
+    let words = |scope: &[(usize, Name)]| {
+        let parts: Vec<String> =
+            scope.iter().map(|(step, output)| format!("`{}.{output}`", flat.steps[*step].key)).collect();
         parts.join(", then ")
     };
+    let step = &flat.steps[at];
     Diagnostic::error(
         "plan::two-scopes",
         format!(
-            "step `{}` would be mapped over two things: `{longest}` over {}, `{input}` over {}",
-            def.name.value,
+            "step `{}` is mapped over {}, its input `{}` reads a step that is mapped over {} by itself",
+            step.key,
             words(scope),
-            words(other)
+            other.input,
+            words(&other.scope[..other.outer_len])
         ),
     )
-    .at(span, "of another mapping")
-    .at(def.name.span.as_ref(), "this step")
-    .hint("collect one of them, as in `{ collect = \"…\" }`; a product of two mappings is not possible")
+    .at(other.span, "of another mapping")
+    .at(step.def.name.span.as_ref(), "this step")
+    .hint("map over the dynamic outputs themselves to pair their values, or collect one of them, as in `{ collect = \"…\" }`")
 }
 
-fn read_as_one(input: &Wired<'_>, from: Ref<'_>, job: &JobDef) -> Diagnostic {
-    let path = path(from, job);
+fn read_as_one(input: &Wired<'_>, from: Ref<'_>, flat: &Flat<'_>) -> Diagnostic {
+    let path = path(from, flat);
     Diagnostic::error(
         "plan::dynamic-output",
         format!("`{path}` is dynamic: it gives many values, input `{}` reads it as one", input.spec.name),
@@ -109,8 +129,13 @@ fn read_as_one(input: &Wired<'_>, from: Ref<'_>, job: &JobDef) -> Diagnostic {
     ))
 }
 
-fn collected_inside(def: &StepDef, input: &Wired<'_>, from: Ref<'_>, job: &JobDef) -> Diagnostic {
-    let name = &def.name.value;
+fn collected_inside(
+    name: &str,
+    span: Option<&Span>,
+    input: &Wired<'_>,
+    from: Ref<'_>,
+    flat: &Flat<'_>,
+) -> Diagnostic {
     Diagnostic::error(
         "plan::collect-in-mapping",
         format!(
@@ -119,15 +144,15 @@ fn collected_inside(def: &StepDef, input: &Wired<'_>, from: Ref<'_>, job: &JobDe
         ),
     )
     .at(input.span.as_ref(), "collected once, not per copy")
-    .at(def.name.span.as_ref(), "mapped")
+    .at(span, "mapped")
     .hint(format!(
         "collect `{}` in a step of its own that is not mapped, and let `{name}` read that step's output",
-        path(from, job)
+        path(from, flat)
     ))
 }
 
-fn path(from: Ref<'_>, job: &JobDef) -> String {
-    format!("{}.{}", job.steps[from.step].name.value, from.output.name)
+fn path(from: Ref<'_>, flat: &Flat<'_>) -> String {
+    format!("{}.{}", flat.steps[from.step].key, from.output.name)
 }
 
 fn inner(from: Ref<'_>, scopes: &[Scope]) -> Scope {
@@ -136,8 +161,8 @@ fn inner(from: Ref<'_>, scopes: &[Scope]) -> Scope {
     scope
 }
 
-fn nothing_to_collect(input: &Wired<'_>, from: Ref<'_>, job: &JobDef) -> Diagnostic {
-    let path = path(from, job);
+fn nothing_to_collect(input: &Wired<'_>, from: Ref<'_>, flat: &Flat<'_>) -> Diagnostic {
+    let path = path(from, flat);
     Diagnostic::error(
         "plan::nothing-to-collect",
         format!("`{path}` is a single value: its step is not mapped and the output is not dynamic"),

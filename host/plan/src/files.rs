@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{
-    Definitions, Diagnostic, JobDef, KeyedValue, Name, Node, NodeKind, RunConfig, SourceDef, Span, nearest,
-};
+use cofferdam_model::{Definitions, Diagnostic, KeyedValue, Name, Node, NodeKind, Span, nearest};
 
-use crate::overrides::Overrides;
+use crate::Libraries;
+use crate::compile::{Job, Request};
+use crate::flat::FlatKind;
+use crate::run_config::{MappingResults, validate};
 
 /// A file, or files, that an input of a job names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,56 +28,39 @@ pub struct Files(pub BTreeMap<(String, bool), Vec<KeyedValue>>);
 /// that is not allowed) is left out; [`crate::compile`] reports the same again with everything else.
 pub fn file_sources(
     defs: &Definitions,
-    job: &Name,
-    run_config: &RunConfig,
+    libs: &Libraries,
+    request: Request<'_>,
+    mappings: &MappingResults,
 ) -> (Vec<FileSource>, Vec<Diagnostic>) {
-    let Some(job_def) = defs.jobs.get(job) else {
-        return (vec![], vec![unknown_job(defs, job)]);
+    let Some(def) = defs.jobs.get(request.job) else {
+        return (vec![], vec![unknown_job(defs, request.job)]);
     };
-    let mut ignored = vec![];
-    let overrides = Overrides::read(job_def, run_config, &mut ignored);
+    let environment = request.environment.and_then(|name| defs.environments.get(name));
+    let job = Job::open(defs, libs, request, def, environment, None);
+    let (given, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), mappings);
+    let is_given = |path: &str, input: &Name| given.inputs.get(path).is_some_and(|at| at.contains_key(input));
+    let defined =
+        job.flat.steps.iter().enumerate().filter(|(at, _)| job.is_selected(*at)).flat_map(|(_, step)| {
+            step.inputs
+                .iter()
+                .filter(|(input, _)| !is_given(&step.key, &input.value))
+                .map(|(_, source)| source.kind.clone())
+        });
+    let over = given.inputs.values().flat_map(|inputs| inputs.values());
     let mut problems = vec![];
     let mut sources = vec![];
-    for (source, span) in job_sources(job_def, &overrides) {
-        let (path, many) = match source {
-            SourceDef::File(path) => (path, false),
-            SourceDef::Files(path) => (path, true),
+    for kind in defined.chain(over.map(|given| FlatKind::given(&given.source.value))) {
+        let (path, many) = match kind {
+            FlatKind::File(path) => (path, false),
+            FlatKind::Files(path) => (path, true),
             _ => continue,
         };
-        match bad_path(&path.value, span) {
+        match bad_path(&path.value, path.span.as_ref()) {
             Some(problem) => problems.push(problem),
             None => sources.push(FileSource { pattern: path.value.clone(), many, span: path.span.clone() }),
         }
     }
     (sources, problems)
-}
-
-/// The sources that hold for a run: those of the run config in place of those of the definitions.
-fn job_sources<'a>(
-    job: &'a JobDef,
-    overrides: &'a Overrides<'_>,
-) -> impl Iterator<Item = (&'a SourceDef, Option<&'a Span>)> {
-    let defined = job.steps.iter().flatten_inputs().filter(|(step, input, _, _)| {
-        overrides.ops.get(*step).is_none_or(|given| !given.inputs.contains_key(*input))
-    });
-    let given = overrides.ops.values().flat_map(|given| given.inputs.values());
-    defined
-        .map(|(_, _, source, span)| (source, span))
-        .chain(given.map(|(_, source)| (&source.value, source.span.as_ref())))
-}
-
-trait FlattenInputs<'a> {
-    fn flatten_inputs(self) -> impl Iterator<Item = (&'a Name, &'a Name, &'a SourceDef, Option<&'a Span>)>;
-}
-
-impl<'a, I: Iterator<Item = &'a cofferdam_model::StepDef>> FlattenInputs<'a> for I {
-    fn flatten_inputs(self) -> impl Iterator<Item = (&'a Name, &'a Name, &'a SourceDef, Option<&'a Span>)> {
-        self.flat_map(|step| {
-            step.inputs.iter().map(move |(input, source)| {
-                (&step.name.value, &input.value, &source.value, source.span.as_ref())
-            })
-        })
-    }
 }
 
 /// A path must stay below the folder of the definitions, on every operating system.
@@ -100,13 +84,18 @@ pub(crate) fn unknown_job(defs: &Definitions, job: &Name) -> Diagnostic {
 
 /// Adds a hint with the step that is near. A file may hold thousands of unknown names and of steps, and each
 /// comparison costs a microsecond: after enough findings only the mistake itself is told.
-pub(crate) fn known_step(problem: Diagnostic, found: &str, job: &JobDef, n_findings: usize) -> Diagnostic {
+pub(crate) fn known_step<'a>(
+    problem: Diagnostic,
+    found: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+    n_findings: usize,
+) -> Diagnostic {
     /// More than are shown.
     const HINTED_MAX: usize = 50;
     if n_findings >= HINTED_MAX {
         return problem.hint("a name near this one is looked for when there are fewer errors");
     }
-    known(problem, found, job.steps.iter().map(|step| step.name.value.as_str()))
+    known(problem, found, names)
 }
 
 /// Adds a hint with the near word, or else with what exists.

@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use cofferdam_model::{Diagnostic, JobDef};
+use cofferdam_model::Diagnostic;
 use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+
+use crate::flat::Flat;
 
 /// Steps of a printed cycle; the middle of a longer one is left out.
 const CYCLE_SHOWN_MAX: usize = 10;
@@ -16,7 +18,7 @@ const CYCLE_SHOWN_MAX: usize = 10;
 pub(crate) type StepGraph = DiGraph<usize, String>;
 
 /// Topological order by place of definition, or one finding per knot of steps that need each other.
-pub(crate) fn order(graph: &StepGraph, job: &JobDef) -> Result<Vec<usize>, Vec<Diagnostic>> {
+pub(crate) fn order(graph: &StepGraph, flat: &Flat<'_>) -> Result<Vec<usize>, Vec<Diagnostic>> {
     let mut waits: Vec<usize> =
         graph.node_indices().map(|node| graph.edges_directed(node, Direction::Incoming).count()).collect();
     let mut ready: BinaryHeap<Reverse<usize>> =
@@ -41,11 +43,11 @@ pub(crate) fn order(graph: &StepGraph, job: &JobDef) -> Result<Vec<usize>, Vec<D
         .collect();
     knots.iter_mut().for_each(|knot| knot.sort());
     knots.sort();
-    Err(knots.iter().map(|knot| cycle(graph, knot, job)).collect())
+    Err(knots.iter().map(|knot| cycle(graph, knot, flat)).collect())
 }
 
 /// Walks within the knot, always to the first next step, until a step comes again.
-fn cycle(graph: &StepGraph, knot: &[NodeIndex], job: &JobDef) -> Diagnostic {
+fn cycle(graph: &StepGraph, knot: &[NodeIndex], flat: &Flat<'_>) -> Diagnostic {
     let members: HashSet<NodeIndex> = knot.iter().copied().collect();
     let mut path: Vec<(NodeIndex, &str)> = vec![];
     let mut visited = HashMap::new();
@@ -61,7 +63,7 @@ fn cycle(graph: &StepGraph, knot: &[NodeIndex], job: &JobDef) -> Diagnostic {
         at = edge.target();
     }
     let path = &path[visited[&at]..];
-    let name = |node: NodeIndex| job.steps[node.index()].name.value.as_str();
+    let name = |node: NodeIndex| flat.steps[node.index()].key.as_str();
     let words: Vec<String> =
         path.iter().map(|(node, label)| format!("{} -[{label}]->", name(*node))).collect();
     let shown = if words.len() > CYCLE_SHOWN_MAX {
@@ -74,6 +76,6 @@ fn cycle(graph: &StepGraph, knot: &[NodeIndex], job: &JobDef) -> Diagnostic {
     };
     let start = name(path[0].0);
     Diagnostic::error("plan::cycle", format!("steps need each other: {shown} {start}"))
-        .at(job.steps[path[0].0.index()].name.span.as_ref(), "a step of the cycle")
+        .at(flat.steps[path[0].0.index()].def.name.span.as_ref(), "a step of the cycle")
         .hint("remove one of these inputs or `after` entries; a step cannot wait for itself")
 }

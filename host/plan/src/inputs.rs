@@ -1,11 +1,11 @@
 //! The inputs of a step: what feeds each of them, and whether it fits.
 
-use cofferdam_model::{
-    CBOR, Diagnostic, InputSpec, KeyedValue, OutputPath, OutputSpec, SourceDef, Span, Spanned, ValueRef,
-};
+use cofferdam_model::{CBOR, Diagnostic, InputSpec, KeyedValue, Name, OpSpec, OutputSpec, Span, ValueRef};
 
 use crate::compile::Job;
-use crate::files::{known, known_step};
+use crate::files::known;
+use crate::flat::{FlatKind, FlatPath, FlatSource};
+use crate::run_config::GivenInput;
 use crate::schema::Schema;
 use crate::types::mismatch;
 
@@ -32,108 +32,113 @@ pub(crate) enum Feed<'a> {
     FanIn(Vec<Ref<'a>>),
     Value(ValueRef),
     Values(Vec<KeyedValue>),
-}
-
-/// The outputs that a source names.
-pub(crate) fn paths(source: &Spanned<SourceDef>) -> Vec<(&OutputPath, Option<&Span>)> {
-    match &source.value {
-        SourceDef::From(path) | SourceDef::Map(path) | SourceDef::Collect(path) => {
-            vec![(path, source.span.as_ref())]
-        }
-        SourceDef::FanIn(paths) => paths.iter().map(|path| (&path.value, path.span.as_ref())).collect(),
-        SourceDef::Value(_)
-        | SourceDef::File(_)
-        | SourceDef::Files(_)
-        | SourceDef::Input(_)
-        | SourceDef::Resource(_)
-        | SourceDef::Asset(..) => vec![],
-    }
+    /// The value of a resource made of ops.
+    Resource(&'a Name),
 }
 
 impl<'a> Job<'a> {
     /// The inputs of a step in the order of its op; what is wrong is reported and left out.
     pub(crate) fn wire(&mut self, at: usize) -> Vec<Wired<'a>> {
         let Some(op) = self.ops[at] else { return vec![] };
-        let def = &self.def.steps[at];
-        let step = &def.name.value;
-        let given = self
-            .overrides
-            .ops
-            .get_mut(step)
-            .map(|given| std::mem::take(&mut given.inputs))
-            .unwrap_or_default();
-        let defined = def.inputs.iter().map(|(name, _)| (&name.value, name.span.as_ref()));
-        let over = given.iter().map(|(name, (key, _))| (name, key.as_ref()));
-        for (name, span) in defined.chain(over) {
-            if op.input(name).is_none() {
-                let problem = Diagnostic::error(
-                    "plan::unknown-input",
-                    format!("op `{}` has no input `{name}`", op.name),
-                )
-                .at(span, format!("input of step `{step}`"));
-                self.problems.push(known(
-                    problem,
-                    name.as_str(),
-                    op.inputs.iter().map(|input| input.name.as_str()),
-                ));
-            }
-        }
+        self.check_input_names(at, op);
         let mut wired = vec![];
         for spec in &op.inputs {
-            let mut sources =
-                def.inputs.iter().filter(|(name, _)| name.value == spec.name).map(|(_, source)| source);
-            let defined = sources.next();
-            if let Some(second) = sources.next() {
-                self.problems.push(
-                    Diagnostic::error(
-                        "plan::two-sources",
-                        format!("input `{step}.{}` has two sources", spec.name),
-                    )
-                    .at(second.span.as_ref(), "again")
-                    .hint("keep one; a list of steps feeds an input that takes many"),
-                );
-            }
-            let source = match (given.get(&spec.name).map(|(_, source)| source), defined) {
-                (Some(given), Some(defined)) if !paths(defined).is_empty() => {
-                    self.problems.push(
-                        Diagnostic::error(
-                            "plan::two-sources",
-                            format!(
-                                "input `{step}.{}` is fed by a step, the run config cannot give it",
-                                spec.name
-                            ),
-                        )
-                        .at(given.span.as_ref(), "given here")
-                        .at(defined.span.as_ref(), "fed here")
-                        .hint("remove it from the run config"),
-                    );
-                    defined
-                }
-                (Some(given), _) => given,
-                (None, Some(defined)) => defined,
-                (None, None) => {
-                    if spec.required {
-                        self.push_missing(missing(step.as_str(), spec, def.name.span.as_ref()));
-                    }
-                    continue;
-                }
-            };
-            if let Some(feed) = self.feed(step.as_str(), spec, source) {
-                wired.push(Wired { spec, feed, span: source.span.clone() });
+            let Some(source) = self.source_of(at, spec) else { continue };
+            if let Some(feed) = self.feed(at, spec, &source) {
+                wired.push(Wired { spec, feed, span: source.span });
             }
         }
         wired
     }
 
-    fn feed(&mut self, step: &str, spec: &'a InputSpec, source: &Spanned<SourceDef>) -> Option<Feed<'a>> {
-        let span = source.span.as_ref();
-        let list = match &source.value {
-            SourceDef::FanIn(_) => Some("a list of steps"),
-            SourceDef::Collect(_) => Some("a collected list"),
-            SourceDef::Files(_) => Some("many files"),
-            _ => None,
+    fn check_input_names(&mut self, at: usize, op: &OpSpec) {
+        let step = &self.flat.steps[at];
+        let defined = step.inputs.iter().map(|(name, _)| (&name.value, name.span.as_ref()));
+        let given = self.given.inputs.get(&step.key).into_iter().flatten();
+        let given = given.map(|(name, given)| (name, given.span.as_ref()));
+        for (name, span) in defined.chain(given) {
+            if op.input(name).is_none() {
+                let problem = Diagnostic::error(
+                    "plan::unknown-input",
+                    format!("op `{}` has no input `{name}`", op.name),
+                )
+                .at(span, format!("input of step `{}`", step.key));
+                let names = op.inputs.iter().map(|input| input.name.as_str());
+                self.problems.push(known(problem, name.as_str(), names));
+            }
+        }
+    }
+
+    /// Inputs of graphs and of the job which the run config gives and which they do not have, or which are fed.
+    pub(crate) fn check_given_to_graphs(&mut self) {
+        for container in &self.flat.containers {
+            let given = self.given.inputs.get(&container.path).into_iter().flatten();
+            for (name, given) in given {
+                let names = container.inputs.iter().map(|input| input.value.as_str());
+                let what = if container.path.is_empty() { "the job" } else { container.path.as_str() };
+                let fed = container
+                    .placed
+                    .is_some_and(|(_, step)| step.inputs.iter().any(|(input, _)| input.value == *name));
+                if fed {
+                    let message = format!(
+                        "input `{what}.{name}` is fed where the graph is placed, the run config cannot give it"
+                    );
+                    self.problems.push(
+                        Diagnostic::error("plan::two-sources", message)
+                            .at(given.span.as_ref(), "given here")
+                            .hint("remove it from the run config"),
+                    );
+                } else if !container.inputs.iter().any(|input| input.value == *name) {
+                    let problem =
+                        Diagnostic::error("plan::unknown-input", format!("{what} has no input `{name}`"))
+                            .at(given.span.as_ref(), "given here");
+                    self.problems.push(known(problem, name.as_str(), names));
+                }
+            }
+        }
+    }
+
+    /// What feeds an input: the step's own source, or what the run config gives, but not both.
+    fn source_of(&mut self, at: usize, spec: &InputSpec) -> Option<FlatSource<'a>> {
+        let step = &self.flat.steps[at];
+        let port = format!("{}.{}", step.key, spec.name);
+        let mut sources = step.inputs.iter().filter(|(name, _)| name.value == spec.name);
+        let defined = sources.next().map(|(_, source)| source.clone());
+        if let Some((_, second)) = sources.next() {
+            let problem = Diagnostic::error("plan::two-sources", format!("input `{port}` has two sources"))
+                .at(second.span.as_ref(), "again")
+                .hint("keep one; a list of steps feeds an input that takes many");
+            self.problems.push(problem);
+        }
+        let given = self.given_input(&step.key, &spec.name).map(given_source);
+        let (problem, source) = match (given, defined) {
+            (Some(given), Some(defined)) if !self.is_cut(&defined) && defined.kind.is_fed_by_steps() => {
+                (Some(fed_twice(&port, &given, &defined)), Some(defined))
+            }
+            (Some(given), _) => (None, Some(given)),
+            (None, Some(FlatSource { kind: FlatKind::Unfed { container, input }, span })) => {
+                let path = self.flat.containers[container].path.as_str();
+                match self.given_input(path, input) {
+                    Some(given) => (None, Some(given_source(given))),
+                    None => (spec.required.then(|| unfed(&port, path, input, span.as_ref())), None),
+                }
+            }
+            (None, Some(defined)) if !self.is_cut(&defined) => (None, Some(defined)),
+            (None, _) => {
+                let span = step.def.name.span.as_ref();
+                (spec.required.then(|| missing(&step.key, spec, span)), None)
+            }
         };
-        if let Some(list) = list.filter(|_| !spec.many) {
+        if let Some(problem) = problem {
+            if source.is_some() { self.problems.push(problem) } else { self.push_missing(problem) }
+        }
+        source
+    }
+
+    fn feed(&mut self, at: usize, spec: &'a InputSpec, source: &FlatSource<'a>) -> Option<Feed<'a>> {
+        let step = self.flat.steps[at].key.clone();
+        let span = source.span.as_ref();
+        if let Some(list) = source.kind.many_word().filter(|_| !spec.many) {
             self.problems.push(
                 Diagnostic::error("plan::not-many", format!("input `{step}.{}` takes one value, not {list}", spec.name))
                     .at(span, "many values")
@@ -141,21 +146,21 @@ impl<'a> Job<'a> {
             );
             return None;
         }
-        let mut refs = vec![];
-        for (path, span) in paths(source) {
-            refs.push(self.resolve(step, spec, path, span));
-        }
-        match &source.value {
-            SourceDef::From(_) => {
-                let from = refs.pop()??;
+        match &source.kind {
+            FlatKind::From(path) => {
+                let from = self.resolve(&step, spec, path)?;
                 if from.output.dynamic && spec.many {
                     self.problems.push(self.dynamic_in_list(from, span));
                     return None;
                 }
                 Some(Feed::One(from))
             }
-            SourceDef::Collect(_) => refs.pop()?.map(Feed::Collect),
-            SourceDef::FanIn(_) => {
+            FlatKind::Collect(path) => self.resolve(&step, spec, path).map(Feed::Collect),
+            FlatKind::FanIn(paths) => {
+                // Of a list, what was not selected is left out like what does not come.
+                let paths = paths.iter().filter(|path| self.is_selected(path.step));
+                let paths: Vec<_> = paths.collect();
+                let refs: Vec<_> = paths.into_iter().map(|path| self.resolve(&step, spec, path)).collect();
                 let refs: Vec<Ref<'a>> = refs.into_iter().collect::<Option<_>>()?;
                 if let Some(dynamic) = refs.iter().find(|from| from.output.dynamic) {
                     self.problems.push(self.dynamic_in_list(*dynamic, span));
@@ -163,16 +168,21 @@ impl<'a> Job<'a> {
                 }
                 Some(Feed::FanIn(refs))
             }
-            SourceDef::Map(path) => self.map(step, spec, path, refs.pop()??, span),
-            SourceDef::Value(node) => self.literal(step, spec, node),
-            SourceDef::File(path) => self.files(spec, step, path, false),
-            SourceDef::Files(path) => self.files(spec, step, path, true),
-            SourceDef::Input(_) | SourceDef::Resource(_) | SourceDef::Asset(..) => None,
+            FlatKind::Map(path) => {
+                let from = self.resolve(&step, spec, path)?;
+                self.map(&step, spec, from, span)
+            }
+            FlatKind::Value(node) => self.literal(&step, spec, node),
+            FlatKind::File(path) => self.files(spec, &step, path, false),
+            FlatKind::Files(path) => self.files(spec, &step, path, true),
+            FlatKind::Resource(name) => self.resource_value(&step, spec, name, span),
+            FlatKind::Asset(key, mapping) => self.asset_value(&step, spec, key, *mapping, span),
+            FlatKind::Unfed { .. } | FlatKind::Broken => None,
         }
     }
 
     fn dynamic_in_list(&self, from: Ref<'a>, span: Option<&Span>) -> Diagnostic {
-        let path = format!("{}.{}", self.def.steps[from.step].name.value, from.output.name);
+        let path = self.output_path(from);
         Diagnostic::error(
             "plan::dynamic-output",
             format!("`{path}` is dynamic: it gives many values, not one of a list"),
@@ -181,15 +191,8 @@ impl<'a> Job<'a> {
         .hint(format!("write `{{ collect = \"{path}\" }}`"))
     }
 
-    fn map(
-        &mut self,
-        step: &str,
-        spec: &InputSpec,
-        path: &OutputPath,
-        from: Ref<'a>,
-        span: Option<&Span>,
-    ) -> Option<Feed<'a>> {
-        let path = format!("{}.{}", path.step, path.output);
+    fn map(&mut self, step: &str, spec: &InputSpec, from: Ref<'a>, span: Option<&Span>) -> Option<Feed<'a>> {
+        let path = self.output_path(from);
         if !from.output.dynamic {
             self.problems.push(
                 Diagnostic::error(
@@ -215,27 +218,30 @@ impl<'a> Job<'a> {
         Some(Feed::Map(from))
     }
 
+    /// What the run config gives for an input of a step or graph.
+    fn given_input(&self, path: &str, input: &Name) -> Option<&GivenInput> {
+        self.given.inputs.get(path)?.get(input)
+    }
+
+    /// Whether all that an input reads was left out by the selection.
+    pub(crate) fn is_cut(&self, source: &FlatSource<'_>) -> bool {
+        let paths = source.kind.paths();
+        !paths.is_empty() && paths.iter().all(|path| !self.is_selected(path.step))
+    }
+
+    /// `outer.clean.table`
+    pub(crate) fn output_path(&self, from: Ref<'_>) -> String {
+        format!("{}.{}", self.flat.steps[from.step].key, from.output.name)
+    }
+
     /// Finds an output and checks that its values fit the input.
-    fn resolve(
-        &mut self,
-        step: &str,
-        spec: &'a InputSpec,
-        path: &OutputPath,
-        span: Option<&Span>,
-    ) -> Option<Ref<'a>> {
-        let Some(from) = self.by_name.get(&path.step).copied() else {
-            let problem =
-                Diagnostic::error("plan::unknown-step", format!("there is no step `{}`", path.step))
-                    .at(span, format!("source of `{step}.{}`", spec.name));
-            let n_findings = self.problems.len();
-            self.problems.push(known_step(problem, path.step.as_str(), self.def, n_findings));
-            return None;
-        };
-        let op = self.ops[from]?;
-        let Some(output) = op.output(&path.output) else {
+    fn resolve(&mut self, step: &str, spec: &'a InputSpec, path: &FlatPath<'a>) -> Option<Ref<'a>> {
+        let op = self.ops[path.step]?;
+        let (from, span) = (&self.flat.steps[path.step].key, path.span.as_ref());
+        let Some(output) = op.output(path.output) else {
             let problem = Diagnostic::error(
                 "plan::unknown-output",
-                format!("step `{}` (op `{}`) has no output `{}`", path.step, op.name, path.output),
+                format!("step `{from}` (op `{}`) has no output `{}`", op.name, path.output),
             )
             .at(span, format!("source of `{step}.{}`", spec.name));
             self.problems.push(known(
@@ -245,9 +251,10 @@ impl<'a> Job<'a> {
             ));
             return None;
         };
-        let ports = (format!("{}.{}", path.step, path.output), format!("{step}.{}", spec.name));
+        let found = Ref { step: path.step, output };
+        let ports = (self.output_path(found), format!("{step}.{}", spec.name));
         self.check_edge(&ports, output, spec, span);
-        Some(Ref { step: from, output })
+        Some(found)
     }
 
     fn check_edge(
@@ -289,6 +296,31 @@ impl<'a> Job<'a> {
             );
         }
     }
+}
+
+fn given_source(given: &GivenInput) -> FlatSource<'static> {
+    FlatSource { span: given.source.span.clone(), kind: FlatKind::given(&given.source.value) }
+}
+
+fn fed_twice(port: &str, given: &FlatSource<'_>, defined: &FlatSource<'_>) -> Diagnostic {
+    Diagnostic::error(
+        "plan::two-sources",
+        format!("input `{port}` is fed by a step, the run config cannot give it"),
+    )
+    .at(given.span.as_ref(), "given here")
+    .at(defined.span.as_ref(), "fed here")
+    .hint("remove it from the run config")
+}
+
+/// An input of a graph or job that neither a source nor the run config feeds.
+fn unfed(port: &str, container: &str, input: &Name, span: Option<&Span>) -> Diagnostic {
+    let (what, place) = match container {
+        "" => ("the job".to_owned(), "inputs".to_owned()),
+        path => (format!("`{path}`"), format!("ops.{}.inputs", path.replace('.', ".ops."))),
+    };
+    Diagnostic::error("plan::missing-input", format!("input `{input}` of {what} has no source"))
+        .at(span, format!("`{port}` needs it"))
+        .hint(format!("give it in the run config as `{place}.{input}`, or feed it where the graph is placed"))
 }
 
 fn missing(step: &str, spec: &InputSpec, span: Option<&Span>) -> Diagnostic {

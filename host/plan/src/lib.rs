@@ -5,17 +5,23 @@
 //! every edge and all config, and pins libraries by digest. [`check`] does the same for all jobs without files
 //! and run config. Knows no format, no storage and no wasmtime.
 
+mod assets;
 mod compile;
 mod config;
 mod config_diff;
+mod configurable;
 mod disjoint;
+mod draft;
 mod edges;
 mod files;
+mod flat;
 mod graph;
+mod hooks;
 mod inputs;
-mod overrides;
+mod managers;
 mod rerun;
 mod resource_schemas;
+mod resources;
 mod run_config;
 mod schema;
 mod settings;
@@ -26,16 +32,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
+pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
-pub use compile::{check, compile};
+pub use compile::{Request, World, check, compile, pending_mappings};
 pub use config_diff::{Change, MASK, config_diff};
-pub use files::{FileSource, Files, file_sources};
-pub use rerun::{Past, PastStep, Request, Rerun, RerunProblem, rerun};
-pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
-pub use run_config::{
-    ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
-    ResolvedConfig, ResourceSection, resolve_one, validate,
-};
-
-/// Libraries by the name that the definitions give them.
-pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;

@@ -86,7 +86,7 @@ impl<'a> Job<'a> {
             self.problems.push(problem);
             return None;
         }
-        let found = self.files?.0.get(&(path.value.clone(), many)).cloned().unwrap_or_default();
+        let found = self.world?.files.0.get(&(path.value.clone(), many)).cloned().unwrap_or_default();
         if found.is_empty() {
             let message = if many {
                 format!("no file matches `{}`", path.value)

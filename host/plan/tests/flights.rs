@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_config::{Texts, read_definitions, read_run_config, render};
 use cofferdam_model::{KeyedValue, LibraryDigest, LibrarySpec, Name, Plan, Source, ValueRef};
-use cofferdam_plan::{Files, Libraries, check, compile, file_sources};
+use cofferdam_plan::{Files, Libraries, Request, World, check, compile, file_sources};
 
 const GOOD: &str = r#"
 [libraries.flights]
@@ -76,7 +76,10 @@ fn try_compile(toml: &str, yaml: &str) -> Result<Plan, String> {
         return Err(render(&texts, &found, false, 100));
     }
     let job = Name::new("delays").unwrap();
-    let result = compile(&defs, &libraries(), &job, &run, &files());
+    let request = Request { job: &job, run_config: &run, environment: None };
+    let world = World { files: files(), ..World::default() };
+    let libraries = libraries();
+    let result = compile(&defs, &libraries, request, &world);
     result.map(|(plan, _)| plan).map_err(|found| render(&texts, &found, false, 100))
 }
 
@@ -138,7 +141,9 @@ fn check_needs_no_files_and_file_sources_names_them() {
     let mut texts = Texts::default();
     let (defs, _) = read_definitions(&mut texts, "cofferdam.toml", GOOD);
     assert_eq!(check(&defs, &libraries()), []);
-    let (sources, found) = file_sources(&defs, &Name::new("delays").unwrap(), &Default::default());
+    let (job, run_config) = (Name::new("delays").unwrap(), Default::default());
+    let request = Request { job: &job, run_config: &run_config, environment: None };
+    let (sources, found) = file_sources(&defs, &libraries(), request, &Default::default());
     assert_eq!(found, []);
     assert_eq!(sources.len(), 1);
     assert!(sources[0].many && sources[0].pattern == "data/*.csv");

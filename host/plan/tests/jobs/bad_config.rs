@@ -63,19 +63,19 @@ fn c_15_doubled_and_unknown_keys_wrong_types_and_null_show_line_column_and_the_n
           |
           = hint: add for example `width: 1`
 
-        error[plan::bad-config]: `ops.resize.config` has no key `widht`
+        error[plan::unknown-key]: `ops.resize.config` has no key `widht`
          --> run.yaml:3:14
           |
         3 |     config: {widht: 1, title: null}
           |              ^^^^^ unknown key
           |
-          = hint: did you mean `width`?
+          = hint: did you mean `width`? expected {title: text, width: integer}
 
-        error[plan::bad-config]: `ops.resize.config.title`: expected string, found null
+        error[plan::null-config]: `ops.resize.config.title` is null, which is not allowed here
          --> run.yaml:3:31
           |
         3 |     config: {widht: 1, title: null}
-          |                               ^^^^ expected string
+          |                               ^^^^ expected text
           |
           = hint: write for example `"text"`
 
@@ -85,7 +85,7 @@ fn c_15_doubled_and_unknown_keys_wrong_types_and_null_show_line_column_and_the_n
         3 |     config: {width: [1], title: x}
           |                     ^^^ expected integer
           |
-          = hint: write for example `1`
+          = hint: write for example `1` or `{env: NAME}`
 
         error[plan::unknown-key]: `ops.resize` has no key `confg`
          --> run.yaml:4:5
@@ -95,21 +95,13 @@ fn c_15_doubled_and_unknown_keys_wrong_types_and_null_show_line_column_and_the_n
           |
           = hint: did you mean `config`? known: `config`, `inputs`
 
-        error[plan::missing-config]: `ops.resize.config` has no `title`
+        error[plan::missing-config]: `ops.resize.config` has none of `title`, `width`
          --> cofferdam.toml:3:15
           |
         3 | [jobs.j.steps.resize]
-          |               ^^^^^^ `title` is needed
+          |               ^^^^^^ `title`, `width` are needed
           |
-          = hint: add for example `title: "text"`
-
-        error[plan::missing-config]: `ops.resize.config` has no `width`
-         --> cofferdam.toml:3:15
-          |
-        3 | [jobs.j.steps.resize]
-          |               ^^^^^^ `width` is needed
-          |
-          = hint: add for example `width: 1`
+          = hint: add for example `title: "text", width: 1`
 
         error[plan::unknown-key]: the run config has no key `opps`
          --> run.yaml:1:1
@@ -117,7 +109,7 @@ fn c_15_doubled_and_unknown_keys_wrong_types_and_null_show_line_column_and_the_n
         1 | opps: {}
           | ^^^^ unknown key
           |
-          = hint: did you mean `ops`? known: `ops`, `execution`, `tags`
+          = hint: did you mean `ops`? known: `ops`, `inputs`, `resources`, `execution`, `tags`
 
         error[plan::bad-run-config]: `ops`: expected a table, found a list
          --> run.yaml:2:6
@@ -208,7 +200,7 @@ fn c_19_numbers_and_texts_out_of_range_are_refused_with_their_path() {
         1 | ops: {resize: {config: {width: -1, depth: 1.5, scale: '1', title: x}}}
           |                                           ^^^ expected integer
           |
-          = hint: write for example `1`
+          = hint: write for example `1` or `{env: NAME}`
 
         error[plan::bad-config]: `ops.resize.config.scale`: expected number, found text
          --> run.yaml:1:55
@@ -216,7 +208,7 @@ fn c_19_numbers_and_texts_out_of_range_are_refused_with_their_path() {
         1 | ops: {resize: {config: {width: -1, depth: 1.5, scale: '1', title: x}}}
           |                                                       ^^^ expected number
           |
-          = hint: write for example `1.5`
+          = hint: write for example `1.5` or `{env: NAME}`
 
         error[config::syntax]: YAML: while parsing a quoted scalar, found invalid Unicode character escape code
          --> run.yaml:1:62
@@ -271,11 +263,11 @@ fn c_20_mistakes_in_every_kind_of_type_name_the_expected_shape_with_an_example()
         "{choice: exakt}",
     ];
     insta::assert_snapshot!(messages(&schema, &bad), @r#"
-        error[plan::bad-config]: `ops.resize.config.variant`: {"triangle":1} fits none of the forms that are allowed
-         --> run.yaml:1:34
+        error[plan::selector]: `ops.resize.config.variant` has no choice `triangle`
+         --> run.yaml:1:35
           |
         1 | ops: {resize: {config: {variant: {triangle: 1}}}}
-          |                                  ^^^^^^^^^^^^^ expected an object with `circle` or an object with `square`
+          |                                   ^^^^^^^^ expected one of `circle`, `square`
           |
           = hint: write for example `{"circle":{"r":1.5}}`
 
@@ -284,20 +276,22 @@ fn c_20_mistakes_in_every_kind_of_type_name_the_expected_shape_with_an_example()
           |
         1 | ops: {resize: {config: {variant: {circle: {r: wide}}}}}
           |                                               ^^^^ expected number
+          |
+          = hint: write for example `1.5` or `{env: NAME}`
 
-        error[plan::bad-config]: `ops.resize.config.option`: "none" fits none of the forms that are allowed
+        error[plan::bad-config]: `ops.resize.config.option`: expected integer | null, found text
          --> run.yaml:1:33
           |
         1 | ops: {resize: {config: {option: none}}}
-          |                                 ^^^^ expected integer
+          |                                 ^^^^ expected integer | null
           |
-          = hint: write for example `1`
+          = hint: write for example `1` or `{env: NAME}`
 
-        error[plan::bad-config]: `ops.resize.config.result`: {"Err":"x","Ok":1} fits none of the forms that are allowed
+        error[plan::selector]: `ops.resize.config.result` makes 2 choices: `Ok`, `Err`
          --> run.yaml:1:33
           |
         1 | ops: {resize: {config: {result: {Ok: 1, Err: x}}}}
-          |                                 ^^^^^^^^^^^^^^^ expected an object with `Ok` or an object with `Err`
+          |                                 ^^^^^^^^^^^^^^^ expected exactly one of `Ok`, `Err`
           |
           = hint: write for example `{"Ok":1}`
 
@@ -305,7 +299,7 @@ fn c_20_mistakes_in_every_kind_of_type_name_the_expected_shape_with_an_example()
          --> run.yaml:1:39
           |
         1 | ops: {resize: {config: {flags: [read, wriet]}}}
-          |                                       ^^^^^ expected one of `"read"`, `"write"`
+          |                                       ^^^^^ expected one of `read`, `write`
           |
           = hint: did you mean `write`?
 
@@ -325,13 +319,13 @@ fn c_20_mistakes_in_every_kind_of_type_name_the_expected_shape_with_an_example()
           |
           = hint: write for example `[1,"text"]`
 
-        error[plan::bad-config]: `ops.resize.config.tuple.1`: expected string, found an integer
+        error[plan::bad-config]: `ops.resize.config.tuple.1`: expected text, found an integer
          --> run.yaml:1:36
           |
         1 | ops: {resize: {config: {tuple: [1, 2]}}}
-          |                                    ^ expected string
+          |                                    ^ expected text
           |
-          = hint: write for example `"text"`
+          = hint: write for example `"text"` or `{env: NAME}`
 
         error[plan::missing-config]: `ops.resize.config.record` has no `b`
          --> run.yaml:1:33
@@ -341,19 +335,19 @@ fn c_20_mistakes_in_every_kind_of_type_name_the_expected_shape_with_an_example()
           |
           = hint: add for example `b: "text"`
 
-        error[plan::bad-config]: `ops.resize.config.record` has no key `c`
+        error[plan::unknown-key]: `ops.resize.config.record` has no key `c`
          --> run.yaml:1:40
           |
         1 | ops: {resize: {config: {record: {a: 1, c: 2}}}}
           |                                        ^ unknown key
           |
-          = hint: known: `a`, `b`
+          = hint: expected {a: integer, b: text}
 
         error[plan::bad-config]: `ops.resize.config.choice` is "exakt"
          --> run.yaml:1:33
           |
         1 | ops: {resize: {config: {choice: exakt}}}
-          |                                 ^^^^^ expected one of `"fast"`, `"exact"`
+          |                                 ^^^^^ expected one of `fast`, `exact`
           |
           = hint: did you mean `exact`?
         "#);
@@ -401,21 +395,13 @@ fn a_missing_key_comes_with_its_path_and_an_example() {
         json!({"width": {"type": "integer", "minimum": 16}, "out": record(json!({"dir": {"type": "string"}}))}),
     );
     insta::assert_snapshot!(messages(&schema, &["{}", "{width: 20, out: {}}"]), @r#"
-        error[plan::missing-config]: `ops.resize.config` has no `out`
+        error[plan::missing-config]: `ops.resize.config` has none of `out`, `width`
          --> run.yaml:1:24
           |
         1 | ops: {resize: {config: {}}}
-          |                        ^^ `out` is needed
+          |                        ^^ `out`, `width` are needed
           |
-          = hint: add for example `out: {"dir":"text"}`
-
-        error[plan::missing-config]: `ops.resize.config` has no `width`
-         --> run.yaml:1:24
-          |
-        1 | ops: {resize: {config: {}}}
-          |                        ^^ `width` is needed
-          |
-          = hint: add for example `width: 16`
+          = hint: add for example `out: {"dir":"text"}, width: 16`
 
         error[plan::missing-config]: `ops.resize.config.out` has no `dir`
          --> run.yaml:1:41
@@ -437,6 +423,6 @@ fn a_wide_mistake_is_shown_under_its_characters() {
         1 | ops: {resize: {config: {title: 東京の遅延, width: 広い}}}
           |                                                   ^^^^ expected integer
           |
-          = hint: write for example `1`
+          = hint: write for example `1` or `{env: NAME}`
         ");
 }

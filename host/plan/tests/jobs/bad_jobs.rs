@@ -6,7 +6,7 @@ use cofferdam_config::{Texts, render};
 use cofferdam_model::{
     Definitions, Diagnostic, JobDef, NodeDef, OpPath, OutputPath, RunConfig, SourceDef, Spanned, StepDef,
 };
-use cofferdam_plan::{Files, compile};
+use cofferdam_plan::{Request, World, compile};
 use serde_json::json;
 
 use crate::common::{WIDTH, job, library, name, op, plan, port, shapes};
@@ -35,7 +35,12 @@ fn made(steps: Vec<StepDef>) -> Definitions {
 }
 
 fn compile_made(defs: &Definitions) -> Result<usize, Vec<Diagnostic>> {
-    let plan = compile(defs, &shapes(), &name("j"), &RunConfig::default(), &Files::default());
+    let plan = compile(
+        defs,
+        &shapes(),
+        Request { job: &name("j"), run_config: &RunConfig::default(), environment: None },
+        &World::default(),
+    );
     plan.map(|(plan, _)| plan.steps.len())
 }
 

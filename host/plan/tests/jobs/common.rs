@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_config::{Texts, read_definitions, read_run_config, render};
 use cofferdam_model::{LibraryDigest, LibrarySpec, Name, Plan};
-use cofferdam_plan::{Files, Libraries, compile};
+use cofferdam_plan::{Libraries, Request, World, compile};
 use serde_json::{Value, json};
 
 /// Columns of rendered messages.
@@ -49,6 +49,29 @@ pub(crate) fn shapes() -> Libraries {
     ])
 }
 
+/// [`shapes`], and ops for hooks, resources and IO managers.
+pub(crate) fn text_ops() -> Libraries {
+    let text = || json!({"type": "string"});
+    let any = |spelling: &str| port(spelling, Value::Bool(true));
+    let (digest, mut spec) = shapes().remove(&name("t")).unwrap();
+    let strings = |field: &str| {
+        json!({"type": "object", "additionalProperties": false,
+            "properties": {field: {"type": "string", "default": "all"}}})
+    };
+    let mut query = op("query", vec![], vec![port("result", text())], Value::Null);
+    query["resources"] = json!([{"name": "db", "kind": "sql", "doc": ""}]);
+    let more = vec![
+        op("notify", vec![any("event?")], vec![], strings("channel")),
+        op("open", vec![], vec![port("result", text())], strings("url")),
+        op("close", vec![port("resource", text())], vec![], Value::Null),
+        op("put", vec![any("value")], vec![port("result", text())], Value::Null),
+        op("get", vec![port("stored", text())], vec![any("result")], Value::Null),
+        query,
+    ];
+    spec.ops.extend(more.into_iter().map(|op| serde_json::from_value(op).unwrap()));
+    BTreeMap::from([(name("t"), (digest, spec))])
+}
+
 /// The only job, `j`, of library `t` in `t.wasm`.
 pub(crate) fn job(steps: &str) -> String {
     format!("[libraries.t]\nwasm = \"t.wasm\"\n{steps}")
@@ -63,7 +86,12 @@ pub(crate) fn plan(libs: &Libraries, toml: &str, yaml: &str) -> Result<Plan, Str
     if !found.is_empty() {
         return Err(render(&texts, &found, false, WIDTH));
     }
-    match compile(&defs, libs, &name("j"), &run, &Files::default()) {
+    match compile(
+        &defs,
+        libs,
+        Request { job: &name("j"), run_config: &run, environment: None },
+        &World::default(),
+    ) {
         Ok((plan, warnings)) => {
             assert_eq!(warnings, []);
             Ok(plan)

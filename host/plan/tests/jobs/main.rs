@@ -4,5 +4,6 @@ mod bad_config;
 mod bad_jobs;
 mod common;
 mod edges;
+mod graphs;
 mod mapping;
 mod random;

@@ -5,7 +5,7 @@ use cofferdam_model::{Plan, Source};
 use crate::common::{job, plan, shapes};
 
 /// `step scope <- source of each input`, one line a step.
-fn drawn(plan: &Plan) -> String {
+pub(crate) fn drawn(plan: &Plan) -> String {
     let path = |from: &cofferdam_model::OutputRef| format!("{}.{}", plan.step(from.step).key, from.output);
     let mut out = String::new();
     for step in &plan.steps {
@@ -90,10 +90,37 @@ literals = { op = "t.gather", inputs.all = { value = ["a", "b"] } }
 }
 
 #[test]
+fn a_step_mapped_over_two_dynamic_outputs_is_copied_for_each_pair() {
+    let steps = r#"
+[jobs.j.steps]
+left = { op = "t.emit" }
+right = { op = "t.emit" }
+pair = { op = "t.join", inputs.a = { map = "left.items" }, inputs.b = { map = "right.items" } }
+after = { op = "t.join", inputs.a = "pair", inputs.b = "right.items" }
+chain = { op = "t.pass", inputs.value = { map = "right.items" } }
+with_chain = { op = "t.join", inputs.a = { map = "left.items" }, inputs.b = "chain" }
+per_left = { op = "t.gather", inputs.all = { collect = "after" } }
+all = { op = "t.gather", inputs.all = { collect = "per_left" } }
+"#;
+    insta::assert_snapshot!(good(steps), @r"
+        left over []
+        right over []
+        pair over [left.items > right.items] a=left.items b=right.items
+        after over [left.items > right.items] a=pair.result b=right.items
+        chain over [right.items] value=right.items
+        with_chain over [right.items > left.items] a=left.items b=chain.result
+        per_left over [left.items] all=collect after.result
+        all over [] all=collect per_left.result
+        ");
+}
+
+#[test]
 fn wirings_of_mapped_steps_without_meaning_are_refused_in_words() {
     let emit = "[jobs.j.steps]\nouter = { op = \"t.emit\" }\nother = { op = \"t.emit\" }\n";
     let cases = [
-        r#"x = { op = "t.join", inputs.a = { map = "outer.items" }, inputs.b = { map = "other.items" } }"#,
+        r#"one = { op = "t.pass", inputs.value = { map = "outer.items" } }
+two = { op = "t.pass", inputs.value = { map = "other.items" } }
+x = { op = "t.join", inputs.a = "one", inputs.b = "two" }"#,
         r#"x = { op = "t.pass", inputs.value = "outer.items" }"#,
         r#"x = { op = "t.gather", inputs.all = "outer.items" }"#,
         r#"x = { op = "t.gather", inputs.all = ["outer.result", "outer.items"] }"#,
@@ -105,13 +132,13 @@ fn wirings_of_mapped_steps_without_meaning_are_refused_in_words() {
     ];
     let shown: Vec<String> = cases.iter().map(|case| bad(&format!("{emit}{case}"))).collect();
     insta::assert_snapshot!(shown.concat(), @r#"
-        error[plan::two-scopes]: step `x` would be mapped over two things: `a` over `outer.items`, `b` over `other.items`
-         --> cofferdam.toml:6:69
+        error[plan::two-scopes]: step `x` is mapped over `outer.items`, then `other.items`, its input `b` reads a step that is mapped over `other.items` by itself
+         --> cofferdam.toml:8:51
           |
-        6 | x = { op = "t.join", inputs.a = { map = "outer.items" }, inputs.b = { map = "other.items" } }
-          | - this step                                                         ^^^^^^^^^^^^^^^^^^^^^^^ of another mapping
+        8 | x = { op = "t.join", inputs.a = "one", inputs.b = "two" }
+          | - this step                                       ^^^^^ of another mapping
           |
-          = hint: collect one of them, as in `{ collect = "…" }`; a product of two mappings is not possible
+          = hint: map over the dynamic outputs themselves to pair their values, or collect one of them, as in `{ collect = "…" }`
 
         error[plan::dynamic-output]: `outer.items` is dynamic: it gives many values, input `value` reads it as one
          --> cofferdam.toml:6:37
