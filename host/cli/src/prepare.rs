@@ -47,11 +47,15 @@ pub(crate) async fn prepare(
     let Project { root, state, mut texts, definitions } = project;
     let (run_config, found) = read_config(args, &mut texts)?;
     texts = sort_out(texts, found, output)?;
+    let environment = environment(&definitions, args)?;
+    let request = Request { job: &job, run_config: &run_config, environment: environment.as_ref() };
+    let mappings = run_mappings(&state, &definitions, &libraries, request).await?;
     // What is wrong with the sources is said again, with everything else, when the plan is compiled.
-    let (sources, _) = cofferdam_plan::file_sources(&definitions, &job, &run_config);
+    let (sources, _) = cofferdam_plan::file_sources(&definitions, &libraries, request, &mappings);
     let values = instance::values(&state)?;
     let files = read_files(&root, &sources, &values, reading).await?;
-    match cofferdam_plan::compile(&definitions, &libraries, &job, &run_config, &files) {
+    let world = World { files, mappings, ..World::default() };
+    match cofferdam_plan::compile(&definitions, &libraries, request, &world) {
         Ok((plan, warnings)) => {
             let texts = sort_out(texts, warnings, output)?;
             Ok(Prepared { plan, project: Project { root, state, texts, definitions } })
