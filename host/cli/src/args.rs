@@ -103,6 +103,9 @@ pub(crate) struct JobArgs {
     /// Run config (YAML or JSON); `-` reads it from standard input.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Environment whose resources, IO managers and config are used.
+    #[arg(long = "env", value_name = "NAME", env = "COFFERDAM_ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, Plan, RunConfig, ValueRef};
-use cofferdam_plan::{FileSource, Files, Libraries};
+use cofferdam_plan::{FileSource, Files, Libraries, MappingResults, Request, World};
 
 use crate::args::JobArgs;
 use crate::error::{Doing, Failed, Result};
@@ -47,9 +47,16 @@ pub(crate) async fn prepare(
     let Project { root, state, mut texts, definitions } = project;
     let (run_config, found) = read_config(args, &mut texts)?;
     texts = sort_out(texts, found, output)?;
-    let environment = environment(&definitions, args)?;
+    let environment = args
+        .environment
+        .as_deref()
+        .map(|name| {
+            Name::new(name)
+                .map_err(|error| Failed::usage(format!("`{name}` cannot name an environment: {error}")))
+        })
+        .transpose()?;
     let request = Request { job: &job, run_config: &run_config, environment: environment.as_ref() };
-    let mappings = run_mappings(&state, &definitions, &libraries, request).await?;
+    let mappings = MappingResults::new();
     // What is wrong with the sources is said again, with everything else, when the plan is compiled.
     let (sources, _) = cofferdam_plan::file_sources(&definitions, &libraries, request, &mappings);
     let values = instance::values(&state)?;
