@@ -36,3 +36,13 @@ pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{Request, World, check, compile, pending_mappings};
 pub use config_diff::{Change, MASK, config_diff};
+pub use files::{FileSource, Files, file_sources};
+pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};
+pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
+pub use run_config::{
+    ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
+    ResolvedConfig, ResourceSection, resolve_one, validate,
+};
+
+/// Libraries by the name that the definitions give them.
+pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;
