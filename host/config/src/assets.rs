@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use cofferdam_model::builder::AssetFacts;
 use cofferdam_model::{
-    AssetCheckDef, AssetDef, AssetDependencyDef, AssetJobDef, AssetKey, AssetOutputDef, DataVersionRule,
-    Diagnostic, Name, Node, NodeDef, NodeKind, OutputDef, Spanned, StepDef,
+    AssetCheckDef, AssetDef, AssetDependencyDef, AssetJobDef, AssetKey, DataVersionRule, Diagnostic, Name,
+    Node, NodeDef, NodeKind, OutputDef, Spanned, StepDef,
 };
 
 use crate::mappings::{asset_key, read_mapping};
@@ -12,127 +13,63 @@ use crate::policies::{read_config, read_hooks, read_max_concurrent, read_retry, 
 use crate::reader::{Problems, Table, wrong_type};
 use crate::steps::{op_path, read_node, read_output_keys, read_placing};
 
-/// The group of an asset that names none.
-const DEFAULT_GROUP: &str = "default";
-
 pub(crate) fn read_asset(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<AssetDef> {
     let external = matches!(node.get("external").map(|node| &node.kind), Some(NodeKind::Bool(true)));
     let what = if external { "external asset" } else { "asset" };
     let mut table = Table::new(node, format!("{what} `{}`", name.value), problems)?;
     table.truth("external", problems);
-    let facts = read_facts(&mut table, problems);
+    let mut facts = read_facts(&mut table, problems);
     let key = table.text("key", problems);
     let partitions = table.name("partitions", "set of partitions", problems);
     let deps = read_dependencies(&mut table, problems);
-    let key_or_name =
-        |key: Option<Spanned<String>>| key.unwrap_or(Spanned::new(name.value.to_string(), name.span.clone()));
-    let span = table.span.cloned();
-    let finished = |step, outputs, can_subset| AssetDef {
-        step,
-        name: name.clone(),
-        outputs,
-        deps,
-        partitions,
-        can_subset,
-        span,
-    };
+    let (mut step, mut can_subset, mut assets) = (None, false, vec![]);
     if external {
-        let mut facts = facts;
         facts.io_manager = table.name("io_manager", "IO manager", problems);
         facts.description = table.text("description", problems).map(|text| text.value);
-        table.finish(problems);
-        let key = asset_key(&key_or_name(key), problems)?;
-        return Some(finished(None, vec![facts.output(Name::result(), key)], false));
+    } else {
+        let placed = read_node(&mut table, problems);
+        let placing = read_placing(name, &mut table, "step_tags", problems);
+        can_subset = table.truth("can_subset", problems).unwrap_or(false);
+        let outputs;
+        (outputs, assets) = read_outputs(&mut table, problems);
+        step = placed.map(|placed| StepDef { node: placed.clone(), outputs, ..placing(placed.value) });
     }
-    let placed = read_node(&mut table, problems);
-    let placing = read_placing(name, &mut table, "step_tags", problems);
-    let can_subset = table.truth("can_subset", problems).unwrap_or(false);
-    let (defs, assets) = read_outputs(&mut table, problems);
-    let what = table.what().to_owned();
+    let (what, span) = (table.what().to_owned(), table.span.cloned());
     table.finish(problems);
-    let placed = placed?;
-    let step = placing(placed.value.clone());
-    let facts =
-        Facts { io_manager: step.io_manager.clone(), description: Some(step.description.clone()), ..facts };
-    let outputs = match (key, assets.is_empty()) {
-        (key, true) => {
-            let key = asset_key(&key_or_name(key), problems)?;
-            let own = defs.get(&Name::result()).and_then(|output| output.io_manager.clone());
-            let facts = Facts { io_manager: own.or(facts.io_manager), ..facts };
-            vec![facts.output(Name::result(), key)]
+    if let Some(step) = &step {
+        facts.io_manager.clone_from(&step.io_manager);
+        facts.description = Some(step.description.clone());
+    } else if !external {
+        return None;
+    }
+    let manager_of = |output: &Name| step.as_ref()?.outputs.get(output)?.io_manager.clone();
+    let outputs = if assets.is_empty() {
+        let key = key.unwrap_or(Spanned::new(name.value.to_string(), name.span.clone()));
+        let key = asset_key(&key, problems)?;
+        facts.io_manager = manager_of(&Name::result()).or(facts.io_manager);
+        vec![facts.output(Name::result(), key)]
+    } else {
+        if let Some(key) = key {
+            problems.push(two_ways(&what, &key, &assets[0].1));
         }
-        (Some(key), false) => {
-            problems.push(
-                Diagnostic::error(
-                    "config::contradiction",
-                    format!("{what} has both `key` and outputs with a `key`"),
-                )
-                .at(key.span.as_ref(), "the key of its only asset")
-                .at(assets[0].1.span.as_ref(), "the key of one of several")
-                .hint("move the first one to the output that it is meant for"),
-            );
-            return None;
-        }
-        (None, false) => assets
-            .into_iter()
-            .map(|(output, key, own)| {
-                let io_manager = defs.get(&output).and_then(|output| output.io_manager.clone());
-                Facts { io_manager, ..own }.over(&facts).output(output, key)
-            })
-            .collect(),
+        let make = |(output, key, own): OutputAsset| {
+            let own = AssetFacts { io_manager: manager_of(&output), ..own };
+            own.over(&facts).output(output, key)
+        };
+        assets.into_iter().map(make).collect()
     };
-    let step = StepDef { node: placed, outputs: defs, ..step };
-    Some(finished(Some(step), outputs, can_subset))
+    Some(AssetDef { step, name: name.clone(), outputs, deps, partitions, can_subset, span })
 }
 
-/// What is said about an asset, beside its key; none: not said.
-#[derive(Default)]
-struct Facts {
-    description: Option<String>,
-    group: Option<Name>,
-    owners: Option<Vec<String>>,
-    kinds: Option<Vec<String>>,
-    tags: BTreeMap<String, String>,
-    code_version: Option<String>,
-    data_version: Option<DataVersionRule>,
-    io_manager: Option<Spanned<Name>>,
-}
-
-impl Facts {
-    /// What an output says, and what its table says of all for the rest.
-    fn over(self, all: &Facts) -> Facts {
-        let mut tags = all.tags.clone();
-        tags.extend(self.tags);
-        Facts {
-            description: self.description.or(all.description.clone()),
-            group: self.group.or(all.group.clone()),
-            owners: self.owners.or(all.owners.clone()),
-            kinds: self.kinds.or(all.kinds.clone()),
-            tags,
-            code_version: self.code_version.or(all.code_version.clone()),
-            data_version: self.data_version.or(all.data_version),
-            io_manager: self.io_manager.or(all.io_manager.clone()),
-        }
-    }
-
-    fn output(self, output: Name, key: Spanned<AssetKey>) -> AssetOutputDef {
-        AssetOutputDef {
-            output,
-            key,
-            description: self.description.unwrap_or_default(),
-            group: self.group.unwrap_or_else(|| Name::new(DEFAULT_GROUP).expect("the word is a legal name")),
-            owners: self.owners.unwrap_or_default(),
-            kinds: self.kinds.unwrap_or_default(),
-            tags: self.tags,
-            code_version: self.code_version,
-            data_version: self.data_version.unwrap_or_default(),
-            io_manager: self.io_manager,
-        }
-    }
+fn two_ways(what: &str, key: &Spanned<String>, output: &Spanned<AssetKey>) -> Diagnostic {
+    Diagnostic::error("config::contradiction", format!("{what} has both `key` and outputs with a `key`"))
+        .at(key.span.as_ref(), "the key of its only asset")
+        .at(output.span.as_ref(), "the key of one of several")
+        .hint("move the first one to the output that it is meant for")
 }
 
 /// Without `description` and `io_manager`, which a step has as well.
-fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> Facts {
+fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> AssetFacts {
     let plain = |found: Vec<Spanned<String>>| found.into_iter().map(|text| text.value).collect();
     let owners = table.texts("owners", problems);
     for owner in &owners {
@@ -140,14 +77,14 @@ fn read_facts(table: &mut Table<'_>, problems: &mut Problems) -> Facts {
     }
     let kinds = table.texts("kinds", problems);
     let words = [("content", DataVersionRule::Content), ("provenance", DataVersionRule::Provenance)];
-    Facts {
+    AssetFacts {
         group: table.name("group", "group", problems).map(|name| name.value),
         owners: table.has("owners").then(|| plain(owners)),
         kinds: table.has("kinds").then(|| plain(kinds)),
         tags: read_tags(table, "tags", problems),
         code_version: table.text("code_version", problems).map(|text| text.value),
         data_version: table.word("data_version", &words, problems),
-        ..Facts::default()
+        ..AssetFacts::default()
     }
 }
 
@@ -164,7 +101,7 @@ fn check_owner(owner: &Spanned<String>, what: &str, problems: &mut Problems) {
     }
 }
 
-type OutputAsset = (Name, Spanned<AssetKey>, Facts);
+type OutputAsset = (Name, Spanned<AssetKey>, AssetFacts);
 
 /// All outputs, and among them those that are assets because they have a key.
 fn read_outputs(
@@ -176,7 +113,10 @@ fn read_outputs(
         let Some(mut table) = Table::new(node, format!("output `{}`", output.value), problems) else {
             continue;
         };
-        defs.insert(output.value.clone(), read_output_keys(&mut table, problems));
+        let def = read_output_keys(&mut table, problems);
+        if table.has("io_manager") || table.has("metadata") {
+            defs.insert(output.value.clone(), def);
+        }
         let mut facts = read_facts(&mut table, problems);
         facts.description = table.text("description", problems).map(|text| text.value);
         let only_of_assets =

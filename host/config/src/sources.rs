@@ -93,11 +93,7 @@ fn read_one_key(
 /// `step` or `step.output`.
 pub(crate) fn output_path(node: &Node, what: &str, problems: &mut Problems) -> Option<Spanned<OutputPath>> {
     let text = text(node, what, problems)?;
-    let (step, output) = match text.value.split_once('.') {
-        Some((step, output)) => (Name::new(step), Name::new(output)),
-        None => (Name::new(&text.value), Ok(Name::result())),
-    };
-    let (Ok(step), Ok(output)) = (step, output) else {
+    let Some(path) = OutputPath::parse(&text.value) else {
         let problem = Diagnostic::error(
             "config::bad-name",
             format!("{what}: `{}` does not name an output", text.value),
@@ -110,5 +106,5 @@ pub(crate) fn output_path(node: &Node, what: &str, problems: &mut Problems) -> O
         });
         return None;
     };
-    Some(Spanned::new(OutputPath { step, output }, text.span))
+    Some(Spanned::new(path, text.span))
 }

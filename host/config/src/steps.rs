@@ -155,9 +155,7 @@ pub(crate) fn read_output_keys(table: &mut Table<'_>, problems: &mut Problems) -
 }
 
 pub(crate) fn op_path(path: &Spanned<String>, problems: &mut Problems) -> Option<Spanned<OpPath>> {
-    let parts = path.value.split_once('.').and_then(|(library, op)| {
-        Some(OpPath { library: Name::new(library).ok()?, op: Name::new(op).ok()? })
-    });
+    let parts = OpPath::parse(&path.value);
     if parts.is_none() {
         problems.push(
             Diagnostic::error("config::bad-name", format!("`{}` does not name an op", path.value))

@@ -245,6 +245,14 @@ pub struct OpPath {
     pub op: Name,
 }
 
+impl OpPath {
+    /// `library.op`; none if it is not that.
+    pub fn parse(text: &str) -> Option<OpPath> {
+        let (library, op) = text.split_once('.')?;
+        Some(OpPath { library: Name::new(library).ok()?, op: Name::new(op).ok()? })
+    }
+}
+
 impl std::fmt::Display for OpPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.library, self.op)
@@ -282,6 +290,14 @@ pub enum SourceDef {
 pub struct OutputPath {
     pub step: Name,
     pub output: Name,
+}
+
+impl OutputPath {
+    /// `step` or `step.output`; none if it is not that.
+    pub fn parse(text: &str) -> Option<OutputPath> {
+        let (step, output) = text.split_once('.').unwrap_or((text, "result"));
+        Some(OutputPath { step: Name::new(step).ok()?, output: Name::new(output).ok()? })
+    }
 }
 
 /// What a person gives for one run.

@@ -5,6 +5,7 @@
 
 mod asset;
 mod attempt;
+pub mod builder;
 pub mod cbor;
 mod definitions;
 mod diagnostic;
