@@ -1,6 +1,8 @@
 //! What one run makes of some assets, and what it reads: the bridge from a selection (and a partition) to a
 //! plan of steps.
 
+use std::collections::BTreeMap;
+
 use cofferdam_model::Diagnostic;
 
 use crate::partitions::shown;
@@ -113,6 +115,7 @@ fn resolve(
 pub fn scope(graph: &AssetGraph, extents: &Extents, targets: &Targets) -> Result<Scope, Vec<Diagnostic>> {
     let mut mistakes = vec![];
     let mut makers: Vec<ScopedMaker> = vec![];
+    let mut places: BTreeMap<MakerIdx, usize> = BTreeMap::new();
     for maker in graph.order() {
         let node = graph.maker(*maker);
         let wanted: Vec<AssetIdx> =
@@ -138,7 +141,7 @@ pub fn scope(graph: &AssetGraph, extents: &Extents, targets: &Targets) -> Result
                 mistakes.push(Diagnostic::error("assets::missing-upstream", missing.to_string()));
             }
             let by = graph.asset(dep.asset).maker;
-            let made = match makers.iter().find(|scoped| scoped.maker == by) {
+            let made = match places.get(&by).map(|place| &makers[*place]) {
                 Some(scoped) if scoped.assets.contains(&dep.asset) => scoped.partitions.clone(),
                 None if by == *maker && assets.contains(&dep.asset) => partitions.clone(),
                 Some(_) | None => Subset::EMPTY,
@@ -146,6 +149,7 @@ pub fn scope(graph: &AssetGraph, extents: &Extents, targets: &Targets) -> Result
             let (here, before) = (read.partitions.intersection(&made), read.partitions.difference(&made));
             reads.push(Read { asset: dep.asset, here, before });
         }
+        places.insert(*maker, makers.len());
         makers.push(ScopedMaker { maker: *maker, assets, partitions, reads });
     }
     if mistakes.is_empty() { Ok(Scope { makers }) } else { Err(mistakes) }

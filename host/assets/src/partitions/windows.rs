@@ -3,7 +3,7 @@
 use cofferdam_model::{Cadence, Diagnostic, Spanned, TimeWindowsDef};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::cron::Cron;
 use super::schedule::{Schedule, Seconds};
@@ -204,8 +204,10 @@ fn zone(name: Option<&Spanned<String>>, mistakes: &mut Vec<Diagnostic>) -> TimeZ
     let Some(name) = name else {
         return TimeZone::UTC;
     };
-    TimeZone::get(&name.value).unwrap_or_else(|_| {
-        let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    // The database in the program, whatever the machine has: the same definitions give the same windows.
+    let zones = TimeZoneDatabase::bundled();
+    zones.get(&name.value).unwrap_or_else(|_| {
+        let names: Vec<String> = zones.available().map(|name| name.to_string()).collect();
         let hint = match cofferdam_model::nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write a name such as `Europe/Berlin` or `UTC`".to_owned(),
