@@ -10,3 +10,4 @@ mod properties;
 mod scope;
 mod selection;
 mod staleness;
+mod toml;
