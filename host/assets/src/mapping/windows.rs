@@ -32,17 +32,37 @@ impl<'a> Side<'a> {
         if n == 0 {
             return at;
         }
-        let known = self.bounds.binary_search(&at).ok().and_then(|index| {
-            let moved = i64::try_from(index).ok()?.checked_add(n)?;
-            self.bounds.get(usize::try_from(moved).ok()?).copied()
-        });
-        let beyond = if n < 0 { Seconds::MIN } else { Seconds::MAX };
-        let moved = known.or_else(|| self.windows.schedule.shift(at, n)).unwrap_or(beyond);
+        let moved = self.moved(at, n, within);
         match (within.first(), within.end()) {
             (Some(first), Some(_)) if n < 0 => moved.max(first),
             (Some(_), Some(end)) if n > 0 => moved.min(end),
             _ => moved,
         }
+    }
+
+    fn moved(&self, at: Seconds, n: i64, within: &Side) -> Seconds {
+        let beyond = if n < 0 { Seconds::MIN } else { Seconds::MAX };
+        let schedule = &self.windows.schedule;
+        let Ok(index) = self.bounds.binary_search(&at) else {
+            return schedule.shift(at, n).unwrap_or(beyond);
+        };
+        let index = i64::try_from(index).unwrap_or(i64::MAX).saturating_add(n);
+        if let Some(known) = usize::try_from(index).ok().and_then(|index| self.bounds.get(index)) {
+            return *known;
+        }
+        // Counting on from the last boundary takes as long as it is far, and many partitions may be moved: where
+        // the result is cut off anyway, it need not be known.
+        let n_bounds = i64::try_from(self.bounds.len()).unwrap_or(i64::MAX);
+        let (edge, rest) = if n < 0 { (self.first(), index) } else { (self.end(), index - n_bounds + 1) };
+        let cut_off = match (edge, within.first(), within.end()) {
+            (Some(edge), Some(first), _) if n < 0 => first >= edge,
+            (Some(edge), _, Some(end)) if n > 0 => end <= edge,
+            _ => false,
+        };
+        if cut_off {
+            return beyond;
+        }
+        edge.and_then(|edge| schedule.shift(edge, rest)).unwrap_or(beyond)
     }
 
     /// Indices of the windows that overlap a span of time.
