@@ -1,9 +1,13 @@
-//! What every backend of the value store does, run on each of them.
+//! What every backend of the value store does, run on each of them. The tests in `tests/s3` do the same over the wire.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use cofferdam_model::{AttemptId, Fence, Name, Place, RunId, StepKey, ValueDigest, ValueRef};
+use cofferdam_model::{
+    AttemptId, Fence, IoManagerKind, Name, PlanIoManager, RunId, StepKey, ValueDigest, ValueRef,
+};
 
-use crate::{Error, ValueKey, ValueStore};
+use crate::{Error, Stores, ValueKey, ValueStore};
 
 fn space() -> Name {
     Name::new("default").unwrap()
@@ -18,10 +22,18 @@ fn attempt(fence: u64) -> AttemptId {
     }
 }
 
-fn both() -> (tempfile::TempDir, [ValueStore; 2]) {
+/// The instance's own store in both its forms, and the managers that need no server.
+fn all() -> (tempfile::TempDir, [ValueStore; 4]) {
     let folder = tempfile::tempdir().unwrap();
-    let local = ValueStore::local(folder.path(), space()).unwrap();
-    (folder, [local, ValueStore::memory(space())])
+    let local = ValueStore::local(&folder.path().join("values"), space()).unwrap();
+    let stores = Stores::new(local.clone(), folder.path().to_owned(), Arc::new(|_| None));
+    let managed = |kind, settings| {
+        let manager = PlanIoManager { kind, settings };
+        stores.of_manager(&Name::new("lake").unwrap(), &manager).unwrap()
+    };
+    let files = managed(IoManagerKind::Filesystem, serde_json::json!({"base_dir": "lake"}));
+    let memory = managed(IoManagerKind::Memory, serde_json::json!({}));
+    (folder, [local, ValueStore::memory(space()), files, memory])
 }
 
 async fn put(store: &ValueStore, bytes: &[u8]) -> (ValueKey, ValueRef) {
@@ -32,7 +44,7 @@ async fn put(store: &ValueStore, bytes: &[u8]) -> (ValueKey, ValueRef) {
 
 #[tokio::test]
 async fn a_value_comes_back_by_ranges_and_its_digest_is_computed_here() {
-    let (_folder, stores) = both();
+    let (_folder, stores) = all();
     for store in stores {
         let (key, value) = put(&store, b"0123456789").await;
         assert_eq!((value.size, value.digest), (10, ValueDigest::of(b"0123456789")));
@@ -46,7 +58,7 @@ async fn a_value_comes_back_by_ranges_and_its_digest_is_computed_here() {
 
 #[tokio::test]
 async fn e4_a_value_appears_whole_or_not_at_all_and_is_never_overwritten() {
-    let (_folder, stores) = both();
+    let (_folder, stores) = all();
     let part = Bytes::from(vec![7; 5 << 20]);
     for store in stores {
         for fence in [1, 2] {
@@ -63,7 +75,7 @@ async fn e4_a_value_appears_whole_or_not_at_all_and_is_never_overwritten() {
             }
             let (size, digest) = writer.finish().await.unwrap();
             assert_eq!(size, 25 << 20);
-            let place = Place::Stored(key.to_string());
+            let place = store.place(&key);
             let value = ValueRef { media_type: "x/y".to_owned(), size, digest, place };
             store.verify(&value).await.unwrap();
             for late in [Bytes::from_static(b"late"), Bytes::from(vec![1; 9 << 20])] {
@@ -77,7 +89,7 @@ async fn e4_a_value_appears_whole_or_not_at_all_and_is_never_overwritten() {
 
 #[tokio::test]
 async fn f_34_a_bit_flip_is_found_before_anybody_reads() {
-    let (_folder, stores) = both();
+    let (_folder, stores) = all();
     for store in stores {
         let (key, value) = put(&store, b"0123456789").await;
         for bit in 0..80 {
@@ -94,7 +106,7 @@ async fn f_34_a_bit_flip_is_found_before_anybody_reads() {
 
 #[tokio::test]
 async fn f_37_a_deleted_value_is_named() {
-    let (_folder, stores) = both();
+    let (_folder, stores) = all();
     for store in stores {
         let (key, value) = put(&store, b"gone").await;
         store.delete(&key).await.unwrap();
@@ -106,18 +118,30 @@ async fn f_37_a_deleted_value_is_named() {
 
 #[tokio::test]
 async fn a_file_is_imported_once_and_a_damaged_import_is_mended() {
-    let (folder, stores) = both();
+    let (folder, stores) = all();
     let file = folder.path().join("data.csv");
     std::fs::write(&file, b"a,b\n1,2\n").unwrap();
     for store in stores {
         let value = store.import_file(&file).await.unwrap();
         assert_eq!(value.digest, ValueDigest::of(b"a,b\n1,2\n"));
         assert_eq!(store.import_file(&file).await.unwrap(), value);
-        let Place::Stored(key) = &value.place else { panic!("imports are stored") };
-        let key = ValueKey::parse(key).unwrap();
+        let key = store.key(&value.place).unwrap();
         store.delete(&key).await.unwrap();
         store.put(key, "x/y", Bytes::from_static(b"bad")).await.unwrap();
         store.import_file(&file).await.unwrap();
         store.verify(&value).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_another_store_is_not_looked_for_here() {
+    let (_folder, stores) = all();
+    for (at, store) in stores.iter().enumerate() {
+        let (_, value) = put(store, b"mine").await;
+        for (other_at, other) in stores.iter().enumerate() {
+            // Stores 0 and 1 are both the instance's own.
+            let same = at == other_at || at.max(other_at) == 1;
+            assert_eq!(other.key(&value.place).is_ok(), same, "{at} {other_at}");
+        }
     }
 }

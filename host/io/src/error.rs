@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cofferdam_model::ValueDigest;
+use cofferdam_model::{IoManagerKind, Name, ValueDigest};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,27 @@ pub enum Error {
     },
     #[error("write value `{key}`: there is one already, and values never change")]
     AlreadyExists { key: String },
+    #[error(
+        "open IO manager `{manager}`: its setting `{setting}` is read from the environment variable `{variable}`, which is not set; set it for the worker and run again"
+    )]
+    Variable { manager: Name, setting: String, variable: String },
+    #[error("open IO manager `{manager}` of kind {kind}: {message}")]
+    Settings { manager: Name, kind: IoManagerKind, message: String },
+    #[error("open IO manager `{manager}`")]
+    OpenManager {
+        manager: Name,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("open IO manager `{manager}`: it is made of ops, and its steps store and load the values")]
+    MadeOfOps { manager: Name },
+    #[error("publish `{path}` by IO manager `{manager}`")]
+    Publish {
+        manager: Name,
+        path: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("read the file `{}`", path.display())]
     File {
         path: PathBuf,

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! v1/<namespace>/<run>/<blake3(step key)>/<fence>/<blake3(output name ‖ mapping key)>
-//! v1/<namespace>/<run>/<blake3(step key)>/<fence>/w<number of the writer>
+//! v1/<namespace>/<run>/<blake3(step key)>/<fence>/w<number of the writer>[-<once>]
 //! v1/<namespace>/imports/<blake3 of the bytes>
 //! ```
 //!
-//! The fence is in each key of an attempt, so no two attempts touch one object.
+//! Hashes of names are shortened. The fence is in each key of an attempt, so no two attempts touch one object.
 
 use std::fmt;
 
-use cofferdam_model::{AttemptId, Name, ValueDigest};
+use cofferdam_model::{AttemptId, Name, RunId, ValueDigest};
 
 use crate::Error;
 
@@ -20,6 +20,11 @@ pub struct ValueKey(String);
 
 /// Version of the layout.
 const VERSION: &str = "v1";
+/// Hexadecimal digits that stand for a step's or an output's name: 128 bits tell the names of one run apart, and some
+/// stores make one file name of a whole key.
+const NAME_DIGITS: usize = 32;
+/// Hexadecimal digits of a suffix for once.
+const ONCE_DIGITS: usize = 16;
 
 impl ValueKey {
     /// Key of an output whose bytes the op gave with its completion.
@@ -30,13 +35,26 @@ impl ValueKey {
         hasher.update(&[0]);
         hasher.update(key.map_or("", Name::as_str).as_bytes());
         let hash = hasher.finalize().to_hex();
-        ValueKey(format!("{}/{hash}", attempt_prefix(namespace, attempt)))
+        ValueKey(format!("{}/{}", attempt_prefix(namespace, attempt), &hash[..NAME_DIGITS]))
     }
 
     /// Key of what an attempt streams through its writer of that number: which output it will be is not
     /// known before the op completes.
     pub fn streamed(namespace: &Name, attempt: &AttemptId, writer: u32) -> ValueKey {
         ValueKey(format!("{}/w{writer}", attempt_prefix(namespace, attempt)))
+    }
+
+    /// The same key with a suffix that no other call gives: two processes that serve one attempt, one after the
+    /// other, do not touch one object.
+    pub(crate) fn once(self) -> ValueKey {
+        // Its last digits are random; the first ones are the time.
+        let once = uuid::Uuid::now_v7().simple().to_string();
+        ValueKey(format!("{self}-{}", &once[once.len() - ONCE_DIGITS..]))
+    }
+
+    /// The run whose attempt wrote the value; none for an import.
+    pub fn run(&self) -> Option<RunId> {
+        self.0.split('/').nth(2)?.parse().ok().map(RunId)
     }
 
     /// Key of an imported file.
@@ -72,12 +90,12 @@ impl fmt::Display for ValueKey {
 
 fn attempt_prefix(namespace: &Name, attempt: &AttemptId) -> String {
     let step = blake3::hash(attempt.step.as_str().as_bytes()).to_hex();
-    format!("{VERSION}/{namespace}/{}/{step}/{}", attempt.run, attempt.fence)
+    format!("{VERSION}/{namespace}/{}/{}/{}", attempt.run, &step[..NAME_DIGITS], attempt.fence)
 }
 
 #[cfg(test)]
 mod tests {
-    use cofferdam_model::{Fence, RunId, StepKey};
+    use cofferdam_model::{Fence, StepKey};
 
     use super::*;
 
@@ -99,6 +117,16 @@ mod tests {
         assert_ne!(ValueKey::streamed(&space, &attempt(1), 0), ValueKey::streamed(&space, &attempt(2), 0));
         assert!(key(7, None).as_str().starts_with("v1/default/01890000-0000-7000-8000-000000000001/"));
         assert_eq!(key(7, None).as_str().split('/').nth(4), Some("7"));
+    }
+
+    #[test]
+    fn a_key_tells_the_run_that_wrote_it_and_a_key_for_once_differs_each_time() {
+        let (space, attempt) = (Name::new("default").unwrap(), attempt(1));
+        let key = ValueKey::streamed(&space, &attempt, 0);
+        let (one, other) = (key.clone().once(), key.once());
+        assert_ne!(one, other);
+        assert_eq!(ValueKey::parse(one.as_str()).unwrap().run(), Some(attempt.run));
+        assert_eq!(ValueKey::import(&space, &ValueDigest([1; 32])).run(), None);
     }
 
     #[test]

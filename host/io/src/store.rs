@@ -1,24 +1,55 @@
-//! The store of values.
+//! A store of values: the instance's own, or the one of an IO manager.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cofferdam_model::{AttemptId, CHUNK_BYTES, Name, OCTET_STREAM, Place, ValueDigest, ValueRef};
+use cofferdam_model::{
+    AttemptId, CHUNK_BYTES, ManagedPlace, Name, OCTET_STREAM, Place, PlanIoManager, ValueDigest, ValueRef,
+};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncReadExt;
 
+use crate::layout::OWN_FOLDER;
+use crate::writer::Finish;
 use crate::{Error, ValueKey, ValueWriter};
+
+/// Bytes of one request to a store behind a network: such requests have a time limit of their own.
+const REMOTE_READ_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Values of one namespace. Clones share one store.
 #[derive(Debug, Clone)]
 pub struct ValueStore {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     namespace: Name,
+    /// Where its files are, if it is a folder.
+    pub(crate) folder: Option<Arc<Path>>,
+    managed: Option<Arc<Managed>>,
+}
+
+/// What makes a store that of an IO manager.
+#[derive(Debug)]
+pub(crate) struct Managed {
+    /// Stands before the keys of values in `store`; empty or ends with a slash.
+    pub(crate) own: String,
+    name: Name,
+    manager: PlanIoManager,
+    pub(crate) readable: Readable,
+}
+
+/// Where people find the values of a manager.
+#[derive(Debug)]
+pub(crate) enum Readable {
+    /// Nowhere.
+    None,
+    /// In this folder.
+    Folder(PathBuf),
+    /// In the same object store, under this prefix (empty, or without a slash at its end); `url` names the store.
+    Objects { prefix: String, url: String },
 }
 
 impl ValueStore {
@@ -32,7 +63,8 @@ impl ValueStore {
         std::fs::create_dir_all(folder).map_err(|source| open(source.into()))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|source| open(source.into()))?;
         // Empty folders are left: removing them would race with a writer that is about to use one.
-        Ok(ValueStore::over(Arc::new(store.with_fsync(true)), namespace))
+        let store = ValueStore::over(Arc::new(store.with_fsync(true)), namespace);
+        Ok(ValueStore { folder: Some(folder.into()), ..store })
     }
 
     /// A store that ends with the process.
@@ -42,7 +74,49 @@ impl ValueStore {
 
     /// A store over any object store.
     pub fn over(store: Arc<dyn ObjectStore>, namespace: Name) -> ValueStore {
-        ValueStore { store, namespace }
+        ValueStore { store, namespace, folder: None, managed: None }
+    }
+
+    /// The store of an IO manager.
+    pub(crate) fn managed(
+        store: Arc<dyn ObjectStore>,
+        namespace: Name,
+        own: String,
+        name: Name,
+        manager: PlanIoManager,
+        readable: Readable,
+    ) -> ValueStore {
+        let folder = match &readable {
+            Readable::Folder(base) => Some(base.join(OWN_FOLDER).into()),
+            Readable::None | Readable::Objects { .. } => None,
+        };
+        let managed = Managed { own, name, manager, readable };
+        ValueStore { store, namespace, folder, managed: Some(Arc::new(managed)) }
+    }
+
+    pub(crate) fn namespace(&self) -> &Name {
+        &self.namespace
+    }
+
+    pub(crate) fn manager(&self) -> Option<&Managed> {
+        self.managed.as_deref()
+    }
+
+    /// Behind a network: requests may be lost or come twice, and reading by small ranges is slow.
+    pub fn is_remote(&self) -> bool {
+        self.managed.as_ref().is_some_and(|managed| matches!(managed.readable, Readable::Objects { .. }))
+    }
+
+    /// What a [`ValueRef`] says of a value in this store.
+    pub fn place(&self, key: &ValueKey) -> Place {
+        match &self.managed {
+            None => Place::Stored(key.to_string()),
+            Some(managed) => Place::Managed(Box::new(ManagedPlace {
+                name: managed.name.clone(),
+                manager: managed.manager.clone(),
+                key: key.to_string(),
+            })),
+        }
     }
 
     /// Key of an output that the op gave with its completion.
@@ -50,19 +124,23 @@ impl ValueStore {
         ValueKey::output(&self.namespace, attempt, output, key)
     }
 
-    /// Key of what the attempt streams through its writer of that number.
+    /// Key of what the attempt streams through its writer of that number. Behind a network it is another one with
+    /// each call, because a request of an earlier process may still be under way.
     pub fn streamed_key(&self, attempt: &AttemptId, writer: u32) -> ValueKey {
-        ValueKey::streamed(&self.namespace, attempt, writer)
+        let key = ValueKey::streamed(&self.namespace, attempt, writer);
+        if self.is_remote() { key.once() } else { key }
     }
 
     /// Starts a value. Nothing is visible under the key before [`ValueWriter::finish`].
     pub fn writer(&self, key: ValueKey) -> ValueWriter {
-        ValueWriter::new(self.store.clone(), key)
+        let finish = if self.is_remote() { Finish::InPlace } else { Finish::Staged };
+        let location = self.location(&key);
+        ValueWriter::new(self.store.clone(), key, location, finish)
     }
 
     /// Stores bytes that are in memory already.
     pub async fn put(&self, key: ValueKey, media_type: &str, bytes: Bytes) -> Result<ValueRef, Error> {
-        let place = Place::Stored(key.as_str().to_owned());
+        let place = self.place(&key);
         let mut writer = self.writer(key);
         if let Err(error) = writer.write(bytes).await {
             writer.abort().await;
@@ -79,11 +157,11 @@ impl ValueStore {
             return Ok(Bytes::new());
         }
         let failed = |source| Error::store("read", key.as_str(), source);
-        match self.store.get_range(&location(key), range.clone()).await {
+        match self.store.get_range(&self.location(key), range.clone()).await {
             Ok(bytes) => Ok(bytes),
             Err(source) => {
                 // Past the end is an error to the store; to us it is the end.
-                let size = self.store.head(&location(key)).await.map_err(failed)?.size;
+                let size = self.store.head(&self.location(key)).await.map_err(failed)?.size;
                 if range.start >= size { Ok(Bytes::new()) } else { Err(failed(source)) }
             }
         }
@@ -104,26 +182,95 @@ impl ValueStore {
                 let bytes = Bytes::copy_from_slice(bytes);
                 ("inline".to_owned(), stream::once(async { Ok(bytes) }).boxed())
             }
-            Place::Stored(key) => {
-                let key = ValueKey::parse(key)?;
-                let object = self.store.get(&location(&key)).await;
-                let object = object.map_err(|source| Error::store("read", key.as_str(), source))?;
-                let name = key.as_str().to_owned();
-                let chunks =
-                    object.into_stream().map_err(move |source| Error::store("read", &name, source)).boxed();
-                (key.as_str().to_owned(), chunks)
+            Place::Stored(_) | Place::Managed(_) => {
+                let key = self.key(&value.place)?;
+                (key.to_string(), self.chunks(&key).await?)
             }
         };
         Ok(verified(key, value, chunks))
+    }
+
+    async fn chunks(&self, key: &ValueKey) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        let (location, name) = (self.location(key), key.to_string());
+        let failed = move |source| Error::store("read", &name, source);
+        if !self.is_remote() {
+            let object = self.store.get(&location).await.map_err(&failed)?;
+            return Ok(object.into_stream().map_err(failed).boxed());
+        }
+        let size = self.store.head(&location).await.map_err(&failed)?.size;
+        let store = self.store.clone();
+        let parts = stream::iter((0..size).step_by(REMOTE_READ_BYTES as usize)).then(move |start| {
+            let (store, location, failed) = (store.clone(), location.clone(), failed.clone());
+            async move {
+                let end = (start + REMOTE_READ_BYTES).min(size);
+                store.get_range(&location, start..end).await.map_err(failed)
+            }
+        });
+        Ok(parts.boxed())
+    }
+
+    /// The key of a value that is in this store.
+    pub fn key(&self, place: &Place) -> Result<ValueKey, Error> {
+        let here = match (place, &self.managed) {
+            (Place::Stored(_), None) => true,
+            (Place::Managed(place), Some(managed)) => place.manager == managed.manager,
+            _ => false,
+        };
+        let key = place.key().unwrap_or_default();
+        if here { ValueKey::parse(key) } else { Err(Error::InvalidKey { key: key.to_owned() }) }
     }
 
     /// What a file would be called if it were imported. Stores nothing.
     pub async fn refer_to_file(&self, path: &Path) -> Result<ValueRef, Error> {
         let failed = |source| Error::File { path: path.to_owned(), source };
         let (size, digest) = hash_file(path).await.map_err(failed)?;
-        let key = ValueKey::import(&self.namespace, &digest);
-        let place = Place::Stored(key.as_str().to_owned());
+        let place = self.place(&ValueKey::import(&self.namespace, &digest));
         Ok(ValueRef { media_type: OCTET_STREAM.to_owned(), size, digest, place })
+    }
+
+    /// Copies a value from another store under its digest. Nothing is visible unless the bytes are those that the
+    /// value names; a copy that is here already is verified and taken.
+    pub(crate) async fn import_value(&self, from: &ValueStore, value: &ValueRef) -> Result<ValueRef, Error> {
+        let key = ValueKey::import(&self.namespace, &value.digest);
+        let copy = ValueRef { place: self.place(&key), ..value.clone() };
+        if self.verify(&copy).await.is_ok() {
+            return Ok(copy);
+        }
+        self.delete(&key).await?;
+        match self.copy_in(key, from, value).await {
+            // Somebody else imported the same bytes meanwhile.
+            Err(Error::AlreadyExists { .. }) => Ok(copy),
+            done => done.map(|()| copy),
+        }
+    }
+
+    /// Copies a value from another store to this key.
+    pub async fn transfer(
+        &self,
+        key: ValueKey,
+        from: &ValueStore,
+        value: &ValueRef,
+    ) -> Result<ValueRef, Error> {
+        let place = self.place(&key);
+        self.copy_in(key, from, value).await?;
+        Ok(ValueRef { place, ..value.clone() })
+    }
+
+    async fn copy_in(&self, key: ValueKey, from: &ValueStore, value: &ValueRef) -> Result<(), Error> {
+        let mut chunks = from.get(value).await?;
+        let mut writer = self.writer(key);
+        loop {
+            let outcome = match chunks.try_next().await {
+                Ok(None) => break,
+                Ok(Some(chunk)) => writer.write(chunk).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                writer.abort().await;
+                return Err(error);
+            }
+        }
+        writer.finish().await.map(|_| ())
     }
 
     /// Copies a file into the store under its digest and refers to it. Importing the same bytes again costs a
@@ -169,15 +316,17 @@ impl ValueStore {
 
     /// Removes a value; one that is not there is removed already.
     pub async fn delete(&self, key: &ValueKey) -> Result<(), Error> {
-        match self.store.delete(&location(key)).await {
+        match self.store.delete(&self.location(key)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(Error::store("delete", key.as_str(), source)),
         }
     }
-}
 
-fn location(key: &ValueKey) -> object_store::path::Path {
-    object_store::path::Path::from(key.as_str())
+    pub(crate) fn location(&self, key: &ValueKey) -> object_store::path::Path {
+        let own = self.managed.as_ref().map_or("", |managed| managed.own.as_str());
+        object_store::path::Path::parse(format!("{own}{key}"))
+            .expect("keys and prefixes have neither empty nor dotted segments nor control characters")
+    }
 }
 
 async fn hash_file(path: &Path) -> std::io::Result<(u64, ValueDigest)> {

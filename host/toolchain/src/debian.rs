@@ -232,7 +232,8 @@ fn can_link(sysroot: &Path) -> bool {
     })
 }
 
-fn cache_folder() -> Option<PathBuf> {
+/// Cofferdam's folder below the user's cache folder; none if the environment names neither that nor a home.
+pub fn cache_folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
     Some(base.join("cofferdam"))

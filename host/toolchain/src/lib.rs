@@ -12,6 +12,7 @@ mod guest;
 mod run;
 
 pub use choice::{Choice, VARIABLE};
+pub use debian::cache_folder;
 pub use error::Error;
 pub use guest::{GuestToolchain, RUSTFLAGS, TARGET};
 

@@ -9,6 +9,7 @@ mod demo;
 mod guests;
 mod postgres;
 mod rows;
+mod servers;
 mod setup;
 mod shell;
 mod test;

@@ -1,7 +1,8 @@
-//! What the other commands need: a C compiler, the guest compiler, cargo-nextest. Found, installed by name, or a
-//! message that says what to install.
+//! What the other commands need: a C compiler, the guest compiler, cargo-nextest, servers for tests. Found,
+//! installed by name, or a message that says what to install.
 
 use crate::postgres;
+use crate::servers;
 use crate::shell::{self, Failure, Shell, say};
 use cofferdam_toolchain::{Choice, GuestToolchain};
 use std::process::Command;
@@ -14,6 +15,7 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
     let toolchain = demo_setup(shell)?;
     nextest(shell)?;
     postgres::setup(shell)?;
+    servers::setup(shell)?;
     Ok(toolchain)
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn doctor() -> Result<(), Failure> {
         Ok(nextest_version().unwrap_or_else(|| format!("`setup` would run {}", nextest_install()))),
     );
     line("PostgreSQL", postgres::state());
+    line("test servers", servers::state(&shell::root()));
     shell::print(&text)?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Prerequisite(missing.join("\n"))) }
 }

@@ -11,7 +11,7 @@ const CONFINED: [(&str, &[&str]); 6] = [
     ("wasmtime", &["sandbox"]),
     ("object_store", &["io", "depot", "resources"]),
     ("rusqlite", &["runlog", "resources"]),
-    ("reqwest", &["resources"]),
+    ("reqwest", &["io", "resources"]),
     ("tokio-postgres", &["resources"]),
     // Until there is a wire between scheduler and worker.
     ("prost", &[]),
