@@ -119,10 +119,14 @@ impl<'a> Copies<'a> {
     /// it made.
     pub(super) fn made(&self, copy: usize) -> Made<'a> {
         let Copy { template, key, .. } = &self.all[copy];
+        let declared = &self.plan.steps[*template].outputs;
+        // Newer code may declare other outputs than those that were made.
         let whole = |outputs: &[Output]| {
-            let required =
-                self.plan.steps[*template].outputs.iter().filter(|output| output.required && !output.dynamic);
-            required.into_iter().all(|output| outputs.iter().any(|value| value.name == output.name))
+            declared.iter().all(|spec| {
+                let mut made = outputs.iter().filter(|output| output.name == spec.name).peekable();
+                let missing = spec.required && !spec.dynamic && made.peek().is_none();
+                !missing && made.all(|output| output.key.is_some() == spec.dynamic)
+            })
         };
         for past in self.past {
             match past.known.0.get(key) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cofferdam_model::{Known, KnownStep, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
+use cofferdam_model::{Known, KnownStep, Output, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
 
 use super::copies::{Copies, Made, data_steps, key};
 use super::{Rerun, RerunProblem};
@@ -43,7 +43,12 @@ pub(super) fn child(copies: &Copies<'_>, runs: &[bool]) -> Result<Rerun, Vec<Rer
 
 fn outcome(copies: &Copies<'_>, copy: usize) -> KnownStep {
     match copies.made(copy) {
-        Made::Outputs(run, outputs) => KnownStep::Reused { run, outputs: outputs.to_vec() },
+        Made::Outputs(run, outputs) => {
+            // Nobody reads an output that newer code does not declare, and nobody may make it.
+            let declared = &copies.step(copy).outputs;
+            let there = |output: &&Output| declared.iter().any(|spec| spec.name == output.name);
+            KnownStep::Reused { run, outputs: outputs.iter().filter(there).cloned().collect() }
+        }
         Made::Skipped | Made::Not => KnownStep::Skipped,
     }
 }

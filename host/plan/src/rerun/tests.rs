@@ -2,6 +2,7 @@
 
 mod chains;
 mod copies;
+mod driven;
 mod messages;
 mod random;
 mod roles;
@@ -18,16 +19,17 @@ use cofferdam_select::{STEPS, parse};
 use super::{Past, PastStep, Request, Rerun, RerunProblem, rerun};
 
 /// Builds a plan: one line a step, `key: input…`, where an input is `from`, `*from` (collected), `^from` (waited
-/// for), `?from` (may be absent), and a line may end in `over from…` (mapped over) and in `!` (makes mapping keys).
+/// for), `?from` (may be absent), and a line may end in `over from…` (mapped over), in `!` (makes mapping keys) and in `~` (may leave its output out).
 fn plan(text: &str) -> Plan {
     let mut plan = Plan::new(name("job"), vec![]);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (key, rest) = line.split_once(':').unwrap();
-        let dynamic = rest.ends_with('!');
-        let (inputs, over) =
-            rest.trim_end_matches('!').split_once("over").unwrap_or((rest.trim_end_matches('!'), ""));
+        let (dynamic, optional) = (rest.ends_with('!'), rest.ends_with('~'));
+        let rest = rest.trim_end_matches(['!', '~']);
+        let (inputs, over) = rest.split_once("over").unwrap_or((rest, ""));
         let mut step = PlanStep::new(StepKey::new(key.trim()), LibraryDigest([0; 32]), name("op"));
-        step.outputs = vec![PlanOutput { dynamic, ..PlanOutput::new(Name::result(), CBOR) }];
+        step.outputs =
+            vec![PlanOutput { dynamic, required: !optional, ..PlanOutput::new(Name::result(), CBOR) }];
         let output = |plan: &Plan, from: &str| OutputRef {
             step: plan.find(from).unwrap_or_else(|| panic!("no step {from}")),
             output: Name::result(),

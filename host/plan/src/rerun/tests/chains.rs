@@ -70,3 +70,16 @@ fn a_step_runs_again_if_newer_code_asks_for_an_output_that_it_did_not_make() {
     let problems = try_rerun(&new, &[&parent], &steps(&["b"])).unwrap_err();
     assert_eq!(problems, [RerunProblem::NotMade { step: StepKey::new("b"), needs: StepKey::new("a") }]);
 }
+
+#[test]
+fn an_output_that_newer_code_does_not_declare_is_not_taken_over() {
+    let mut old = plan("a:\n b: a");
+    old.steps[0].outputs.push(PlanOutput::new(name("gone"), CBOR));
+    let mut parent = Ended::new(1, &old, "a ok, b failed");
+    let outputs = &mut parent.steps.get_mut(&StepKey::new("a")).unwrap().outputs;
+    outputs.push(Output { name: name("gone"), ..outputs[0].clone() });
+    let new = plan("a:\n b: a");
+    let child = try_rerun(&new, &[&parent], &Request::FromFailure).unwrap();
+    let KnownStep::Reused { outputs, .. } = &child.known.0[&StepKey::new("a")] else { panic!() };
+    assert_eq!(outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(), ["result"]);
+}
