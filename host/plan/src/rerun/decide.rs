@@ -55,7 +55,8 @@ pub(super) fn from_failure(copies: &Copies<'_>, parent: &Past<'_>) -> Result<Vec
         return Err(vec![RerunProblem::NothingToRun { run: parent.run }]);
     }
     let (data, order) = (copies.data(), copies.order());
-    // Steps come after those that they depend on, so one pass finds all that comes after.
+    // Steps come after those that they depend on, so one pass finds all that comes after. It finds something only
+    // where newer code makes a step run that had succeeded: nothing succeeds after a step that has not.
     for copy in 0..copies.len() {
         let skipped = copies.made(copy) == Made::Skipped;
         let comes_after = || {
