@@ -60,7 +60,7 @@ impl Driver {
         let value = ValueRef::inline(CBOR, ValueDigest::of(text.as_bytes()).to_string().into_bytes());
         let keys: Vec<Option<Name>> = match spec.dynamic {
             true => (0..luck(key, 0) % 4).map(|n| Some(name(&format!("k{n}")))).collect(),
-            false if !spec.required && luck(key, 0) % 2 == 0 => vec![],
+            false if !spec.required && luck(key, 0).is_multiple_of(2) => vec![],
             false => vec![None],
         };
         let output = |key| Output { name: Name::result(), key, value: value.clone(), metadata: vec![] };
@@ -100,7 +100,7 @@ fn drive(
         n_ended += 1;
         let outcome = if cancelled {
             Outcome::Failed(Box::new(Failure::new(FailureKind::Cancelled, "cancelled")))
-        } else if seed.is_some_and(|seed| luck(&key, seed) % 4 == 0) {
+        } else if seed.is_some_and(|seed| luck(&key, seed).is_multiple_of(4)) {
             Outcome::Failed(Box::new(Failure::new(FailureKind::Op, "boom")))
         } else {
             driver.work(&assignment)
