@@ -1,18 +1,19 @@
 //! One job from its definitions to a plan, in passes that each report all they find.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cofferdam_model::{
     Definitions, Diagnostic, EnvSource, EnvironmentDef, JobDef, LibraryDigest, Name, Node, OpPath, OpSpec,
     OutputRef, OutputSpec, Plan, PlanInput, PlanIoManager, PlanOutput, PlanResource, PlanStep, RetryPolicy,
-    RunConfig, Severity, Source, Span, StepIdx, StepKey,
+    RunConfig, Severity, Source, Span, StepIdx, StepKey, Timestamp,
 };
 
-use crate::assets::Catalog;
+use crate::assets::{self, AssetPlaces, Catalog};
 use crate::draft::Draft;
 use crate::edges::{Scope, scope_of};
 use crate::files::{Files, known, unknown_job};
-use crate::flat::{Flat, Outermost};
+use crate::flat::{Flat, FlatPath, Outermost};
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
 use crate::run_config::{MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate};
@@ -23,10 +24,30 @@ use crate::{Libraries, encode_cbor};
 /// What a person asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    pub job: &'a Name,
+    pub target: Target<'a>,
     pub run_config: &'a RunConfig,
     /// Name of a table in `[environments]`.
     pub environment: Option<&'a Name>,
+    /// Which ops of a job: the union of these expressions; none is all. Assets are selected by the target.
+    pub selection: &'a [String],
+    /// A partition key, or `first...last`.
+    pub partition: Option<&'a str>,
+}
+
+/// What is to be run.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// A table in `[jobs]` or `[asset_jobs]`.
+    Job(&'a Name),
+    /// The assets that these expressions select.
+    Assets(&'a [String]),
+}
+
+impl<'a> Request<'a> {
+    /// All of a job, as it is defined.
+    pub fn job(name: &'a Name, run_config: &'a RunConfig) -> Request<'a> {
+        Request { target: Target::Job(name), run_config, environment: None, selection: &[], partition: None }
+    }
 }
 
 /// What the shell found out for it.
@@ -36,6 +57,8 @@ pub struct World {
     /// What ops of config mappings gave ([`pending_mappings`]).
     pub mappings: MappingResults,
     pub catalog: Catalog,
+    /// The present: which time windows there are.
+    pub now: Timestamp,
 }
 
 /// Checks all jobs as far as that is possible without run config and files. An input or a config key that
@@ -44,10 +67,9 @@ pub fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
     let run_config = RunConfig::default();
     let mut problems = vec![];
     for job in defs.jobs.keys() {
-        let request = Request { job, run_config: &run_config, environment: None };
-        let (_, found) = compile_job(defs, libs, request, None);
-        problems.extend(found);
+        problems.extend(compile_target(defs, libs, Request::job(job, &run_config), None).1);
     }
+    problems.extend(assets::check(defs, libs));
     problems
 }
 
@@ -59,31 +81,72 @@ pub fn compile(
     request: Request<'_>,
     world: &World,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    match compile_job(defs, libs, request, Some(world)) {
+    match compile_target(defs, libs, request, Some(world)) {
         (Some(plan), warnings) => Ok((plan, warnings)),
         (None, problems) => Err(problems),
     }
 }
 
-fn compile_job<'a>(
-    defs: &'a Definitions,
-    libs: &'a Libraries,
-    request: Request<'a>,
-    world: Option<&'a World>,
+pub(crate) fn compile_target(
+    defs: &Definitions,
+    libs: &Libraries,
+    request: Request<'_>,
+    world: Option<&World>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    let Some(def) = defs.jobs.get(request.job) else {
-        return (None, vec![unknown_job(defs, request.job)]);
-    };
+    match resolve_target(defs, request, world) {
+        Ok(subject) => compile_job(defs, libs, request, &subject, world),
+        Err(problems) => (None, problems),
+    }
+}
+
+/// The job that is meant; one that is made up for assets.
+pub(crate) struct Subject<'a> {
+    pub(crate) name: Name,
+    pub(crate) def: Cow<'a, JobDef>,
+    pub(crate) environment: Option<&'a EnvironmentDef>,
+    pub(crate) assets: AssetPlaces,
+}
+
+pub(crate) fn resolve_target<'a>(
+    defs: &'a Definitions,
+    request: Request<'_>,
+    world: Option<&World>,
+) -> Result<Subject<'a>, Vec<Diagnostic>> {
     let environment = match request.environment {
         None => None,
         Some(name) => match defs.environments.get(name) {
             Some(environment) => Some(environment),
-            None => return (None, vec![unknown_environment(defs, name)]),
+            None => return Err(vec![unknown_environment(defs, name)]),
         },
     };
-    let mut job = Job::open(defs, libs, request, def, environment, world);
+    let (name, def, assets) = match request.target {
+        Target::Job(name) => match (defs.jobs.get(name), defs.asset_jobs.get(name)) {
+            (Some(def), _) => (name.clone(), Cow::Borrowed(def), AssetPlaces::default()),
+            (None, Some(def)) => {
+                let (def, places) = assets::asset_job(defs, Some(def), &[], request.partition, world)?;
+                (name.clone(), Cow::Owned(def), places)
+            }
+            (None, None) => return Err(vec![unknown_job(defs, name)]),
+        },
+        Target::Assets(selection) => {
+            let (def, places) = assets::asset_job(defs, None, selection, request.partition, world)?;
+            (Name::new(assets::IMPLICIT_JOB).expect("the constant is a name"), Cow::Owned(def), places)
+        }
+    };
+    Ok(Subject { name, def, environment, assets })
+}
+
+fn compile_job(
+    defs: &Definitions,
+    libs: &Libraries,
+    request: Request<'_>,
+    subject: &Subject<'_>,
+    world: Option<&World>,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut job = Job::open(defs, libs, request, subject, world);
+    job.select(request.selection);
     job.read_run_config(request.run_config);
-    let plan = job.plan();
+    let plan = job.plan(request);
     let failed = job.problems.iter().any(|problem| problem.severity == Severity::Error);
     (plan.filter(|_| !failed), job.problems)
 }
@@ -102,9 +165,9 @@ pub fn pending_mappings(
     request: Request<'_>,
     results: &MappingResults,
 ) -> Vec<PendingMapping> {
-    let Some(def) = defs.jobs.get(request.job) else { return vec![] };
-    let environment = request.environment.and_then(|name| defs.environments.get(name));
-    let job = Job::open(defs, libs, request, def, environment, None);
+    let Ok(subject) = resolve_target(defs, request, None) else { return vec![] };
+    let mut job = Job::open(defs, libs, request, &subject, None);
+    job.select(request.selection);
     let (resolved, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), results);
     resolved.pending
 }
@@ -138,6 +201,15 @@ pub(crate) struct Job<'a> {
     /// By the address of the definition.
     pub(crate) hooks: HashMap<usize, Option<(&'a OpSpec, Checked)>>,
     pub(crate) environment_name: Option<&'a Name>,
+    /// What the steps make of assets.
+    pub(crate) assets: &'a AssetPlaces,
+    pub(crate) partition: Option<&'a str>,
+    /// What was selected, in the normal form.
+    pub(crate) selection: Option<String>,
+    /// Inputs of checks that take their asset.
+    pub(crate) checks: Vec<(usize, Name, FlatPath<'a>)>,
+    /// By step: its place among those that are selected.
+    pub(crate) places: Vec<Option<StepIdx>>,
     pub(crate) environment: Option<&'a EnvironmentDef>,
     /// What the steps use.
     pub(crate) resources: BTreeMap<Name, PlanResource>,
@@ -151,17 +223,18 @@ impl<'a> Job<'a> {
         defs: &'a Definitions,
         libs: &'a Libraries,
         request: Request<'a>,
-        def: &'a JobDef,
-        environment: Option<&'a EnvironmentDef>,
+        subject: &'a Subject<'a>,
         world: Option<&'a World>,
     ) -> Job<'a> {
+        let def: &JobDef = &subject.def;
         let mut problems = vec![];
         let flat = Flat::open(defs, outermost(def), &mut problems);
         let mut job = Job {
             defs,
             libs,
             def,
-            name: request.job,
+            name: &subject.name,
+            assets: &subject.assets,
             world,
             given: Resolved::default(),
             flat,
@@ -170,12 +243,18 @@ impl<'a> Job<'a> {
             mismatches: HashMap::new(),
             hooks: HashMap::new(),
             environment_name: request.environment,
-            environment,
+            environment: subject.environment,
+            partition: request.partition,
+            selection: None,
+            places: vec![],
+            checks: vec![],
             resources: BTreeMap::new(),
             io_managers: BTreeMap::new(),
             problems,
         };
         job.resolve_ops();
+        job.feed_checks();
+        job.places = (0..job.flat.steps.len()).map(|at| Some(idx(at))).collect();
         job
     }
 
@@ -199,8 +278,13 @@ impl<'a> Job<'a> {
     }
 
     /// Whether the step is part of the run.
-    pub(crate) fn is_selected(&self, _step: usize) -> bool {
-        true
+    pub(crate) fn is_selected(&self, step: usize) -> bool {
+        self.places[step].is_some()
+    }
+
+    /// Where a selected step stands in the draft.
+    pub(crate) fn place(&self, step: usize) -> StepIdx {
+        self.places[step].expect("sources that were not selected are cut")
     }
 
     fn resolve_ops(&mut self) {
@@ -240,10 +324,11 @@ impl<'a> Job<'a> {
         op
     }
 
-    fn plan(&mut self) -> Option<Plan> {
+    fn plan(&mut self, request: Request<'_>) -> Option<Plan> {
         let n_steps = self.flat.steps.len();
         self.check_given_to_graphs();
-        let wired: Vec<Vec<Wired<'a>>> = (0..n_steps).map(|step| self.wire(step)).collect();
+        let wired: Vec<Vec<Wired<'a>>> =
+            (0..n_steps).map(|step| if self.is_selected(step) { self.wire(step) } else { vec![] }).collect();
         let configs: Vec<Checked> = (0..n_steps).map(|step| self.config(step)).collect();
         let order = match order(&self.graph(), &self.flat) {
             Ok(order) => order,
@@ -260,6 +345,9 @@ impl<'a> Job<'a> {
         let mut users = vec![];
         let mut complete = true;
         for (at, (inputs, config)) in wired.into_iter().zip(configs).enumerate() {
+            if !self.is_selected(at) {
+                continue;
+            }
             let of_resources = inputs.iter().filter_map(|input| match input.feed {
                 Feed::Resource(name) => Some((at, input.spec.name.clone(), name)),
                 _ => None,
@@ -279,10 +367,10 @@ impl<'a> Job<'a> {
         self.add_hooks(&mut draft);
         self.add_resource_steps(&mut draft, &users);
         self.add_manager_steps(&mut draft);
-        Some(self.finish(draft))
+        Some(self.finish(draft, request))
     }
 
-    fn finish(&mut self, draft: Draft) -> Plan {
+    fn finish(&mut self, draft: Draft, request: Request<'_>) -> Plan {
         let steps = draft.finish();
         let used: HashSet<LibraryDigest> = steps.iter().map(|step| step.library).collect();
         let libraries = self.libs.iter().filter(|(_, (digest, _))| used.contains(digest));
@@ -295,6 +383,9 @@ impl<'a> Job<'a> {
             resources: std::mem::take(&mut self.resources),
             io_managers: std::mem::take(&mut self.io_managers),
             environment: self.environment_name.cloned(),
+            partition: request.partition.map(str::to_owned),
+            selection: self.selection.take(),
+            run_config: request.run_config.root.as_ref().map_or(serde_json::Value::Null, Node::to_json),
             ..Plan::new(self.name.clone(), steps)
         }
     }
@@ -311,7 +402,6 @@ impl<'a> Job<'a> {
         let outputs = self.managed_outputs(at, op);
         let step = &self.flat.steps[at];
         let def = step.def;
-        let output = |(step, output): &(usize, Name)| OutputRef { step: idx(*step), output: output.clone() };
         let memoize = def.memoize.unwrap_or(op.pure) && bind.is_empty() && config.env.is_empty();
         if def.memoize == Some(true) && !memoize {
             let why = if bind.is_empty() { "its config reads the environment" } else { "it uses resources" };
@@ -324,22 +414,47 @@ impl<'a> Job<'a> {
             );
         }
         let step = &self.flat.steps[at];
-        Some(PlanStep {
+        let mut planned = PlanStep {
             config: config.value,
             env: config.env,
-            inputs: inputs.into_iter().map(plan_input).collect(),
+            inputs: inputs.into_iter().map(|input| self.plan_input(input)).collect(),
             outputs,
-            after: step.after.iter().map(|step| idx(*step)).collect(),
-            scope: scope.iter().map(output).collect(),
+            after: step.after.iter().filter_map(|step| self.places[*step]).collect(),
+            scope: scope
+                .iter()
+                .map(|(step, output)| OutputRef { step: self.place(*step), output: output.clone() })
+                .collect(),
             retry: def.retry.or(self.def.retry).unwrap_or(RetryPolicy::NEVER),
             limits: def.limits.clone(),
             priority: settings::priority(def, &mut self.problems),
             tags: def.tags.clone(),
             resources: settings::resources(def, &mut self.problems),
+            role: self.assets.role(&step.key),
             bind,
             memoize,
             ..PlanStep::new(StepKey::new(&step.key), self.libs.get(&step.op.library)?.0, op.name.clone())
-        })
+        };
+        for output in 0..planned.outputs.len() {
+            let name = planned.outputs[output].name.clone();
+            planned.outputs[output].asset = self.asset_of(at, &name, &planned);
+        }
+        Some(planned)
+    }
+
+    fn plan_input(&self, input: Wired<'_>) -> PlanInput {
+        let output =
+            |from: Ref<'_>| OutputRef { step: self.place(from.step), output: from.output.name.clone() };
+        let source = match input.feed {
+            Feed::One(from) if input.spec.many => Source::FanIn(vec![output(from)]),
+            Feed::One(from) | Feed::Map(from) => Source::Output(output(from)),
+            Feed::Collect(from) => Source::Collect(output(from)),
+            Feed::FanIn(from) => Source::FanIn(from.into_iter().map(output).collect()),
+            Feed::Value(value) => Source::Value(value),
+            Feed::Values(values) => Source::Values(values),
+            // The pass that makes the set-up step puts its output here.
+            Feed::Resource(_) => Source::Values(vec![]),
+        };
+        PlanInput { name: input.spec.name.clone(), source, required: input.spec.required }
     }
 
     /// The outputs of an op, kept where they are kept if nobody says otherwise.
@@ -365,6 +480,9 @@ impl<'a> Job<'a> {
             for from in &step.after {
                 graph.add_edge(nodes[*from], nodes[at], "after".to_owned());
             }
+        }
+        for (at, input, path) in &self.checks {
+            graph.add_edge(nodes[path.step], nodes[*at], input.to_string());
         }
         graph
     }
@@ -452,19 +570,4 @@ impl From<ResolvedConfig> for Checked {
 
 fn idx(step: usize) -> StepIdx {
     StepIdx(u32::try_from(step).expect("STEPS_MAX fits into 32 bits"))
-}
-
-fn plan_input(input: Wired<'_>) -> PlanInput {
-    let output = |from: Ref<'_>| OutputRef { step: idx(from.step), output: from.output.name.clone() };
-    let source = match input.feed {
-        Feed::One(from) if input.spec.many => Source::FanIn(vec![output(from)]),
-        Feed::One(from) | Feed::Map(from) => Source::Output(output(from)),
-        Feed::Collect(from) => Source::Collect(output(from)),
-        Feed::FanIn(from) => Source::FanIn(from.into_iter().map(output).collect()),
-        Feed::Value(value) => Source::Value(value),
-        Feed::Values(values) => Source::Values(values),
-        // The pass that makes the set-up step puts its output here.
-        Feed::Resource(_) => Source::Values(vec![]),
-    };
-    PlanInput { name: input.spec.name.clone(), source, required: input.spec.required }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cofferdam_model::{Definitions, Diagnostic, KeyedValue, Name, Node, NodeKind, Span, nearest};
 
 use crate::Libraries;
-use crate::compile::{Job, Request};
+use crate::compile::{Job, Request, resolve_target};
 use crate::flat::FlatKind;
 use crate::run_config::{MappingResults, validate};
 
@@ -32,11 +32,12 @@ pub fn file_sources(
     request: Request<'_>,
     mappings: &MappingResults,
 ) -> (Vec<FileSource>, Vec<Diagnostic>) {
-    let Some(def) = defs.jobs.get(request.job) else {
-        return (vec![], vec![unknown_job(defs, request.job)]);
+    let subject = match resolve_target(defs, request, None) {
+        Ok(subject) => subject,
+        Err(problems) => return (vec![], problems),
     };
-    let environment = request.environment.and_then(|name| defs.environments.get(name));
-    let job = Job::open(defs, libs, request, def, environment, None);
+    let mut job = Job::open(defs, libs, request, &subject, None);
+    job.select(request.selection);
     let (given, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), mappings);
     let is_given = |path: &str, input: &Name| given.inputs.get(path).is_some_and(|at| at.contains_key(input));
     let defined =

@@ -193,6 +193,23 @@ impl<'a> Flat<'a> {
         opening.flat
     }
 
+    /// The step and output that an output of a step of the outermost is, through the outputs of graphs.
+    pub(crate) fn output_of(&self, step: &Name, output: &'a Name) -> Option<FlatPath<'a>> {
+        let (mut container, mut step, mut output) = (0, step, output);
+        loop {
+            let here = &self.containers[container];
+            match here.children[*here.by_name.get(step)?].1 {
+                Child::Op(step) => return Some(FlatPath { step, output, span: None }),
+                Child::Broken => return None,
+                Child::Graph(inner) => {
+                    let (_, graph) = self.containers[inner].graph?;
+                    let (_, path) = graph.outputs.iter().find(|(name, _)| name.value == *output)?;
+                    (container, step, output) = (inner, &path.value.step, &path.value.output);
+                }
+            }
+        }
+    }
+
     /// The leaf steps below a child.
     pub(crate) fn leaves(&self, child: Child, found: &mut Vec<usize>) {
         match child {

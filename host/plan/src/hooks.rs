@@ -1,8 +1,7 @@
 //! Hooks: an op that runs when a step has ended becomes a step of its own beside it.
 
 use cofferdam_model::{
-    CBOR, Diagnostic, HOOK_EVENT_INPUT, HookDef, OpSpec, PlanInput, PlanStep, Role, Source, StepIdx, StepKey,
-    ValueRef,
+    CBOR, Diagnostic, HOOK_EVENT_INPUT, HookDef, OpSpec, PlanInput, PlanStep, Role, Source, StepKey, ValueRef,
 };
 
 use crate::compile::{Checked, Job};
@@ -12,7 +11,7 @@ use crate::encode_cbor;
 impl<'a> Job<'a> {
     /// Adds the hooks of all steps.
     pub(crate) fn add_hooks(&mut self, draft: &mut Draft) {
-        for at in 0..self.flat.steps.len() {
+        for at in (0..self.flat.steps.len()).filter(|at| self.places[*at].is_some()).collect::<Vec<_>>() {
             let hooks = self.flat.steps[at].hooks.clone();
             for (number, hook) in hooks.into_iter().enumerate() {
                 if let Some(step) = self.hook(draft, at, number, hook) {
@@ -24,7 +23,8 @@ impl<'a> Job<'a> {
 
     fn hook(&mut self, draft: &Draft, at: usize, number: usize, hook: &'a HookDef) -> Option<PlanStep> {
         let (op, config) = self.checked_hook(hook)?;
-        let step = &draft.steps[at];
+        let of = self.place(at);
+        let step = &draft.steps[of.index()];
         let library = self.libs.get(&hook.op.value.library)?.0;
         let suffix = if number == 0 { String::new() } else { format!("_{}", number + 1) };
         let event = op.inputs.iter().find(|input| input.name.as_str() == HOOK_EVENT_INPUT);
@@ -34,7 +34,6 @@ impl<'a> Job<'a> {
             source: Source::Value(ValueRef::inline(CBOR, encode_cbor(&serde_json::Value::Null))),
             required: false,
         });
-        let of = StepIdx(u32::try_from(at).expect("STEPS_MAX fits into 32 bits"));
         Some(PlanStep {
             config: config.value,
             env: config.env,

@@ -111,6 +111,11 @@ impl<'a> Job<'a> {
             self.problems.push(problem);
         }
         let given = self.given_input(&step.key, &spec.name).map(given_source);
+        let checked = self.checks.iter().find(|(of, input, _)| *of == at && *input == spec.name);
+        let defined = defined.or_else(|| {
+            let (_, _, path) = checked?;
+            Some(FlatSource { span: None, kind: FlatKind::From(path.clone()) })
+        });
         let (problem, source) = match (given, defined) {
             (Some(given), Some(defined)) if !self.is_cut(&defined) && defined.kind.is_fed_by_steps() => {
                 (Some(fed_twice(&port, &given, &defined)), Some(defined))

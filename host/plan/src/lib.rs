@@ -24,6 +24,7 @@ mod resource_schemas;
 mod resources;
 mod run_config;
 mod schema;
+mod selection;
 mod settings;
 mod types;
 mod values;
@@ -34,7 +35,7 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
 pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
-pub use compile::{Request, World, check, compile, pending_mappings};
+pub use compile::{Request, Target, World, check, compile, pending_mappings};
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};

@@ -186,7 +186,9 @@ impl<'a> Job<'a> {
     /// Lets an input read through the manager of each output that it names, or through its own.
     fn load_input(&mut self, draft: &mut Draft, at: usize, input: usize, stored: &Stored) {
         let name = draft.steps[at].inputs[input].name.clone();
-        let own = self.flat.steps.get(at).and_then(|step| step.def.input_managers.get(&name));
+        let here = StepIdx(u32::try_from(at).expect("STEPS_MAX fits into 32 bits"));
+        let of_step = draft.steps[at].role.is_op().then(|| self.flat.steps[draft.near(here)].def);
+        let own = of_step.and_then(|def| def.input_managers.get(&name));
         let mut source = draft.steps[at].inputs[input].source.clone();
         let mut outputs = vec![];
         for_each_output(&mut source, &mut |output| outputs.push(output.clone()));

@@ -164,7 +164,7 @@ impl<'a> Job<'a> {
             let set_up = draft.push(step, near);
             let result = OutputRef { step: set_up, output: Name::result() };
             for (at, input) in &users {
-                let inputs = &mut draft.steps[*at].inputs;
+                let inputs = &mut draft.steps[self.place(*at).index()].inputs;
                 if let Some(found) = inputs.iter_mut().find(|found| found.name == **input) {
                     found.source = Source::Output(result.clone());
                 }
@@ -190,13 +190,10 @@ impl<'a> Job<'a> {
         let key = format!("resources.{name}.tear_down");
         let config = self.fixed_config(op, None, &key, path.span.as_ref());
         let Some((library, _)) = self.libs.get(&path.value.library) else { return };
-        let mut of: Vec<StepIdx> = users
-            .iter()
-            .map(|(at, _)| StepIdx(u32::try_from(*at).expect("STEPS_MAX fits into 32 bits")))
-            .collect();
+        let mut of: Vec<StepIdx> = users.iter().map(|(at, _)| self.place(*at)).collect();
         of.sort();
         of.dedup();
-        let near = of.last().map_or(0, |last| last.index());
+        let near = of.last().map_or(0, |last| draft.near(*last));
         let input = op.inputs.iter().find(|input| input.name.as_str() == RESOURCE_INPUT);
         let inputs = input.map(|input| PlanInput {
             name: input.name.clone(),

@@ -76,7 +76,7 @@ fn try_compile(toml: &str, yaml: &str) -> Result<Plan, String> {
         return Err(render(&texts, &found, false, 100));
     }
     let job = Name::new("delays").unwrap();
-    let request = Request { job: &job, run_config: &run, environment: None };
+    let request = Request::job(&job, &run);
     let world = World { files: files(), ..World::default() };
     let libraries = libraries();
     let result = compile(&defs, &libraries, request, &world);
@@ -142,7 +142,7 @@ fn check_needs_no_files_and_file_sources_names_them() {
     let (defs, _) = read_definitions(&mut texts, "cofferdam.toml", GOOD);
     assert_eq!(check(&defs, &libraries()), []);
     let (job, run_config) = (Name::new("delays").unwrap(), Default::default());
-    let request = Request { job: &job, run_config: &run_config, environment: None };
+    let request = Request::job(&job, &run_config);
     let (sources, found) = file_sources(&defs, &libraries(), request, &Default::default());
     assert_eq!(found, []);
     assert_eq!(sources.len(), 1);

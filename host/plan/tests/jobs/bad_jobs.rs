@@ -35,12 +35,7 @@ fn made(steps: Vec<StepDef>) -> Definitions {
 }
 
 fn compile_made(defs: &Definitions) -> Result<usize, Vec<Diagnostic>> {
-    let plan = compile(
-        defs,
-        &shapes(),
-        Request { job: &name("j"), run_config: &RunConfig::default(), environment: None },
-        &World::default(),
-    );
+    let plan = compile(defs, &shapes(), Request::job(&name("j"), &RunConfig::default()), &World::default());
     plan.map(|(plan, _)| plan.steps.len())
 }
 

@@ -86,12 +86,7 @@ pub(crate) fn plan(libs: &Libraries, toml: &str, yaml: &str) -> Result<Plan, Str
     if !found.is_empty() {
         return Err(render(&texts, &found, false, WIDTH));
     }
-    match compile(
-        &defs,
-        libs,
-        Request { job: &name("j"), run_config: &run, environment: None },
-        &World::default(),
-    ) {
+    match compile(&defs, libs, Request::job(&name("j"), &run), &World::default()) {
         Ok((plan, warnings)) => {
             assert_eq!(warnings, []);
             Ok(plan)

@@ -1,5 +1,6 @@
 //! Jobs from their text to a plan, or to messages that tell where, what was expected and how to mend it.
 
+mod assets;
 mod bad_config;
 mod bad_jobs;
 mod common;
