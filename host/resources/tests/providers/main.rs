@@ -9,3 +9,4 @@ mod postgres;
 mod settings;
 mod sqlite;
 mod support;
+mod tls;

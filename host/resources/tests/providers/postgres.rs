@@ -1,5 +1,6 @@
 //! The kind `sql` over a real PostgreSQL, which each test process starts for itself and stops.
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,14 +12,19 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A server with its data in a folder of its own. Dropped, it is gone.
-struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     child: std::process::Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Server {
     fn start() -> Server {
+        Server::start_with(None)
+    }
+
+    /// With the PEM of a certificate and its key, the server speaks TLS.
+    pub(crate) fn start_with(tls: Option<(&str, &str)>) -> Server {
         let programs = programs();
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
@@ -36,6 +42,16 @@ impl Server {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut postgres = as_owner(&programs.join("postgres"), owner, folder.path());
         postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", "", "-F"]);
+        if let Some((certificate, key)) = tls {
+            for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+                let file = data.join(name);
+                std::fs::write(&file, pem).unwrap();
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+                std::os::unix::fs::chown(&file, owner.map(|owner| owner.0), owner.map(|owner| owner.1))
+                    .unwrap();
+            }
+            postgres.args(["-c", "ssl=on"]);
+        }
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         Server { folder, child, port }
@@ -46,7 +62,7 @@ impl Server {
     }
 
     /// Resources and settings, once the server answers.
-    async fn ready(&mut self) -> (World, Value) {
+    pub(crate) async fn ready(&mut self) -> (World, Value) {
         let world = World::new(&[("DATABASE", &self.url())]);
         let settings = json!({ "url": { "env": "DATABASE" } });
         let until = tokio::time::Instant::now() + crate::support::LONG;
@@ -114,7 +130,7 @@ fn as_owner(program: &Path, owner: Option<(u32, u32)>, folder: &Path) -> Command
     command
 }
 
-fn query(statement: &str, parameters: &[SqlValue]) -> ResourceCall {
+pub(crate) fn query(statement: &str, parameters: &[SqlValue]) -> ResourceCall {
     ResourceCall::SqlQuery { statement: statement.to_owned(), parameters: parameters.to_vec() }
 }
 
@@ -130,7 +146,7 @@ fn text(text: &str) -> SqlValue {
     SqlValue::Text(text.to_owned())
 }
 
-async fn rows(world: &World, settings: &Value, call: ResourceCall) -> Vec<Vec<SqlValue>> {
+pub(crate) async fn rows(world: &World, settings: &Value, call: ResourceCall) -> Vec<Vec<SqlValue>> {
     match world.call(ResourceKind::Sql, settings, call).await.unwrap() {
         ResourceAnswer::Rows { rows, .. } => rows,
         other => panic!("{other:?}"),

@@ -179,3 +179,27 @@ command
   : the settings of a resource are a table, this is a list
 "#);
 }
+
+#[test]
+fn the_readme_tells_every_setting_as_the_table_has_it() {
+    let readme = include_str!("../../README.md");
+    for kind in ResourceKind::ALL {
+        let schema = settings_schema(kind);
+        let Some(properties) = schema["properties"].as_object() else { continue };
+        let section = readme
+            .split(&format!("\n## {kind}\n"))
+            .nth(1)
+            .unwrap_or_else(|| panic!("no section on `{kind}`"));
+        let section = section.split("\n## ").next().unwrap();
+        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), properties.len(), "settings of `{kind}`");
+        for (name, setting) in properties {
+            let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("`{name}` of `{kind}` is not told"));
+            let required = schema["required"].as_array().unwrap().contains(&json!(name));
+            assert_eq!(row.contains(", required |"), required, "{row}");
+            let doc = setting["description"].as_str().unwrap();
+            assert!(row.ends_with(&format!("| {doc} |")), "{row}\ndoes not end with\n{doc}");
+        }
+    }
+}
