@@ -38,11 +38,26 @@ pub(super) struct Copies<'a> {
     of_template: Vec<std::ops::Range<usize>>,
     /// Copies by step and path.
     by_path: HashMap<(usize, Path), usize>,
+    /// For each copy those that made the keys of its path, outermost first, with the place of the key.
+    pub(super) producers: Vec<Vec<(usize, usize)>>,
+    /// For each copy those whose values or mapping keys it needs.
+    pub(super) data: Vec<Vec<usize>>,
+    /// For each copy those that it waits for without data.
+    pub(super) order: Vec<Vec<usize>>,
 }
 
 impl<'a> Copies<'a> {
     pub(super) fn new(plan: &'a Plan, past: &'a [Past<'a>]) -> Copies<'a> {
-        let mut copies = Copies { plan, past, all: vec![], of_template: vec![], by_path: HashMap::new() };
+        let mut copies = Copies {
+            plan,
+            past,
+            all: vec![],
+            of_template: vec![],
+            by_path: HashMap::new(),
+            producers: vec![],
+            data: vec![],
+            order: vec![],
+        };
         for template in 0..plan.steps.len() {
             let start = copies.all.len();
             for path in copies.paths(template) {
@@ -52,6 +67,9 @@ impl<'a> Copies<'a> {
             }
             copies.of_template.push(start..copies.all.len());
         }
+        copies.producers = (0..copies.len()).map(|copy| copies.producers_of(copy)).collect();
+        copies.data = copies.data_edges();
+        copies.order = copies.lists(copies.edges(|step| step.after.clone()));
         copies
     }
 
@@ -106,13 +124,13 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// The copies that made the keys of a copy's path, outermost first, with the place of the key.
-    pub(super) fn producers(&self, copy: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    fn producers_of(&self, copy: usize) -> Vec<(usize, usize)> {
         let scope = &self.step(copy).scope;
         let path = &self.all[copy].path;
-        scope.iter().enumerate().filter_map(move |(depth, element)| {
+        let producers = scope.iter().enumerate().filter_map(|(depth, element)| {
             Some((depth, self.producer(&scope[..depth], &path[..depth], element)?))
-        })
+        });
+        producers.collect()
     }
 
     /// What the nearest run has made of a copy. What a run did not do because it was not asked to is not what
@@ -180,20 +198,14 @@ impl<'a> Copies<'a> {
         pairs
     }
 
-    /// Copies with those whose values or mapping keys they need.
-    pub(super) fn data(&self) -> Vec<Vec<usize>> {
+    fn data_edges(&self) -> Vec<Vec<usize>> {
         let mut lists = self.lists(self.edges(data_steps));
-        for (copy, list) in lists.iter_mut().enumerate() {
-            list.extend(self.producers(copy).map(|(_, producer)| producer));
+        for (list, producers) in lists.iter_mut().zip(&self.producers) {
+            list.extend(producers.iter().map(|(_, producer)| producer));
             list.sort_unstable();
             list.dedup();
         }
         lists
-    }
-
-    /// Copies with those that they wait for without data.
-    pub(super) fn order(&self) -> Vec<Vec<usize>> {
-        self.lists(self.edges(|step| step.after.clone()))
     }
 
     /// Copies with those that are one level before them, as a person counts levels: what makes mapping keys is

@@ -54,7 +54,7 @@ pub(super) fn from_failure(copies: &Copies<'_>, parent: &Past<'_>) -> Result<Vec
     if !runs.contains(&true) {
         return Err(vec![RerunProblem::NothingToRun { run: parent.run }]);
     }
-    let (data, order) = (copies.data(), copies.order());
+    let (data, order) = (&copies.data, &copies.order);
     // Steps come after those that they depend on, so one pass finds all that comes after. It finds something only
     // where newer code makes a step run that had succeeded: nothing succeeds after a step that has not.
     for copy in 0..copies.len() {
@@ -89,8 +89,7 @@ fn unfinished(copies: &Copies<'_>, parent: &Past<'_>, copy: usize) -> bool {
 
 /// Adds what is there for others: hooks of what runs, resources that it uses, and their ends.
 fn with_helpers(copies: &Copies<'_>, runs: &mut [bool]) {
-    let data = copies.data();
-    for (reader, read) in data.iter().enumerate() {
+    for (reader, read) in copies.data.iter().enumerate() {
         if runs[reader] && is_work(copies.step(reader)) {
             for read in read.iter().filter(|read| matches!(copies.step(**read).role, Role::SetUp { .. })) {
                 runs[*read] = true;

@@ -15,10 +15,10 @@ pub(super) fn child(copies: &Copies<'_>, runs: &[bool]) -> Result<Rerun, Vec<Rer
     let mut keys = vec![];
     let mut listed = BTreeSet::new();
     for (at, copy) in copies.all.iter().enumerate().filter(|(_, copy)| keep[copy.template]) {
-        let anew = copies.producers(at).find(|(_, producer)| runs[*producer]);
+        let anew = copies.producers[at].iter().find(|(_, producer)| runs[*producer]);
         match (runs[at], anew) {
             (true, None) => keys.push(copy.key.clone()),
-            (true, Some((depth, _))) => {
+            (true, Some(&(depth, _))) => {
                 let mut path = copy.path.clone();
                 path[depth..].iter_mut().for_each(|key| *key = None);
                 let open = key(&copies.step(at).key, &path);
@@ -29,7 +29,7 @@ pub(super) fn child(copies: &Copies<'_>, runs: &[bool]) -> Result<Rerun, Vec<Rer
             (false, None) => {
                 known.insert(copy.key.clone(), outcome(copies, at));
             }
-            (false, Some((_, producer))) => {
+            (false, Some(&(_, producer))) => {
                 let producer = copies.all[producer].key.clone();
                 problems.push(RerunProblem::KeysMadeAnew { step: copy.key.clone(), producer });
             }
@@ -56,10 +56,9 @@ fn outcome(copies: &Copies<'_>, copy: usize) -> KnownStep {
 /// What is read, or waited for beside others that run, but is not there and does not run.
 fn not_made(copies: &Copies<'_>, runs: &[bool]) -> Vec<RerunProblem> {
     let running = running(copies, runs);
-    let order = copies.order();
     let mut problems = vec![];
-    for (reader, data) in copies.data().iter().enumerate().filter(|(reader, _)| runs[*reader]) {
-        let waited = order[reader].iter().filter(|read| running[copies.all[**read].template]);
+    for (reader, data) in copies.data.iter().enumerate().filter(|(reader, _)| runs[*reader]) {
+        let waited = copies.order[reader].iter().filter(|read| running[copies.all[**read].template]);
         for read in data.iter().chain(waited) {
             if !runs[*read] && copies.made(*read) == Made::Not {
                 let (step, needs) = (copies.all[reader].key.clone(), copies.all[*read].key.clone());
