@@ -42,7 +42,8 @@ pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, re
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
-    ResolvedConfig, ResourceSection, resolve_one, validate,
+    ResolvedConfig, ResourceSection, expand_defaults, remove_extra, resolve_one, run_config_schema, scaffold,
+    validate,
 };
 
 /// Libraries by the name that the definitions give them.

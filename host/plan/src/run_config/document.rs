@@ -191,6 +191,13 @@ impl Reader<'_> {
             let nodes = given.remove(&at).unwrap_or_default();
             let name = child.name.as_str();
             let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            // Most steps of a large job: an op of which another step was configured by nothing as well.
+            if nodes.is_empty()
+                && let Some(config) = self.schemas.by_nothing(child)
+            {
+                self.resolved.steps.insert(path, config);
+                continue;
+            }
             let mut place = place.to_vec();
             place.push(name.to_owned());
             self.section(child, &nodes, &path, &place);

@@ -31,7 +31,8 @@ pub(super) fn explain_all(
     known: Known<'_>,
     problems: &mut Problems,
 ) {
-    let mut explain = Explain { schema, node, places, known, missing: BTreeMap::new(), problems };
+    let mut explain =
+        Explain { schema, node, places, known, missing: BTreeMap::new(), chosen: vec![], problems };
     for error in validator.iter_errors(value) {
         explain.one(&error);
     }
@@ -45,6 +46,8 @@ struct Explain<'a, 'p> {
     known: Known<'a>,
     /// Names of required fields that are not there, by the path of their table.
     missing: BTreeMap<Vec<String>, Vec<String>>,
+    /// Paths of words that are none of those that are listed: told once, whatever else they are not.
+    chosen: Vec<Vec<String>>,
     problems: &'p mut Problems,
 }
 
@@ -62,7 +65,9 @@ impl Explain<'_, '_> {
         if self.is_known(&path, alternatives.is_some()) {
             return;
         }
-        if let Some(meant) = alternatives.and_then(|context| meant(context, &pointer)) {
+        if let Some(context) = alternatives
+            && let Some(meant) = self.tagged(&path, context).or_else(|| meant(context, &pointer))
+        {
             meant.iter().for_each(|error| self.one(error));
             return;
         }
@@ -85,6 +90,21 @@ impl Explain<'_, '_> {
             | ValidationErrorKind::OneOfNotValid { .. } => self.other_form(&path, error.instance()),
             _ => self.other(&path, error),
         }
+    }
+
+    /// What is wrong with the alternative that a table is by its tag.
+    fn tagged<'c, 'e>(
+        &self,
+        path: &[String],
+        context: &'c [Vec<ValidationError<'e>>],
+    ) -> Option<&'c [ValidationError<'e>]> {
+        let form = self.place(path)?;
+        let node = self.node.nearest(path);
+        let meant = form.meant(|name, word| super::merge::has(node, name, word))?.schema.at;
+        let all = form.schema.alternatives()?;
+        let is_meant = |one: &Schema<'_>| one.resolved().is_some_and(|one| std::ptr::eq(one.at, meant));
+        let at = all.iter().position(is_meant).filter(|_| matches!(node.kind, NodeKind::Map(_)))?;
+        context.get(at).map(Vec::as_slice)
     }
 
     /// Reported by the walk, or a variable stands there.
@@ -178,6 +198,10 @@ impl Explain<'_, '_> {
     }
 
     fn not_a_choice(&mut self, path: &[String], options: &[Value], value: &Value) {
+        if self.chosen.iter().any(|told| told == path) {
+            return;
+        }
+        self.chosen.push(path.to_vec());
         let at = self.node.nearest(path);
         let list: Vec<String> =
             options.iter().take(NAMES_SHOWN_MAX).map(|option| format!("`{}`", plain(option))).collect();

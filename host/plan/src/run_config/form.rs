@@ -276,10 +276,18 @@ pub(super) fn default_of(place: Schema<'_>) -> Option<&Value> {
     place.get("default").or_else(|| place.resolved()?.get("default"))
 }
 
-/// Never shown once it is given.
+/// What is said about a field: on the field itself, or on what it refers to.
+pub(super) fn doc_of(place: Schema<'_>) -> Option<&str> {
+    let doc = place.get("description").or_else(|| place.resolved()?.get("description"));
+    doc.and_then(Value::as_str)
+}
+
+/// Never shown once it is given: it, or one of its alternatives, says so.
 pub(super) fn is_secret(place: Schema<'_>) -> bool {
     let marked = |schema: Schema<'_>| schema.get("writeOnly") == Some(&Value::Bool(true));
-    marked(place) || place.resolved().is_some_and(marked)
+    let Some(schema) = place.resolved() else { return marked(place) };
+    let mut alternatives = schema.alternatives().into_iter().flatten().filter_map(Schema::resolved);
+    marked(place) || marked(schema) || alternatives.any(marked)
 }
 
 /// A field that its table requires has to be given: there is no default, it may not be null and is not a table

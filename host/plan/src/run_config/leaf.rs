@@ -13,7 +13,7 @@ use super::explain::explain_all;
 use super::form::{Form, Kind, default_of, is_all_optional, is_secret};
 use super::merge::{bare, env_name, field, has, merge};
 use super::numbers::{Problem, number};
-use super::tree::ResolvedConfig;
+use super::tree::{ConfigBody, ConfigSection, ResolvedConfig};
 use super::{Places, Problems};
 use crate::schema::Schema;
 
@@ -39,6 +39,15 @@ pub(super) struct At<'a> {
 }
 
 impl Schemas {
+    /// The config of a selected op for which nobody gives anything, if that is known to be fine.
+    pub(super) fn by_nothing(&self, section: &ConfigSection<'_>) -> Option<ResolvedConfig> {
+        let plain = section.selected && section.layer.is_none() && matches!(section.body, ConfigBody::Op);
+        match section.schema.as_deref().filter(|_| plain) {
+            Some(schema) => self.empty.get(&std::ptr::from_ref(schema).addr()).cloned(),
+            None => plain.then(ResolvedConfig::default),
+        }
+    }
+
     /// The layers (lowest first) laid over one another, checked and completed.
     pub(super) fn resolve(
         &mut self,
@@ -73,7 +82,11 @@ impl Schemas {
         let n_before = problems.list.len();
         let mut walk = Walk::new(at, problems);
         let mut value = walk.build(node, schema, 0);
-        let Walk { env, secrets, reported, .. } = walk;
+        let Walk { mut env, mut secrets, reported, .. } = walk;
+        // In no order of typing.
+        env.sort_by(|a, b| a.path.cmp(&b.path));
+        secrets.sort();
+        secrets.dedup();
         if let Some(validator) = self.validator(raw, at, problems)
             && !validator.is_valid(&value)
         {
@@ -152,8 +165,18 @@ fn put(value: &mut Value, path: &[String], new: Value) {
     }
 }
 
-struct Walk<'a, 'p> {
+/// What the schema says about a place, looked at once: a list may have thousands of items.
+struct Known<'s> {
+    form: Form<'s>,
+    secret: bool,
+    env: Option<EnvKind>,
+    required: Vec<&'s str>,
+}
+
+struct Walk<'a, 'p, 's> {
     at: At<'a>,
+    /// By the address of the place.
+    known: HashMap<usize, Rc<Known<'s>>>,
     path: Vec<String>,
     env: Vec<EnvSource>,
     secrets: Vec<Vec<String>>,
@@ -162,51 +185,59 @@ struct Walk<'a, 'p> {
     problems: &'p mut Problems,
 }
 
-impl<'a, 'p> Walk<'a, 'p> {
-    fn new(at: At<'a>, problems: &'p mut Problems) -> Walk<'a, 'p> {
+impl<'a, 'p, 's> Walk<'a, 'p, 's> {
+    fn new(at: At<'a>, problems: &'p mut Problems) -> Walk<'a, 'p, 's> {
         let inside = at.secrets.iter().filter_map(|place| place.strip_prefix(at.places.0));
         let secrets = inside.map(<[String]>::to_vec).collect();
-        Walk { at, path: vec![], env: vec![], secrets, reported: vec![], problems }
+        Walk { at, known: HashMap::new(), path: vec![], env: vec![], secrets, reported: vec![], problems }
+    }
+
+    fn known(&mut self, place: Schema<'s>) -> Rc<Known<'s>> {
+        let open = self.problems.mapped;
+        let known = self.known.entry(std::ptr::from_ref(place.at).addr()).or_insert_with(|| {
+            let form = Form::of(place);
+            // What a mapping hands on is a variable also where anything may stand: it was one outside.
+            let open = open && matches!(form.kind, Kind::Any);
+            let env = form.env_kind().or(open.then_some(EnvKind::Text));
+            let required = form.schema.required().collect();
+            Rc::new(Known { secret: is_secret(place), env, required, form })
+        });
+        known.clone()
     }
 
     /// The value of a node at a place of the schema, completed.
-    fn build(&mut self, node: &Node, place: Schema<'_>, depth: usize) -> Value {
+    fn build(&mut self, node: &Node, place: Schema<'s>, depth: usize) -> Value {
         if depth >= DEPTH_MAX {
             return node.to_json();
         }
-        let form = Form::of(place);
-        if is_secret(place) {
+        let known = self.known(place);
+        let form = &known.form;
+        if known.secret && node.kind != NodeKind::Null {
             self.secrets.push(self.path.clone());
         }
         if let Some(name) = env_name(node)
-            && let Some(kind) = self.env_kind(&form)
+            && let Some(kind) = known.env
         {
-            return self.variable(name, kind, &form);
+            return self.variable(name, kind, form);
         }
         match &node.kind {
-            NodeKind::Map(entries) => self.table(node, entries, &form, depth),
+            NodeKind::Map(entries) => self.table(node, entries, &known, depth),
             NodeKind::List(items) => match form.list() {
                 Some(list) => self.list(items, list, depth),
                 None => node.to_json(),
             },
             NodeKind::Null => {
                 if !form.nullable && !matches!(form.kind, Kind::Any | Kind::Null) {
-                    self.report_null(node, place, &form);
+                    self.report_null(node, place, form);
                 }
                 Value::Null
             }
-            NodeKind::Int(_) | NodeKind::Float(_) => match number(&node.to_json(), &form) {
+            NodeKind::Int(_) | NodeKind::Float(_) => match number(node.to_json(), form) {
                 Ok(value) => value,
                 Err(problem) => self.report_number(node, problem),
             },
             NodeKind::Bool(_) | NodeKind::Text(_) => node.to_json(),
         }
-    }
-
-    /// What a mapping hands on is a variable also where anything may stand: it was one outside.
-    fn env_kind(&self, form: &Form<'_>) -> Option<EnvKind> {
-        let open = self.problems.mapped && matches!(form.kind, Kind::Any);
-        form.env_kind().or(open.then_some(EnvKind::Text))
     }
 
     fn within<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
@@ -216,8 +247,15 @@ impl<'a, 'p> Walk<'a, 'p> {
         found
     }
 
-    fn table(&mut self, node: &Node, entries: &[Entry], form: &Form<'_>, depth: usize) -> Value {
-        let Some(form) = form.meant(|name, word| has(node, name, word)) else { return node.to_json() };
+    fn table(&mut self, node: &Node, entries: &[Entry], known: &Known<'s>, depth: usize) -> Value {
+        let Some(form) = known.form.meant(|name, word| has(node, name, word)) else { return node.to_json() };
+        let alternative;
+        let required = if std::ptr::eq(form, &known.form) {
+            &known.required
+        } else {
+            alternative = form.schema.required().collect();
+            &alternative
+        };
         if let Kind::Selector(fields) = &form.kind {
             return self.selector(node, entries, form, fields, depth);
         }
@@ -232,7 +270,6 @@ impl<'a, 'p> Walk<'a, 'p> {
             };
             value.insert(key.value.clone(), built);
         }
-        let required: Vec<&str> = form.schema.required().collect();
         for (name, at) in form.schema.properties().into_iter().flatten() {
             if value.contains_key(name) {
                 continue;
@@ -247,7 +284,7 @@ impl<'a, 'p> Walk<'a, 'p> {
     }
 
     /// What a field is that is not given: its default, null, or a table whose defaults are filled in.
-    fn default(&mut self, place: Schema<'_>, needed: bool, depth: usize) -> Option<Value> {
+    fn default(&mut self, place: Schema<'s>, needed: bool, depth: usize) -> Option<Value> {
         if let Some(default) = default_of(place) {
             let built = bare(default).map(|node| self.build(&node, place, depth));
             return Some(built.unwrap_or_else(|| default.clone()));
@@ -268,8 +305,8 @@ impl<'a, 'p> Walk<'a, 'p> {
         &mut self,
         node: &Node,
         entries: &[Entry],
-        form: &Form<'_>,
-        fields: &[(&str, Schema<'_>)],
+        form: &Form<'s>,
+        fields: &[(&'s str, Schema<'s>)],
         depth: usize,
     ) -> Value {
         // `{}` stands for the only choice there is, if that may be left empty.
@@ -297,7 +334,7 @@ impl<'a, 'p> Walk<'a, 'p> {
         json!({ *name: built })
     }
 
-    fn list(&mut self, items: &[Node], form: &Form<'_>, depth: usize) -> Value {
+    fn list(&mut self, items: &[Node], form: &Form<'s>, depth: usize) -> Value {
         let prefix = form.schema.list("prefixItems").unwrap_or_default();
         let rest = form.schema.sub("items");
         let built = items.iter().enumerate().map(|(at, item)| match prefix.get(at).copied().or(rest) {

@@ -47,6 +47,7 @@ impl Mapped<'_> {
 pub(super) fn map_config(reader: &mut Reader<'_>, mapped: &Mapped<'_>) -> Option<Node> {
     let n_before = reader.problems.list.len();
     let outer = reader.config(mapped.section, mapped.layers, mapped.place);
+    reader.resolved.outer.insert(mapped.path.to_owned(), outer.clone());
     if reader.problems.list.len() > n_before {
         return None;
     }

@@ -4,17 +4,23 @@
 
 mod document;
 mod explain;
+mod export;
+mod fill;
 mod form;
 mod inputs;
 mod leaf;
 mod mapping;
 mod merge;
 mod numbers;
+mod scaffold;
 mod tree;
+mod yaml;
 
 use cofferdam_model::{Diagnostic, Node};
 
 pub use document::validate;
+pub use export::run_config_schema;
+pub use scaffold::{expand_defaults, remove_extra, scaffold};
 pub use tree::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
     ResolvedConfig, ResourceSection,

@@ -23,14 +23,14 @@ impl fmt::Display for Problem {
 
 /// Whole numbers become floats where the schema says `number`, so that each language's decoder gets the kind that
 /// it expects, and floats without fraction whole numbers where it says `integer`.
-pub(super) fn number(value: &Value, form: &Form<'_>) -> Result<Value, Problem> {
-    let Value::Number(number) = value else { return Ok(value.clone()) };
+pub(super) fn number(value: Value, form: &Form<'_>) -> Result<Value, Problem> {
+    let Value::Number(number) = &value else { return Ok(value) };
     let form = match &form.kind {
         Kind::Union(forms) => {
             let mut numbers = forms.iter().filter(|form| matches!(form.kind, Kind::Number | Kind::Integer));
             match (numbers.next(), numbers.next()) {
                 (Some(only), None) => only,
-                _ => return Ok(value.clone()),
+                _ => return Ok(value),
             }
         }
         _ => form,
@@ -41,7 +41,7 @@ pub(super) fn number(value: &Value, form: &Form<'_>) -> Result<Value, Problem> {
             check_format(number, form)?;
             Ok(whole(number))
         }
-        _ => Ok(value.clone()),
+        _ => Ok(value),
     }
 }
 

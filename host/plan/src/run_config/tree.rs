@@ -80,6 +80,8 @@ pub struct ResourceSection<'a> {
 pub struct Resolved {
     /// By dotted path, of every selected op whose config is known.
     pub steps: BTreeMap<String, ResolvedConfig>,
+    /// The outer config of graphs with a config mapping, by dotted path; the job's own under the empty path.
+    pub outer: BTreeMap<String, ResolvedConfig>,
     /// What was given for inputs, by the dotted path of the step or graph; the job's own under the empty path.
     pub inputs: BTreeMap<String, BTreeMap<Name, GivenInput>>,
     pub resources: BTreeMap<Name, ResolvedConfig>,
