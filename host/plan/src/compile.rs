@@ -16,7 +16,9 @@ use crate::files::{Files, known, unknown_job};
 use crate::flat::{Flat, FlatPath, Outermost};
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
-use crate::run_config::{MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate};
+use crate::run_config::{
+    ConfigTree, MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate,
+};
 use crate::settings;
 use crate::types::Mismatch;
 use crate::{Libraries, encode_cbor};
@@ -170,6 +172,24 @@ pub fn pending_mappings(
     job.select(request.selection);
     let (resolved, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), results);
     resolved.pending
+}
+
+/// Lays out what can be configured in what is asked for and hands it to [`crate::scaffold`] and its like; the run
+/// config of the request is not looked at. Gives what those give with warnings, or what is wrong with the job:
+/// a part of it would be hidden.
+pub fn with_config_tree<T>(
+    defs: &Definitions,
+    libs: &Libraries,
+    request: Request<'_>,
+    act: impl FnOnce(&ConfigTree<'_>) -> T,
+) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let subject = resolve_target(defs, request, None)?;
+    let mut job = Job::open(defs, libs, request, &subject, None);
+    job.select(request.selection);
+    if job.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(job.problems);
+    }
+    Ok((act(&job.config_tree()), job.problems))
 }
 
 pub(crate) fn outermost<'a>(def: &'a JobDef) -> Outermost<'a> {

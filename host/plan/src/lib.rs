@@ -35,7 +35,7 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
 pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
-pub use compile::{Request, Target, World, check, compile, pending_mappings};
+pub use compile::{Request, Target, World, check, compile, pending_mappings, with_config_tree};
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};

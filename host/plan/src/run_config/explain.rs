@@ -141,7 +141,8 @@ impl Explain<'_, '_> {
         let at = self.node.nearest(path);
         let names: Vec<String> =
             unexpected.iter().take(NAMES_SHOWN_MAX).map(|key| format!("`{key}`")).collect();
-        let more = if unexpected.len() > NAMES_SHOWN_MAX { ", …" } else { "" };
+        let n_more = unexpected.len().saturating_sub(NAMES_SHOWN_MAX);
+        let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
         let keys = if unexpected.len() == 1 { "key" } else { "keys" };
         let message = format!("`{here}` has no {keys} {}{more}", names.join(", "));
         let mut one = Diagnostic::error("plan::unknown-key", message);
