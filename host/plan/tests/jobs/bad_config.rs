@@ -365,7 +365,7 @@ fn c_21_of_ten_thousand_errors_twenty_are_shown_and_all_are_counted() {
         out
     });
     let wrong = (0..10_000).fold("ops:\n".to_owned(), |mut out, at| {
-        writeln!(out, "  step_{at:05}: {{config: {{k{at}: 1}}}}").unwrap();
+        writeln!(out, "  step_{at:05}: {{k{at}: 1}}").unwrap();
         out
     });
     for yaml in [unknown, wrong] {
