@@ -2,7 +2,7 @@
 //! that names every mistake at once, and as the list that the providers' own types are tested against.
 //! Values that are read from the environment are not known here; who opens the resource checks those.
 
-use cofferdam_model::{ResourceKind, nearest};
+use cofferdam_model::{Definitions, Diagnostic, Name, ResourceDef, ResourceKind, nearest};
 use serde_json::{Map, Value, json};
 
 /// One setting of a kind.
@@ -41,6 +41,8 @@ pub struct SettingProblem {
     /// Reads as a sentence; never holds a value that may be a secret.
     pub message: String,
     pub hint: Option<String>,
+    /// Whether what stands there may be a secret, so that its line is shown to nobody.
+    pub secret: bool,
 }
 
 /// Methods of HTTP that a resource may allow.
@@ -209,13 +211,41 @@ pub fn check_settings(kind: ResourceKind, settings: &Value) -> Vec<SettingProble
     problems.0
 }
 
+/// Every mistake in the settings of all resources, those of environments included.
+pub fn check_resources(definitions: &Definitions) -> Vec<Diagnostic> {
+    let own = definitions.resources.iter().map(|(name, def)| (format!("resource `{name}`"), def));
+    let others = definitions.environments.iter().flat_map(|(environment, over)| {
+        let named = move |name: &Name| format!("resource `{name}` of environment `{environment}`");
+        over.resources.iter().map(move |(name, def)| (named(name), def))
+    });
+    own.chain(others).flat_map(|(name, def)| check_resource(&name, def)).collect()
+}
+
+fn check_resource(name: &str, def: &ResourceDef) -> Vec<Diagnostic> {
+    let problems = check_settings(def.kind.value, &def.settings.to_json());
+    let told = problems.into_iter().map(|problem| {
+        let place = match problem.path.as_slice() {
+            [] => def.span.as_ref(),
+            _ if problem.secret => def.span.as_ref(),
+            path => def.settings.nearest(path).span.as_ref(),
+        };
+        let diagnostic = Diagnostic::error("plan::resource-settings", format!("{name}: {}", problem.message));
+        let diagnostic = diagnostic.at(place, "");
+        match problem.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        }
+    });
+    told.collect()
+}
+
 #[derive(Default)]
 struct Problems(Vec<SettingProblem>);
 
 impl Problems {
     fn add(&mut self, path: &[&str], message: String, hint: Option<String>) {
         let path = path.iter().map(|&key| key.to_owned()).collect();
-        self.0.push(SettingProblem { path, message, hint });
+        self.0.push(SettingProblem { path, message, hint, secret: false });
     }
 
     fn shape(&mut self, path: &[&str], shape: Shape, value: &Value) {
