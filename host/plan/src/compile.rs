@@ -16,6 +16,7 @@ use crate::files::{Files, known, unknown_job};
 use crate::flat::{Flat, FlatPath, Outermost};
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
+use crate::resource_schemas::check_resources;
 use crate::run_config::{
     ConfigTree, MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate,
 };
@@ -67,7 +68,7 @@ pub struct World {
 /// a run config may still give is a warning here and an error in [`compile`].
 pub fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
     let run_config = RunConfig::default();
-    let mut problems = vec![];
+    let mut problems = check_resources(defs);
     for job in defs.jobs.keys() {
         problems.extend(compile_target(defs, libs, Request::job(job, &run_config), None).1);
     }

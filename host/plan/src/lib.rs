@@ -39,7 +39,7 @@ pub use compile::{Request, Target, World, check, compile, pending_mappings, with
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};
-pub use resource_schemas::{SettingProblem, check_resources, check_settings, settings_schema};
+pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
     ResolvedConfig, ResourceSection, expand_defaults, remove_extra, resolve_one, run_config_schema, scaffold,

@@ -163,7 +163,11 @@ fn shape_schema(shape: Shape) -> Value {
     let text = json!({ "anyOf": [{ "type": "string" }, variable] });
     match shape {
         Shape::Text => text,
-        Shape::Secret => variable,
+        Shape::Secret => {
+            let mut secret = variable;
+            secret["writeOnly"] = true.into();
+            secret
+        }
         Shape::Literal => json!({ "type": "string" }),
         Shape::Literals => json!({ "type": "array", "items": { "type": "string" } }),
         Shape::Texts => json!({ "type": "array", "items": text }),
@@ -212,7 +216,7 @@ pub fn check_settings(kind: ResourceKind, settings: &Value) -> Vec<SettingProble
 }
 
 /// Every mistake in the settings of all resources, those of environments included.
-pub fn check_resources(definitions: &Definitions) -> Vec<Diagnostic> {
+pub(crate) fn check_resources(definitions: &Definitions) -> Vec<Diagnostic> {
     let own = definitions.resources.iter().map(|(name, def)| (format!("resource `{name}`"), def));
     let others = definitions.environments.iter().flat_map(|(environment, over)| {
         let named = move |name: &Name| format!("resource `{name}` of environment `{environment}`");
@@ -261,11 +265,9 @@ impl Problems {
             (Shape::Secret, _) => {
                 let hint =
                     format!("keep the secret in a variable and name it: `{at} = {{ env = \"NAME\" }}`");
-                self.add(
-                    path,
-                    format!("`{at}` holds a secret, which must not stand in a definition"),
-                    Some(hint),
-                );
+                let message = format!("`{at}` holds a secret, which must not stand in a definition");
+                let path = path.iter().map(|&key| key.to_owned()).collect();
+                self.0.push(SettingProblem { path, message, hint: Some(hint), secret: true });
             }
             (Shape::Literal, Value::Object(_)) => self.add(
                 path,
