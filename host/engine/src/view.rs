@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Failure, Fence, MetadataEntry, Output, Plan, RunId, RunStatus, StepIdx, StepKey, StepStatus, Timestamp,
+    Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey, StepStatus, Timestamp,
     Usage, WorkerId,
 };
 
@@ -76,6 +76,15 @@ impl Run {
 
     pub fn n_steps(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The failures that made the run fail: those that ended steps other than hooks and tear-downs.
+    pub fn failures(&self) -> impl Iterator<Item = (&StepKey, &Failure)> {
+        let failed = self.steps().filter(|step| step.status() == StepStatus::Failed);
+        let counted = failed.filter(|step| {
+            !matches!(self.plan().step(step.template()).role, Role::Hook { .. } | Role::TearDown { .. })
+        });
+        counted.filter_map(|step| Some((step.key(), step.failure()?)))
     }
 
     /// Number of known steps with that status.

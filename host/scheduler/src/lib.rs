@@ -5,10 +5,12 @@
 //! one batch, so that many reports share one append.
 
 mod driver;
+mod explain;
 mod handle;
 mod turn;
 mod updates;
 mod worker;
 
+pub use explain::{Explanation, explain};
 pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock, system_time};
 pub use updates::{Update, Updates};

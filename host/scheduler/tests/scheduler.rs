@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use cofferdam_model::*;
 use cofferdam_runlog::*;
-use cofferdam_scheduler::{Scheduler, Submission, Update, WorkerOffer, system_clock};
+use cofferdam_scheduler::{Explanation, Scheduler, Submission, Update, WorkerOffer, explain, system_clock};
 use tokio::sync::mpsc;
 
 fn step(key: &str, after: &[u32]) -> PlanStep {
@@ -452,4 +452,47 @@ async fn an_order_to_publish_leaves_after_the_commit() {
     assert_eq!((publication.run, publication.manager_name), (run, lake));
     let events = log.history(run, 1).await.unwrap();
     assert!(events.iter().any(|recorded| matches!(recorded.event, Event::StepSucceeded { .. })));
+}
+
+#[tokio::test]
+async fn it_is_explained_which_steps_would_take_an_earlier_result_and_what_differs() {
+    let log = memory();
+    let scheduler = start(&log).await;
+    let mut worker = Worker::attach(&scheduler, 1).await;
+    let reads = |from: u32| {
+        let output = OutputRef { step: StepIdx(from), output: Name::result() };
+        vec![PlanInput { name: Name::new("x").unwrap(), source: Source::Output(output), required: true }]
+    };
+    let steps = |config: u8| {
+        let a = PlanStep { memoize: true, ..makes("a", &[]) };
+        let b = PlanStep { memoize: true, inputs: reads(0), config: vec![config], ..makes("b", &[]) };
+        let c = PlanStep { memoize: true, inputs: reads(1), ..makes("c", &[]) };
+        vec![a, b, c]
+    };
+    let first = scheduler.submit(submission(1, steps(1))).await.unwrap();
+    for byte in 0..3 {
+        let next = worker.assignment().await;
+        worker.finish(next.id, emit(byte)).await;
+    }
+    scheduler.wait(first).await.unwrap();
+    let explained = |steps: Vec<PlanStep>| async {
+        let Submission { run, plan, .. } = submission(9, steps);
+        let found = explain(plan, run, Known::default(), log.as_ref()).await.unwrap();
+        found.into_iter().map(|(step, why)| (step.to_string(), why)).collect::<Vec<_>>()
+    };
+    let hit = |step: &str| (step.to_owned(), Explanation::Hit { run: first, step: StepKey::new(step) });
+    assert_eq!(explained(steps(1)).await, [hit("a"), hit("b"), hit("c")]);
+    let differs = |parts: &[&str]| {
+        let parts = parts.iter().map(|part| (*part).to_owned()).collect();
+        Explanation::Differs { run: first, parts }
+    };
+    let unknown = ("c".to_owned(), Explanation::InputsUnknown);
+    let changed = explained(steps(2)).await;
+    assert_eq!(changed, [hit("a"), ("b".to_owned(), differs(&["config"])), unknown]);
+    let mut renamed = steps(1);
+    renamed[0].key = StepKey::new("new");
+    renamed[0].library = LibraryDigest([8; 32]);
+    renamed.truncate(1);
+    assert_eq!(explained(renamed).await, [("new".to_owned(), Explanation::Never)]);
+    assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 1, "nothing is recorded");
 }
