@@ -47,6 +47,7 @@ pub struct Output {
     pub name: String,
     pub key: Option<String>,
     pub value: Value,
+    pub metadata: Vec<(String, MetadataValue)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,25 @@ pub struct OpSpec {
     pub inputs: Vec<InputSpec>,
     pub outputs: Vec<OutputSpec>,
     pub config_schema: Option<String>,
+    pub resources: Vec<ResourceNeed>,
+    pub pure: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceKind {
+    Http,
+    Keyvalue,
+    Blob,
+    Sql,
+    Config,
+    Command,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceNeed {
+    pub name: String,
+    pub kind: ResourceKind,
+    pub doc: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::contract::{Failure, RetryAdvice};
 use crate::metadata::MetadataValue;
+use crate::resource::Fault;
 
 /// The result of an op: its outputs, or why there are none.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -98,8 +99,13 @@ impl Error {
         *self.0
     }
 
-    fn from_std(error: &dyn std::error::Error) -> Error {
+    fn from_std(error: &(dyn std::error::Error + 'static)) -> Error {
         let mut made = Error::new(error.to_string());
+        if let Some(fault) = error.downcast_ref::<Fault>()
+            && fault.kind.is_permanent()
+        {
+            made.0.retry = RetryAdvice::Never;
+        }
         let mut source = error.source();
         while let Some(cause) = source {
             made.0.causes.push(cause.to_string());

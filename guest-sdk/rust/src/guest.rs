@@ -1,6 +1,8 @@
 //! The component's side: bindings to `wit/`, conversions to the plain types, and the panic hook. The only
 //! file that knows WebAssembly.
 
+pub(crate) mod resources;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -59,6 +61,8 @@ fn op_spec(op: plain::OpSpec) -> wit::OpSpec {
         inputs: op.inputs.into_iter().map(input).collect(),
         outputs: op.outputs.into_iter().map(output).collect(),
         config_schema: op.config_schema,
+        resources: op.resources.into_iter().map(resources::need).collect(),
+        pure: op.pure,
     }
 }
 
@@ -122,7 +126,7 @@ fn output(output: plain::Output) -> wit::Output {
                 plain::Content::Stored(number) => wit::Content::Stored(number),
             },
         },
-        metadata: vec![],
+        metadata: output.metadata.into_iter().map(|(name, value)| metadata(name, value)).collect(),
     }
 }
 

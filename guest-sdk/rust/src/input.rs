@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cbor;
 use crate::context::Context;
-use crate::contract::{ANY, CBOR, InputSpec, InputValue, Invocation, JSON, OCTET_STREAM, Value};
+use crate::contract::{ANY, CBOR, InputSpec, InputValue, Invocation, JSON, OCTET_STREAM, OpSpec, Value};
 use crate::error::{Error, Result};
 use crate::host::ValueError;
 use crate::reader::Reader;
@@ -199,7 +199,7 @@ impl<K: Into<String>, T> FromIterator<(K, T)> for Many<T> {
     }
 }
 
-/// The type of a parameter: an [`InputType`], or [`Many`] of one.
+/// The type of a parameter: an [`InputType`], [`Many`] of one, or a resource such as [`Sql`](crate::Sql).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an input of an op",
     label = "not an input type",
@@ -207,22 +207,26 @@ impl<K: Into<String>, T> FromIterator<(K, T)> for Many<T> {
     note = "else use `Bytes`, `Reader`, or `Many<T>` for a list from many sources"
 )]
 pub trait Input: Sized {
+    /// May it be an `Option`?
     #[doc(hidden)]
-    fn spec(name: &str, doc: &str, required: bool) -> InputSpec;
-    /// `what` names the input in errors; it becomes a text only there.
+    const MAY_LACK: bool = true;
+    /// Adds itself to the description of its op.
     #[doc(hidden)]
-    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<Self>;
+    fn describe(name: &str, doc: &str, required: bool, op: &mut OpSpec);
+    /// None if it has no value.
+    #[doc(hidden)]
+    fn take(inputs: &mut Inputs<'_>, name: &str) -> Result<Option<Self>>;
 }
 
-fn spec_of<T: InputType>(name: &str, doc: &str, required: bool, many: bool) -> InputSpec {
-    InputSpec {
+fn describe<T: InputType>(name: &str, doc: &str, required: bool, many: bool, op: &mut OpSpec) {
+    op.inputs.push(InputSpec {
         name: name.to_owned(),
         doc: doc.to_owned(),
         media_type: T::MEDIA_TYPE.to_owned(),
         schema: T::schema(),
         required,
         many,
-    }
+    });
 }
 
 fn read<T: InputType>(value: Value, what: fmt::Arguments<'_>, ctx: &Context) -> Result<T> {
@@ -233,14 +237,17 @@ fn read<T: InputType>(value: Value, what: fmt::Arguments<'_>, ctx: &Context) -> 
 }
 
 impl<T: InputType> Input for T {
-    fn spec(name: &str, doc: &str, required: bool) -> InputSpec {
-        spec_of::<T>(name, doc, required, false)
+    fn describe(name: &str, doc: &str, required: bool, op: &mut OpSpec) {
+        describe::<T>(name, doc, required, false, op);
     }
 
-    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<T> {
-        match value {
-            InputValue::One(value) => read(value, what, ctx),
-            InputValue::Many(values) => {
+    fn take(inputs: &mut Inputs<'_>, name: &str) -> Result<Option<T>> {
+        let (op, ctx) = (inputs.op, inputs.ctx);
+        let what = format_args!("input `{name}` of op `{op}`");
+        match inputs.value(name) {
+            None => Ok(None),
+            Some(InputValue::One(value)) => read(value, what, ctx).map(Some),
+            Some(InputValue::Many(values)) => {
                 let n = values.len();
                 Err(Error::permanent(format!(
                     "{what} takes one value, {n} were given; declare it as `Many<..>` to take a list"
@@ -251,15 +258,17 @@ impl<T: InputType> Input for T {
 }
 
 impl<T: InputType> Input for Many<T> {
-    fn spec(name: &str, doc: &str, required: bool) -> InputSpec {
-        spec_of::<T>(name, doc, required, true)
+    fn describe(name: &str, doc: &str, required: bool, op: &mut OpSpec) {
+        describe::<T>(name, doc, required, true, op);
     }
 
-    fn take(value: InputValue, what: fmt::Arguments<'_>, ctx: &Context) -> Result<Many<T>> {
-        let values = match value {
-            InputValue::One(value) => vec![(None, value)],
-            InputValue::Many(values) => values,
+    fn take(inputs: &mut Inputs<'_>, name: &str) -> Result<Option<Many<T>>> {
+        let values = match inputs.value(name) {
+            None => return Ok(None),
+            Some(InputValue::One(value)) => vec![(None, value)],
+            Some(InputValue::Many(values)) => values,
         };
+        let (what, ctx) = (format_args!("input `{name}` of op `{}`", inputs.op), inputs.ctx);
         let element = |(at, (key, value)): (usize, (Option<String>, Value))| {
             let value = match &key {
                 Some(key) => read(value, format_args!("{what}, element `{key}`,"), ctx),
@@ -267,7 +276,7 @@ impl<T: InputType> Input for Many<T> {
             };
             Ok(Element { value: value?, key })
         };
-        values.into_iter().enumerate().map(element).collect::<Result<_>>().map(Many)
+        values.into_iter().enumerate().map(element).collect::<Result<_>>().map(|values| Some(Many(values)))
     }
 }
 
@@ -294,12 +303,13 @@ impl<'a> Inputs<'a> {
     }
 
     pub fn optional<T: Input>(&mut self, name: &str) -> Result<Option<T>> {
+        T::take(self, name)
+    }
+
+    fn value(&mut self, name: &str) -> Option<InputValue> {
         let inputs = &mut self.invocation.inputs;
-        let Some(at) = inputs.iter().position(|(given, _)| given == name) else {
-            return Ok(None);
-        };
-        let (_, value) = inputs.swap_remove(at);
-        T::take(value, format_args!("input `{name}` of op `{}`", self.op), self.ctx).map(Some)
+        let at = inputs.iter().position(|(given, _)| given == name)?;
+        Some(inputs.swap_remove(at).1)
     }
 
     /// The config; nothing at all stands for `null`.

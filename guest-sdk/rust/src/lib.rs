@@ -76,6 +76,7 @@
 //! | `Option<T>`, written so | an optional input |
 //! | [`Many<T>`](Many) | the values of many sources, or of a collected dynamic output |
 //! | `config: T` | the config of the step |
+//! | [`Http`], [`Keyvalue`], [`Blob`], [`Sql`], [`Settings`], [`Command`] | a resource that the step lends, by the name of the parameter |
 //! | `&Context` | logs, progress, metadata, who is running |
 //!
 //! # Outputs
@@ -84,6 +85,11 @@
 //! `Option` is an optional output: `None` leaves it out and skips what depends on it. [`Dynamic`] fans out.
 //! What is too large to hold is written through [`Context::create_writer`] and returned as [`Stored`].
 //!
+//! [`WithMetadata`] adds facts to a value, and [`Check`] is what the op of an asset check returns.
+//!
+//! `#[op(pure)]` says that the same inputs and config always give the same outputs, so that an earlier result
+//! may be taken instead of running the op again.
+//!
 //! # Failure
 //!
 //! [`Error`] says whether another try makes sense. A panic ends the attempt as a trap, and its message is
@@ -91,6 +97,7 @@
 #![warn(missing_docs)]
 
 mod cbor;
+mod check;
 mod context;
 #[expect(missing_docs, reason = "the WIT explains each item")]
 mod contract;
@@ -98,6 +105,7 @@ mod error;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
+mod hook;
 mod host;
 mod input;
 #[expect(missing_docs, reason = "for the macros only")]
@@ -107,6 +115,7 @@ mod memory;
 mod metadata;
 mod output;
 mod reader;
+mod resource;
 mod schema;
 #[cfg(feature = "arrow")]
 mod table;
@@ -116,14 +125,19 @@ pub use cofferdam_op_macros::{Outputs, library, op};
 pub use schemars;
 pub use serde;
 
+pub use crate::check::{Check, Severity};
 pub use crate::context::{AttemptInfo, Context, Level};
 pub use crate::error::{Error, IntoError, Result, ResultExt};
+pub use crate::hook::{HookEvent, HookFailure};
 pub use crate::input::{Bytes, Element, Input, InputType, Many};
 #[cfg(not(target_family = "wasm"))]
 pub use crate::memory::{LogLine, Recorded};
 pub use crate::metadata::MetadataValue;
-pub use crate::output::{Dynamic, InvalidKey, Output, OutputType, Outputs, RawOutput};
+pub use crate::output::{Dynamic, InvalidKey, Output, OutputType, Outputs, RawOutput, WithMetadata};
 pub use crate::reader::Reader;
+pub use crate::resource::{
+    Blob, Command, Fault, FaultKind, Http, Keyvalue, Settings, Sql, command, http, sql,
+};
 #[cfg(feature = "arrow")]
 pub use crate::table::Table;
 pub use crate::writer::{Stored, Writer};
@@ -133,13 +147,19 @@ pub use crate::writer::{Stored, Writer};
 pub mod __private {
     pub use crate::contract::{
         CBOR, Content, Failure, InputSpec, InputValue, Invocation, LibrarySpec, OpSpec, Output, OutputSpec,
-        Value,
+        ResourceKind, ResourceNeed, Value,
     };
     #[cfg(target_family = "wasm")]
     pub use crate::guest;
+    pub use crate::hook::{HookEvent, HookFailure};
     pub use crate::input::Inputs;
     pub use crate::library::{Entry, Op, run, spec};
     pub use crate::output::{Emitter, RESULT};
+
+    /// Shows at compile time that a parameter may be an `Option`.
+    pub const fn may_lack<T: crate::Input>() {
+        assert!(T::MAY_LACK, "a resource is always there: take it without `Option`");
+    }
 
     /// A config's schema.
     pub fn config_schema<T: crate::InputType>() -> Option<String> {

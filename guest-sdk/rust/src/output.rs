@@ -11,6 +11,7 @@ use crate::contract::{CBOR, Content, OCTET_STREAM, Output as Emitted, OutputSpec
 use crate::error::{Error, Result};
 use crate::host::ValueError;
 use crate::input::Bytes;
+use crate::metadata::MetadataValue;
 use crate::schema;
 use crate::writer::{self, Stored, Writer};
 
@@ -35,6 +36,11 @@ pub trait OutputType: Sized {
     /// JSON Schema of a value.
     #[doc(hidden)]
     fn schema() -> String;
+    /// Facts about this value, to be shown with it.
+    #[doc(hidden)]
+    fn metadata(&mut self) -> Vec<(String, MetadataValue)> {
+        vec![]
+    }
     /// Hands the bytes over.
     #[doc(hidden)]
     fn write(self, ctx: &Context) -> Result<Content, EncodeFailure>;
@@ -101,6 +107,7 @@ impl RawOutput for Bytes {}
 impl RawOutput for Stored {}
 impl<T: RawOutput> RawOutput for Option<T> {}
 impl<T: RawOutput> RawOutput for Dynamic<T> {}
+impl<T: RawOutput> RawOutput for WithMetadata<T> {}
 
 impl OutputType for Bytes {
     const MEDIA_TYPE: &'static str = OCTET_STREAM;
@@ -123,6 +130,59 @@ impl OutputType for Stored {
 
     fn write(self, _: &Context) -> Result<Content, EncodeFailure> {
         Ok(self.0)
+    }
+}
+
+/// A value with facts that are shown with it, as an output or as one value of a [`Dynamic`].
+///
+/// ```
+/// use cofferdam_op::{WithMetadata, op};
+///
+/// #[op]
+/// fn count(text: String) -> WithMetadata<Vec<String>> {
+///     let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+///     let n = words.len();
+///     WithMetadata::new(words).with("words", n)
+/// }
+/// assert_eq!(count("to be".to_owned()).value, ["to", "be"]);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithMetadata<T> {
+    /// The value itself.
+    pub value: T,
+    /// The facts, by name.
+    pub metadata: Vec<(String, MetadataValue)>,
+}
+
+impl<T> WithMetadata<T> {
+    /// Without facts as yet.
+    pub fn new(value: T) -> WithMetadata<T> {
+        WithMetadata { value, metadata: vec![] }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, fact: impl Into<MetadataValue>) -> WithMetadata<T> {
+        self.metadata.push((name.into(), fact.into()));
+        self
+    }
+}
+
+impl<T: OutputType> OutputType for WithMetadata<T> {
+    const MEDIA_TYPE: &'static str = T::MEDIA_TYPE;
+
+    fn schema() -> String {
+        T::schema()
+    }
+
+    fn metadata(&mut self) -> Vec<(String, MetadataValue)> {
+        let mut metadata = self.value.metadata();
+        metadata.append(&mut self.metadata);
+        metadata
+    }
+
+    fn write(self, ctx: &Context) -> Result<Content, EncodeFailure> {
+        self.value.write(ctx)
     }
 }
 
@@ -301,12 +361,14 @@ impl<'a> Emitter<'a> {
         name: &str,
         key: Option<String>,
         media_type: Option<&str>,
-        value: T,
+        mut value: T,
     ) -> Result<()> {
+        let metadata = value.metadata();
         let written = value.write(self.ctx);
         let content = written.map_err(|error| error.into_error(name, self.op))?;
         let media_type = media_type.unwrap_or(T::MEDIA_TYPE).to_owned();
-        self.outputs.push(Emitted { name: name.to_owned(), key, value: Value { media_type, content } });
+        let value = Value { media_type, content };
+        self.outputs.push(Emitted { name: name.to_owned(), key, value, metadata });
         Ok(())
     }
 }

@@ -1,7 +1,11 @@
 //! Ops as the host sees them: described and run through the same code as in a component.
 
 use cofferdam_op::__private::{CBOR, Content, InputValue, Invocation, Op, Output, Value};
-use cofferdam_op::{Bytes, Context, Dynamic, Error, Many, Outputs, Reader, Result, Stored, library, op};
+use cofferdam_op::sql::{Rows, Statement};
+use cofferdam_op::{
+    Bytes, Check, Command, Context, Dynamic, Error, Fault, FaultKind, Http, Keyvalue, Many, Outputs, Reader,
+    Result, Severity, Sql, Stored, WithMetadata, command, http, library, op, params,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
@@ -90,7 +94,24 @@ mod inner {
     }
 }
 
-library!(tokenize, clean, large, nothing, maybe, inner::twice);
+/// Keeps a name.
+#[op(pure)]
+fn keep(
+    /// Where to.
+    db: Sql,
+    cache: Keyvalue,
+    name: String,
+) -> Result<WithMetadata<u64>> {
+    cache.set("last", &name)?;
+    Ok(WithMetadata::new(db.execute("insert into names values (?)", params![name])?).with("kept", true))
+}
+
+#[op]
+fn check(n: u32) -> Check {
+    if n > 0 { Check::passed() } else { Check::failed("nothing").severity(Severity::Warn).with("n", n) }
+}
+
+library!(tokenize, clean, large, nothing, maybe, inner::twice, keep, check);
 
 fn value(media_type: &str, bytes: &[u8]) -> Value {
     Value { media_type: media_type.to_owned(), content: Content::Bytes(bytes.to_vec()) }
@@ -139,6 +160,8 @@ fn an_op_describes_its_ports_without_running() {
             },
         ],
         config_schema: None,
+        resources: [],
+        pure: false,
     }
     "##);
     insta::assert_debug_snapshot!(clean::spec(), @r##"
@@ -216,6 +239,8 @@ fn an_op_describes_its_ports_without_running() {
         config_schema: Some(
             "{\"properties\":{\"strict\":{\"default\":false,\"description\":\"Fail on bad rows.\",\"type\":\"boolean\"}},\"title\":\"CleanConfig\",\"type\":\"object\"}",
         ),
+        resources: [],
+        pure: false,
     }
     "##);
     assert_eq!(inner::twice::spec().inputs[0].name, "type");
@@ -334,4 +359,102 @@ fn an_error_of_the_op_is_its_failure() {
 #[test]
 fn compile_errors_point_at_the_authors_code() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}
+
+#[test]
+fn an_op_names_the_resources_that_it_uses() {
+    let spec = keep::spec();
+    let names: Vec<(&str, &str)> =
+        spec.resources.iter().map(|need| (need.name.as_str(), need.doc.as_str())).collect();
+    assert_eq!(names, [("db", "Where to."), ("cache", "")]);
+    assert_eq!(spec.inputs.len(), 1);
+    assert!(spec.pure && !check::spec().pure);
+}
+
+#[test]
+fn an_op_with_resources_is_tested_with_doubles() {
+    let db = Sql::test(|statement| {
+        assert_eq!(statement, Statement::new("insert into names values (?)", params!["Ada"]));
+        Ok(Rows { columns: vec![], values: vec![vec![]] })
+    });
+    let cache = Keyvalue::test();
+    let kept = keep(db, cache.clone(), "Ada".to_owned()).unwrap();
+    assert_eq!((kept.value, kept.metadata), (1, vec![("kept".to_owned(), true.into())]));
+    assert_eq!(cache.keys("la").unwrap(), ["last"]);
+}
+
+#[test]
+fn a_resource_without_a_host_says_how_to_test() {
+    let error = invoke::<keep>(vec![("name", InputValue::One(cbor("Ada")))]).unwrap_err();
+    insta::assert_snapshot!(error.message(), @"the resource `db` is lent by the host; in a native test, call the op's function with `Sql::test(..)`");
+}
+
+#[test]
+fn a_fault_says_whether_another_try_makes_sense() {
+    let failed = |kind| Error::from(Fault::new(kind, "no"));
+    assert!(failed(FaultKind::Denied).is_permanent());
+    assert!(failed(FaultKind::TooLarge).is_permanent());
+    assert!(!failed(FaultKind::Unavailable).is_permanent());
+    let status =
+        |status| http::Response::new(status, "").ok().map(|_| ()).map_err(|error| error.is_permanent());
+    assert_eq!([status(204), status(404), status(503)], [Ok(()), Err(true), Err(false)]);
+    let waits =
+        http::Response { headers: vec![("Retry-After".into(), "7".into())], ..http::Response::new(429, "") };
+    assert_eq!(waits.ok().unwrap_err().retry_delay(), Some(std::time::Duration::from_secs(7)));
+}
+
+#[test]
+fn a_program_that_failed_says_its_last_words() {
+    let program = Command::test(|_, _| Ok(command::Outcome::exited(2, "", "no such model\n")));
+    let error = program.run(&["build"]).unwrap().ok().unwrap_err();
+    assert_eq!(error.to_string(), "the program ended with code 2: no such model");
+}
+
+#[test]
+fn rows_are_read_as_structs_and_tuples() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Month {
+        name: String,
+        hot: bool,
+        rain: Option<f64>,
+    }
+    let rows = Rows {
+        columns: vec!["name".into(), "hot".into(), "rain".into()],
+        values: vec![params!["jan", 0, 1.5], params!["jul", true, None::<f64>]],
+    };
+    let months: Vec<Month> = rows.clone().read().unwrap();
+    assert_eq!(months[0], Month { name: "jan".to_owned(), hot: false, rain: Some(1.5) });
+    assert_eq!(months[1], Month { name: "jul".to_owned(), hot: true, rain: None });
+    let tuples: Vec<(String, i64, Option<f64>)> =
+        Rows { values: rows.values[..1].to_vec(), ..rows }.read().unwrap();
+    assert_eq!(tuples, [("jan".to_owned(), 0, Some(1.5))]);
+    let wrong = Rows { columns: vec!["name".into()], values: vec![params!["jan"]] };
+    let error = wrong.read::<Month>().unwrap_err();
+    assert_eq!(error.message(), "row 0 is not what is expected: missing field `hot`");
+    assert!(error.is_permanent());
+}
+
+#[test]
+fn a_check_states_its_verdict_as_metadata_and_as_a_value() {
+    let ctx = Context::test();
+    let invocation = Invocation { config: vec![], inputs: vec![("n".to_owned(), InputValue::One(cbor(0)))] };
+    let outputs = check::run(&ctx, invocation).unwrap();
+    let metadata: Vec<(String, String)> =
+        ctx.recorded().metadata.into_iter().map(|(name, value)| (name, format!("{value:?}"))).collect();
+    insta::assert_debug_snapshot!(metadata, @"");
+    let Content::Bytes(bytes) = &outputs[0].value.content else { panic!("it is small") };
+    let verdict: serde_json::Value = ciborium::from_reader(&bytes[..]).unwrap();
+    assert_eq!(verdict, serde_json::json!({"passed": false, "severity": "warn", "description": "nothing"}));
+}
+
+#[test]
+fn facts_about_a_value_travel_with_it() {
+    #[op]
+    fn counted(n: u32) -> Dynamic<WithMetadata<u32>> {
+        let mut all = Dynamic::new();
+        all.push("only", WithMetadata::new(n).with("even", n % 2 == 0)).expect("the key is legal");
+        all
+    }
+    let outputs = invoke::<counted>(vec![("n", InputValue::One(cbor(4)))]).unwrap();
+    assert_eq!(outputs[0].metadata, [("even".to_owned(), true.into())]);
 }

@@ -8,9 +8,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cofferdam_model::{Failure, FailureKind, LogLine, Progress, Timestamp};
+use cofferdam_model::{
+    Failure, FailureKind, FaultKind, LogLine, Name, Progress, ResourceAnswer, ResourceCall, ResourceFault,
+    Timestamp,
+};
 use cofferdam_sandbox::{
     Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, StepIo, Value,
 };
@@ -78,7 +81,9 @@ fn serve() -> io::Result<()> {
                 wire.send(&FromCell::Ended { ticket, result, usage })?;
             }
             // An answer to an attempt that did not wait for it: there is none in this protocol.
-            ToCell::Chunk(_) | ToCell::Done(_) => return Err(io::ErrorKind::InvalidData.into()),
+            ToCell::Chunk(_) | ToCell::Done(_) | ToCell::Answer(_) => {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
         }
     }
     Ok(())
@@ -131,6 +136,8 @@ fn to_sandbox(attempt: CellAttempt) -> Attempt {
         outputs: attempt.outputs,
         limits: attempt.limits,
         tags: attempt.tags,
+        resources: attempt.resources,
+        partition: attempt.partition,
         seed: attempt.seed,
     }
 }
@@ -185,6 +192,22 @@ impl StepIo for CellIo {
 
     fn finish(&mut self, writer: u32) -> Result<(), IoError> {
         self.done(&FromCell::Finish { ticket: self.ticket, writer })
+    }
+
+    fn call(
+        &mut self,
+        resource: &Name,
+        call: ResourceCall,
+        within: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault> {
+        let call = FromCell::Call { ticket: self.ticket, resource: resource.clone(), call, within };
+        match self.ask(&call) {
+            ToCell::Answer(answer) => answer,
+            _ => {
+                let message = "the supervisor answered another question".to_owned();
+                Err(ResourceFault { kind: FaultKind::Failed, message })
+            }
+        }
     }
 
     fn log(&mut self, line: LogLine) {

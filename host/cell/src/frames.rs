@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cofferdam_model::{
-    AttemptId, Failure, Limits, LogLine, MetadataEntry, Name, PlanOutput, Progress, Usage,
+    AttemptId, Failure, Limits, LogLine, MetadataEntry, Name, PlanOutput, Progress, ResourceAnswer,
+    ResourceCall, ResourceFault, ResourceKind, Usage,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -37,6 +39,8 @@ pub enum ToCell {
     Chunk(#[serde(with = "chunk")] Result<Vec<u8>, IoFault>),
     /// Answers `Write` and `Finish`.
     Done(Result<(), IoFault>),
+    /// Answers `Call`.
+    Answer(Result<ResourceAnswer, ResourceFault>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +83,13 @@ pub enum FromCell {
         ticket: Ticket,
         writer: u32,
     },
+    /// A call on a resource of the attempt, which must have ended within that time.
+    Call {
+        ticket: Ticket,
+        resource: Name,
+        call: ResourceCall,
+        within: Option<Duration>,
+    },
     Ended {
         ticket: Ticket,
         result: Result<CellCompletion, Failure>,
@@ -120,6 +131,9 @@ pub struct CellAttempt {
     pub outputs: Vec<PlanOutput>,
     pub limits: Limits,
     pub tags: BTreeMap<String, String>,
+    /// What is lent to the op; with whom its calls end is known to the supervisor only.
+    pub resources: BTreeMap<Name, ResourceKind>,
+    pub partition: Option<String>,
     pub seed: u64,
 }
 

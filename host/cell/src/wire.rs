@@ -90,14 +90,15 @@ impl Wire {
     /// The answer to what was just asked; attempts that come before it are queued.
     pub(crate) fn reply(&self) -> io::Result<ToCell> {
         let mut state = self.lock();
-        let is_reply = |frame: &ToCell| matches!(frame, ToCell::Chunk(_) | ToCell::Done(_));
+        let is_reply =
+            |frame: &ToCell| matches!(frame, ToCell::Chunk(_) | ToCell::Done(_) | ToCell::Answer(_));
         // The second thread may have taken it from the socket already.
         if let Some(at) = state.queue.iter().position(is_reply) {
             return Ok(state.queue.remove(at).expect("just found"));
         }
         loop {
             match state.inbox.take().map_err(io::Error::other)? {
-                Some(reply @ (ToCell::Chunk(_) | ToCell::Done(_))) => return Ok(reply),
+                Some(reply) if is_reply(&reply) => return Ok(reply),
                 Some(other) => state.queue.push_back(other),
                 None => state = self.fill(state)?,
             }

@@ -2,9 +2,11 @@
 //! values are kept is the business of whoever implements [`StepIo`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cofferdam_model::{
-    AttemptId, Failure, Limits, LogLine, MetadataEntry, Name, PlanOutput, Progress, Timestamp, Usage,
+    AttemptId, Failure, Limits, LogLine, MetadataEntry, Name, PlanOutput, Progress, ResourceAnswer,
+    ResourceCall, ResourceFault, ResourceKind, Timestamp, Usage,
 };
 
 /// One attempt, ready to run.
@@ -19,6 +21,10 @@ pub struct Attempt {
     pub outputs: Vec<PlanOutput>,
     pub limits: Limits,
     pub tags: BTreeMap<String, String>,
+    /// What is lent to the op, by its own name for each. A call on anything else is denied.
+    pub resources: BTreeMap<Name, ResourceKind>,
+    /// Of a run for one partition.
+    pub partition: Option<String>,
     /// Everything that looks random to the guest follows from this number.
     pub seed: u64,
 }
@@ -68,6 +74,16 @@ pub trait StepIo: Send + 'static {
 
     /// Ends the value. Called once at most.
     fn finish(&mut self, writer: u32) -> Result<(), IoError>;
+
+    /// One call on a resource that the attempt names, of its kind. `within` is what is left of the attempt's
+    /// time: the call must have ended by then, whatever came of it. An answer of more than
+    /// [`crate::RESOURCE_BYTES_MAX`] is dropped, and the guest told so.
+    fn call(
+        &mut self,
+        resource: &Name,
+        call: ResourceCall,
+        within: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault>;
 
     /// A line that is within the limits; already cut and counted.
     fn log(&mut self, line: LogLine);

@@ -12,7 +12,7 @@ wasmtime::component::bindgen!({
     },
 });
 
-pub(crate) use cofferdam::op::{context, types, values};
+pub(crate) use cofferdam::op::{blob, command, context, http, keyvalue, settings, sql, types, values};
 
 use types::{MetadataEntry, MetadataValue};
 

@@ -16,7 +16,7 @@ impl Host for State {
             step_key: self.id.step.to_string(),
             attempt: self.id.attempt,
             idempotency_key: format!("{}/{}", self.id.run, self.id.step),
-            partition: self.tags.get("partition").cloned(),
+            partition: self.partition.clone(),
             tags: self.tags.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         })
     }

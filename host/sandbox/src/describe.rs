@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cofferdam_model::{Failure, InputSpec, LibrarySpec, Name, OpSpec, OutputSpec};
+use cofferdam_model::{Failure, InputSpec, LibrarySpec, Name, OpSpec, OutputSpec, ResourceNeed};
 use serde_json::Value as Json;
 
 use crate::bindings::types;
@@ -50,6 +50,9 @@ fn op(op: types::OpSpec) -> Result<OpSpec, Failure> {
     if op.inputs.len() > PORTS_MAX || op.outputs.len() > PORTS_MAX {
         return Err(library(format!("{place} has more than {PORTS_MAX} inputs or outputs")));
     }
+    if op.resources.len() > PORTS_MAX {
+        return Err(library(format!("{place} needs more than {PORTS_MAX} resources")));
+    }
     let inputs = op.inputs.into_iter().map(|spec| input(&place, spec)).collect::<Result<Vec<_>, _>>()?;
     let outputs = op.outputs.into_iter().map(|spec| output(&place, spec)).collect::<Result<Vec<_>, _>>()?;
     unique(&place, "input", inputs.iter().map(|spec| &spec.name))?;
@@ -58,8 +61,15 @@ fn op(op: types::OpSpec) -> Result<OpSpec, Failure> {
         Some(text) => Some(schema(&format!("the config of {place}"), &text)?),
         None => None,
     };
-    // The world has no words for resources and purity yet.
-    Ok(OpSpec { name, doc: op.doc, inputs, outputs, config_schema, resources: vec![], pure: false })
+    let resources =
+        op.resources.into_iter().map(|need| resource(&place, need)).collect::<Result<Vec<_>, _>>()?;
+    unique(&place, "resource", resources.iter().map(|need| &need.name))?;
+    Ok(OpSpec { name, doc: op.doc, inputs, outputs, config_schema, resources, pure: op.pure })
+}
+
+fn resource(op: &str, need: types::ResourceNeed) -> Result<ResourceNeed, Failure> {
+    let name = name(&format!("a resource of {op}"), &need.name)?;
+    Ok(ResourceNeed { name, kind: need.kind.into(), doc: need.doc })
 }
 
 fn input(op: &str, spec: types::InputSpec) -> Result<InputSpec, Failure> {

@@ -26,6 +26,7 @@ mod link;
 mod log;
 mod metadata;
 mod outputs;
+mod resources;
 mod sandbox;
 mod state;
 mod text;
@@ -38,6 +39,7 @@ pub use attempt::{
 };
 pub use error::{Error, Refusal};
 pub use library::Library;
+pub use resources::RESOURCE_BYTES_MAX;
 pub use sandbox::{Sandbox, Settings};
 pub use ticker::ticks;
 

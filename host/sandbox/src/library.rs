@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cofferdam_model::{
-    AttemptId, Failure, Fence, LibrarySpec, Limits, LogLine, Progress, RunId, StepKey, Timestamp, Usage,
+    AttemptId, Failure, FaultKind, Fence, LibrarySpec, Limits, LogLine, Name, Progress, ResourceAnswer,
+    ResourceCall, ResourceFault, RunId, StepKey, Timestamp, Usage,
 };
 use wasmtime::component::Component;
 use wasmtime::{Engine, Store, UpdateDeadline};
@@ -59,6 +60,8 @@ impl Library {
         let purpose = Purpose {
             id: nobody(),
             tags: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            partition: None,
             seed: 0,
             limits: &limits,
             stored: BTreeMap::new(),
@@ -90,11 +93,11 @@ impl Library {
             let result = Err(failure::library("has a fuel limit, but this sandbox does not count fuel"));
             return Ended { result, usage: Usage::default(), io };
         }
-        let Attempt { id, op, config, inputs, outputs, limits, tags, seed } = attempt;
+        let Attempt { id, op, config, inputs, outputs, limits, tags, resources, partition, seed } = attempt;
         let mut inline_bytes = 0;
         let mut stored = BTreeMap::new();
         let inputs = inputs.into_iter().map(|input| lower(input, &mut stored, &mut inline_bytes)).collect();
-        let purpose = Purpose { id, tags, seed, limits: &limits, stored };
+        let purpose = Purpose { id, tags, resources, partition, seed, limits: &limits, stored };
         let mut store = self.store(purpose, io);
         store.data_mut().input_bytes = inline_bytes;
         let running = self.ticker.running();
@@ -245,6 +248,16 @@ impl StepIo for Nothing {
 
     fn finish(&mut self, _: u32) -> Result<(), IoError> {
         Err(IoError::Store("a library describes itself without output".into()))
+    }
+
+    fn call(
+        &mut self,
+        _: &Name,
+        _: ResourceCall,
+        _: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault> {
+        let message = "a library describes itself without resources".to_owned();
+        Err(ResourceFault { kind: FaultKind::Denied, message })
     }
 
     fn log(&mut self, _: LogLine) {}

@@ -3,6 +3,7 @@
 //! | interface | what the guest finds |
 //! |---|---|
 //! | `cofferdam:op/context`, `values`, `types` | its attempt, logs, progress, metadata; large values in chunks |
+//! | `cofferdam:op/http`, `keyvalue`, `blob`, `sql`, `settings`, `command` | the resources that its step binds, see [`crate::resources`] |
 //! | `wasi:cli/environment` | no variables, no arguments, no directory |
 //! | `wasi:cli/exit` | ends the attempt as a failure, whatever the code |
 //! | `wasi:cli/stdin` | at its end from the start |
@@ -13,7 +14,7 @@
 //! | `wasi:io/*` | the streams above; pollables that are ready as soon as they are waited for |
 //! | `wasi:filesystem/*` | no directory, hence no file |
 //!
-//! Sockets, HTTP, files and the host's own clock and environment are not linked.
+//! Sockets, `wasi:http`, files and the host's own clock and environment are not linked.
 //!
 //! This WASI, which every guest gets, is written out instead of being taken from wasmtime-wasi, because it is
 //! virtual: nothing in it needs tokio, blocks or allocates without a bound, and this file is all of the surface
@@ -32,10 +33,16 @@ use crate::clock::{Clock, RANDOM_BYTES_MAX};
 use crate::state::{State, Stop};
 
 /// Interfaces that guests may import, and the versions that are compatible with ours.
-pub(crate) const OFFERED: [(&str, &str); 23] = [
+pub(crate) const OFFERED: [(&str, &str); 29] = [
     ("cofferdam:op/types", "0.1."),
     ("cofferdam:op/context", "0.1."),
     ("cofferdam:op/values", "0.1."),
+    ("cofferdam:op/http", "0.1."),
+    ("cofferdam:op/keyvalue", "0.1."),
+    ("cofferdam:op/blob", "0.1."),
+    ("cofferdam:op/sql", "0.1."),
+    ("cofferdam:op/settings", "0.1."),
+    ("cofferdam:op/command", "0.1."),
     ("wasi:cli/environment", "0.2."),
     ("wasi:cli/exit", "0.2."),
     ("wasi:cli/stdin", "0.2."),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use cofferdam_model::{AttemptId, CHUNK_BYTES, Limits, MetadataEntry};
+use cofferdam_model::{AttemptId, CHUNK_BYTES, Limits, MetadataEntry, Name, ResourceKind};
 use wasmtime::component::ResourceTable;
 
 use crate::clock::{Clock, Random};
@@ -44,6 +44,8 @@ pub(crate) struct State {
     random: Option<Random>,
     pub(crate) id: AttemptId,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) resources: BTreeMap<Name, ResourceKind>,
+    pub(crate) partition: Option<String>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) metadata: Metadata,
     /// Size of each stored input.
@@ -64,6 +66,8 @@ pub(crate) struct State {
 pub(crate) struct Purpose<'a> {
     pub(crate) id: AttemptId,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) resources: BTreeMap<Name, ResourceKind>,
+    pub(crate) partition: Option<String>,
     pub(crate) seed: u64,
     pub(crate) limits: &'a Limits,
     pub(crate) stored: BTreeMap<u32, u64>,
@@ -84,6 +88,8 @@ impl State {
             random: None,
             id: purpose.id,
             tags: purpose.tags,
+            resources: purpose.resources,
+            partition: purpose.partition,
             deadline,
             metadata: Metadata::default(),
             stored: purpose.stored,

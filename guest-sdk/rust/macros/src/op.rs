@@ -19,12 +19,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         }
     };
     let mut problems = Problems::default();
-    if !arguments.is_empty() {
-        problems.at(arguments.span(), "`#[op]` takes no arguments; the op is named as the function");
-    }
+    let pure = pure(arguments, &mut problems);
     let parameters = parameters(&function.sig, &mut problems);
     check(&function.sig, &mut problems);
-    let op = implement(&function, &parameters, &mut problems);
+    let op = implement(&function, &parameters, pure, &mut problems);
     strip_parameter_docs(&mut function);
     match problems.0 {
         None => quote!(#function #op),
@@ -36,6 +34,21 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
             }
             let placeholder = placeholder(&function);
             quote!(#function #error #placeholder)
+        }
+    }
+}
+
+/// What stands in `#[op(..)]`: nothing, or `pure`.
+fn pure(arguments: TokenStream, problems: &mut Problems) -> bool {
+    if arguments.is_empty() {
+        return false;
+    }
+    let span = arguments.span();
+    match syn::parse2::<Ident>(arguments) {
+        Ok(word) if word == "pure" => true,
+        _ => {
+            problems.at(span, "`#[op]` takes no argument but `pure`; the op is named as the function");
+            false
         }
     }
 }
@@ -188,7 +201,12 @@ fn returned<'t>(sig: &'t Signature, problems: &mut Problems) -> Returned<'t> {
     Returned { value: value.filter(|ty| !types::is_unit(ty)), fallible }
 }
 
-fn implement(function: &ItemFn, parameters: &[Parameter], problems: &mut Problems) -> TokenStream {
+fn implement(
+    function: &ItemFn,
+    parameters: &[Parameter],
+    pure: bool,
+    problems: &mut Problems,
+) -> TokenStream {
     let ident = &function.sig.ident;
     let vis = &function.vis;
     let name = types::name(ident).unwrap_or_else(|error| {
@@ -197,7 +215,7 @@ fn implement(function: &ItemFn, parameters: &[Parameter], problems: &mut Problem
     });
     let doc = docs::of(&function.attrs);
     let returned = returned(&function.sig, problems);
-    let input_specs = parameters.iter().filter_map(input_spec);
+    let describe = parameters.iter().filter_map(describe);
     let config_schema = parameters.iter().find_map(config_schema);
     let config_schema = config_schema.unwrap_or_else(|| quote!(::core::option::Option::None));
     let (arguments, takes): (Vec<Ident>, Vec<TokenStream>) =
@@ -227,13 +245,18 @@ fn implement(function: &ItemFn, parameters: &[Parameter], problems: &mut Problem
             const NAME: &'static str = #name;
 
             fn spec() -> ::cofferdam_op::__private::OpSpec {
-                ::cofferdam_op::__private::OpSpec {
+                #[allow(unused_mut)]
+                let mut op = ::cofferdam_op::__private::OpSpec {
                     name: ::std::borrow::ToOwned::to_owned(#name),
                     doc: ::std::borrow::ToOwned::to_owned(#doc),
-                    inputs: ::std::vec![#(#input_specs),*],
+                    inputs: ::std::vec::Vec::new(),
                     outputs: #output_specs,
                     config_schema: #config_schema,
-                }
+                    resources: ::std::vec::Vec::new(),
+                    pure: #pure,
+                };
+                #(#describe)*
+                op
             }
 
             fn run(
@@ -252,10 +275,19 @@ fn argument(at: usize) -> Ident {
     format_ident!("argument_{at}", span = Span::mixed_site())
 }
 
-fn input_spec(parameter: &Parameter) -> Option<TokenStream> {
+fn describe(parameter: &Parameter) -> Option<TokenStream> {
     match parameter {
         Parameter::Input { name, doc, ty, required } => {
-            Some(quote_spanned!(ty.span()=> <#ty as ::cofferdam_op::Input>::spec(#name, #doc, #required)))
+            let check = match required {
+                true => quote!(),
+                false => {
+                    quote_spanned!(ty.span()=> const _: () = ::cofferdam_op::__private::may_lack::<#ty>();)
+                }
+            };
+            Some(quote_spanned! {ty.span()=>
+                #check
+                <#ty as ::cofferdam_op::Input>::describe(#name, #doc, #required, &mut op);
+            })
         }
         Parameter::Context | Parameter::Config(_) => None,
     }

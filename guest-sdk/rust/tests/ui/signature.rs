@@ -31,6 +31,9 @@ fn größe(_text: String) {}
 #[op(name = "x")]
 fn named(_text: String) {}
 
+#[op(pure, fast)]
+fn hurried(_text: String) {}
+
 #[op]
 fn two(_a: &Context, _b: &Context) {}
 

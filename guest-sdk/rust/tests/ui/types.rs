@@ -1,6 +1,6 @@
 //! Types that cannot cross between ops.
 
-use cofferdam_op::{Many, Outputs, op};
+use cofferdam_op::{Many, Outputs, Sql, op};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -30,6 +30,12 @@ struct Odd;
 fn fails() -> Result<u32, Odd> {
     Err(Odd)
 }
+
+#[op]
+fn lacks(_db: Option<Sql>) {}
+
+#[op]
+fn borrows(_db: &Sql) {}
 
 #[derive(Outputs)]
 struct Several {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use cofferdam_model::{
-    AttemptId, Failure, Fence, Limits, LogLine, Name, OCTET_STREAM, PlanOutput, Progress, RunId, StepKey,
-    Timestamp, Usage,
+    AttemptId, CBOR, Failure, FaultKind, Fence, Limits, LogLine, Name, OCTET_STREAM, PlanOutput, Progress,
+    ResourceAnswer, ResourceCall, ResourceFault, RunId, StepKey, Timestamp, Usage,
 };
 use cofferdam_sandbox::{
     Attempt, Completion, Content, EmittedContent, Input, InputValue, IoError, Library, Sandbox, Settings,
@@ -85,12 +85,20 @@ pub fn attempt(op: &str, config: u64) -> Attempt {
         outputs: vec![declared("result", false, false), declared("parts", false, true)],
         limits: Limits { timeout: Some(Duration::from_secs(20)), ..Limits::default() },
         tags: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        partition: None,
         seed: 1,
     }
 }
 
 pub fn bytes(bytes: &[u8]) -> Value {
     Value { media_type: OCTET_STREAM.into(), content: Content::Bytes(bytes.to_vec()) }
+}
+
+pub fn cbor<T: serde::Serialize>(value: T) -> Value {
+    let mut bytes = vec![];
+    ciborium::into_writer(&value, &mut bytes).unwrap();
+    Value { media_type: CBOR.into(), content: Content::Bytes(bytes) }
 }
 
 pub fn stored(number: u32, size: u64) -> Value {
@@ -110,7 +118,13 @@ pub struct Record {
     pub progress: Vec<Progress>,
     pub largest_chunk: usize,
     pub broken: bool,
+    /// Calls on resources: the op's name, the call, and the time that it had.
+    pub calls: Vec<(Name, ResourceCall, Option<Duration>)>,
+    /// What they are answered.
+    pub answer: Option<Answer>,
 }
+
+pub type Answer = Box<dyn FnMut(&ResourceCall) -> Result<ResourceAnswer, ResourceFault> + Send>;
 
 pub struct MemoryIo(pub Arc<Mutex<Record>>);
 
@@ -152,6 +166,21 @@ impl StepIo for MemoryIo {
         let entry = record.written.get_mut(&writer).unwrap();
         assert!(!std::mem::replace(&mut entry.1, true), "finished twice");
         Ok(())
+    }
+
+    fn call(
+        &mut self,
+        resource: &Name,
+        call: ResourceCall,
+        within: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault> {
+        let mut record = self.0.lock().unwrap();
+        let answer = match &mut record.answer {
+            Some(answer) => answer(&call),
+            None => Err(ResourceFault { kind: FaultKind::Unavailable, message: "nobody is there".into() }),
+        };
+        record.calls.push((resource.clone(), call, within));
+        answer
     }
 
     fn log(&mut self, line: LogLine) {

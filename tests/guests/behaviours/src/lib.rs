@@ -61,6 +61,8 @@ fn describe(op: &Op) -> OpSpec {
             dynamic: false,
         }],
         config_schema: None,
+        resources: vec![],
+        pure: false,
     }
 }
 
