@@ -5,10 +5,11 @@
 //! `cargo run --release -p cofferdam-sandbox --example cycle [GUEST.wasm]`
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cofferdam_model::{
-    AttemptId, Fence, Limits, LogLine, Name, PlanOutput, Progress, RunId, StepKey, Timestamp,
+    AttemptId, FaultKind, Fence, Limits, LogLine, Name, PlanOutput, Progress, ResourceAnswer, ResourceCall,
+    ResourceFault, RunId, StepKey, Timestamp,
 };
 use cofferdam_sandbox::{
     Attempt, Content, Input, InputValue, IoError, Library, Sandbox, Settings, StepIo, Value,
@@ -32,6 +33,14 @@ impl StepIo for Quiet {
     }
     fn finish(&mut self, _: u32) -> Result<(), IoError> {
         Err(IoError::Store("there is none".into()))
+    }
+    fn call(
+        &mut self,
+        _: &Name,
+        _: ResourceCall,
+        _: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault> {
+        Err(ResourceFault { kind: FaultKind::Denied, message: "there is none".into() })
     }
     fn log(&mut self, _: LogLine) {}
     fn progress(&mut self, _: Progress) {}
@@ -59,6 +68,8 @@ fn attempt() -> Attempt {
         outputs: vec![PlanOutput::new(Name::result(), "*/*")],
         limits: Limits::default(),
         tags: Default::default(),
+        resources: Default::default(),
+        partition: None,
         seed: 1,
     }
 }
