@@ -1,6 +1,7 @@
 //! The parts of an instance, opened: the run log for reading, or the whole engine room for running.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam_cell::{Artefacts, CellCommand};
@@ -9,7 +10,7 @@ use cofferdam_io::ValueStore;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec, Name, RunId};
 use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
-use cofferdam_worker::Worker;
+use cofferdam_worker::{Resources, Worker};
 use tokio::sync::mpsc;
 
 use crate::error::{Doing, Failed, Result};
@@ -68,6 +69,11 @@ pub(crate) fn depot(state: &StateDir) -> Result<Depot> {
     Depot::local(&state.libraries()).doing(Exit::Unreachable, "open the depot")
 }
 
+/// A variable of this process, where definitions name one. One that is not UTF-8 is no text.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// How cells are started: this program with another first argument.
 pub(crate) fn cell_command() -> Result<CellCommand> {
     let program = std::env::current_exe().doing(Exit::Internal, "find this program's own file")?;
@@ -101,8 +107,9 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Opens the run log for writing, which no second process may do, and starts the rest.
-    pub(crate) async fn start(state: &StateDir, slots: Option<u32>) -> Result<Instance> {
+    /// Opens the run log for writing, which no second process may do, and starts the rest. Relative paths of
+    /// resources start at `project`.
+    pub(crate) async fn start(state: &StateDir, project: &Path, slots: Option<u32>) -> Result<Instance> {
         let log = Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
         let log: Arc<dyn RunLog> = Arc::new(log);
         let scheduler = Scheduler::start(log.clone(), system_clock());
@@ -117,8 +124,10 @@ impl Instance {
             cell: cell_command()?,
             artefacts: state.artefacts(),
             clock: system_time,
+            environment,
         };
-        let worker = Worker::start(settings, depot(state)?, values(state)?, orders_in, reports);
+        let resources = Arc::new(Resources::new(project, state.resources(), environment));
+        let worker = Worker::start(settings, depot(state)?, values(state)?, resources, orders_in, reports);
         let worker = worker.doing(Exit::Internal, "start the worker")?;
         let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() };
         let attached = scheduler.attach_worker(offer, orders, reports_in).await;

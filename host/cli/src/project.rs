@@ -33,6 +33,16 @@ impl StateDir {
         StateDir(folder.to_path_buf())
     }
 
+    /// The folder of the project that it belongs to: the one around it.
+    pub(crate) fn project(&self) -> PathBuf {
+        self.0.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// Files of resources that no setting names.
+    pub(crate) fn resources(&self) -> PathBuf {
+        self.0.join("resources")
+    }
+
     pub(crate) fn run_log(&self) -> PathBuf {
         self.0.join("runlog.sqlite")
     }

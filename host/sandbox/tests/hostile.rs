@@ -159,7 +159,7 @@ fn h_024_a_huge_string_is_refused_before_it_is_copied() {
 }
 
 #[test]
-fn h_030_handles_are_bounded() {
+fn handles_are_bounded() {
     let held = run(attempt("handles_flood", 0)).number();
     assert!((9_000..10_000).contains(&held), "{held}");
 }
@@ -240,7 +240,7 @@ fn h_045_an_output_that_breaks_the_description_is_a_failure() {
 }
 
 #[test]
-fn h_046_a_hostile_output_name_is_refused_and_printed_harmlessly() {
+fn a_hostile_output_name_is_refused_and_printed_harmlessly() {
     assert_snapshot!(run(attempt("hostile_name", 0)).words(), @r"output-spec: returned an output `../../x\u{202e}\0` that the op does not declare; it declares `result`, `parts`");
 }
 
@@ -288,13 +288,13 @@ fn h_057_stdin_is_at_its_end_and_stdout_is_bounded() {
 }
 
 #[test]
-fn h_058_random_bytes_are_bounded_per_call() {
+fn random_bytes_are_bounded_per_call() {
     assert_snapshot!(run(attempt("random_bomb", 0)).words(), @"host-calls: asked for 1099511627776 random bytes at once, at most 65536 are given");
     assert_serves();
 }
 
 #[test]
-fn h_023_f10_calls_into_the_host_are_bounded() {
+fn calls_into_the_host_are_bounded() {
     let mut attempt = attempt("calls_flood", 0);
     attempt.limits.host_calls_max = 100_000;
     let ran = run(attempt);

@@ -2,16 +2,17 @@
 //! `cargo run --release -p cofferdam-worker --example steps -- target/guests/behaviours.wasm`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use cofferdam_cell::CellCommand;
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{
-    Assignment, AttemptId, Fence, LibraryDigest, Limits, Name, Order, Outcome, PlanOutput, Report, RunId,
-    StepKey, Timestamp,
+    Assignment, AttemptId, Fence, LibraryDigest, Name, Order, Outcome, PlanOutput, Report, RunId, StepKey,
+    Timestamp,
 };
-use cofferdam_worker::{Settings, Worker};
+use cofferdam_worker::{Resources, Settings, Worker};
 use tokio::sync::mpsc;
 
 /// Steps of one measurement, and of the warm-up before it.
@@ -76,9 +77,16 @@ async fn main() {
         let store = ValueStore::memory(Name::result());
         let (orders, taken) = mpsc::channel(4);
         let (reporter, mut reports) = mpsc::channel(64);
-        let settings =
-            Settings { slots, cell: cell.clone(), artefacts: folder.clone(), clock: || Timestamp(1) };
-        let worker = Worker::start(settings, depot, store, taken, reporter).expect("the folder can be made");
+        let resources = Arc::new(Resources::new(&folder, &folder, |_| None));
+        let settings = Settings {
+            slots,
+            cell: cell.clone(),
+            artefacts: folder.clone(),
+            clock: || Timestamp(1),
+            environment: |_| None,
+        };
+        let worker = Worker::start(settings, depot, store, resources, taken, reporter)
+            .expect("the folder can be made");
         through(WARM_UP, library, &orders, &mut reports).await;
         let since = Instant::now();
         through(STEPS, library, &orders, &mut reports).await;

@@ -5,6 +5,7 @@ use cofferdam_model::{AttemptId, Failure, FailureKind, Outcome, Output, Place, R
 use tokio::sync::mpsc;
 
 use crate::job::Job;
+use crate::lent::Lent;
 use crate::slot::Why;
 use crate::supervisor::{Settling, Supervisor};
 use crate::values::{self, Ask, Kept};
@@ -59,7 +60,8 @@ impl Supervisor {
             FromCell::Read { ticket, .. }
             | FromCell::Create { ticket, .. }
             | FromCell::Write { ticket, .. }
-            | FromCell::Finish { ticket, .. } => self.ask_values(at, ticket, frame),
+            | FromCell::Finish { ticket, .. }
+            | FromCell::Call { ticket, .. } => self.ask_values(at, ticket, frame),
             FromCell::Described { .. } | FromCell::Beat => {}
         }
     }
@@ -92,8 +94,10 @@ impl Supervisor {
             let (asks, served) = mpsc::unbounded_channel();
             slot.values = Some((ticket, asks));
             let (store, id, inputs) = (self.store.clone(), job.assignment.id.clone(), job.stored());
-            self.serving
-                .spawn(async move { (ticket, values::serve(store, id, inputs, replies, served).await) });
+            let lent = Lent::new(self.resources.clone(), job.assignment.resources.clone());
+            self.serving.spawn(async move {
+                (ticket, values::serve(store, id, inputs, lent, replies, served).await)
+            });
         }
         if let Some((_, asks)) = &slot.values {
             let _ = asks.send(Ask::Frame(frame));

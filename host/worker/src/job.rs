@@ -1,7 +1,7 @@
 //! An assignment on its way through the worker.
 
 use cofferdam_cell::{CellAttempt, CellContent, CellInput, CellInputValue, CellValue, Ticket};
-use cofferdam_model::{AssignedValue, Assignment, LibraryDigest, Name, Place, ValueRef};
+use cofferdam_model::{AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, ValueRef};
 
 pub(crate) struct Job {
     pub(crate) ticket: Ticket,
@@ -46,6 +46,7 @@ impl Job {
     pub(crate) fn to_cell(&self, library: u32) -> Box<CellAttempt> {
         let assignment = &*self.assignment;
         let mut number = 0;
+        let kind = |(own, lent): (&Name, &LentResource)| (own.clone(), lent.resource.kind);
         let mut to_value = |value: &ValueRef| CellValue {
             media_type: value.media_type.clone(),
             content: match &value.place {
@@ -75,6 +76,8 @@ impl Job {
             outputs: assignment.outputs.clone(),
             limits: assignment.limits.clone(),
             tags: assignment.tags.clone(),
+            resources: assignment.resources.iter().map(kind).collect(),
+            partition: assignment.partition.clone(),
             seed: seed(assignment),
         })
     }

@@ -4,13 +4,18 @@
 
 mod describe;
 mod ends;
+mod environment;
+mod evaluate;
 mod job;
+mod lent;
 mod prepare;
 mod slot;
 mod supervisor;
+mod talk;
 mod values;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
@@ -19,7 +24,9 @@ use cofferdam_model::{Order, Report, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use cofferdam_resources::Resources;
 pub use describe::describe;
+pub use evaluate::{Evaluation, evaluate};
 
 /// What differs between workers.
 #[derive(Debug, Clone)]
@@ -31,6 +38,8 @@ pub struct Settings {
     pub artefacts: PathBuf,
     /// The time, for reports.
     pub clock: fn() -> Timestamp,
+    /// Reads an environment variable, for config that takes values from there.
+    pub environment: fn(&str) -> Option<String>,
 }
 
 /// A running worker. Dropping it stops it and kills its cells.
@@ -39,17 +48,18 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the cells and takes orders until `orders` is closed; what runs then is still finished and
+    /// Ops reach `resources` where their steps bind them. Starts the cells and takes orders until `orders` is closed; what runs then is still finished and
     /// reported. Fails if the folder of artefacts cannot be used. Must be called within a tokio runtime.
     pub fn start(
         settings: Settings,
         depot: Depot,
         store: ValueStore,
+        resources: Arc<Resources>,
         orders: mpsc::Receiver<Vec<Order>>,
         reports: mpsc::Sender<Vec<Report>>,
     ) -> std::io::Result<Worker> {
         let artefacts = Artefacts::open(&settings.artefacts, settings.cell.clone())?;
-        let supervisor = supervisor::Supervisor::new(settings, depot, store, artefacts);
+        let supervisor = supervisor::Supervisor::new(settings, depot, store, resources, artefacts);
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborted on drop")]
         let task = tokio::spawn(supervisor.run(orders, reports));
         Ok(Worker { task })

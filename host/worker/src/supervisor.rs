@@ -2,18 +2,21 @@
 //! cell, the store or the scheduler; what takes time is a task whose end is another event.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cofferdam_cell::{Artefact, Artefacts, Cell, CellCompletion, CellEvent, Target, Ticket};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{AttemptId, Failure, FailureKind, Name, Order, Report, Usage, ValueDigest, ValueRef};
+use cofferdam_resources::Resources;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use crate::Settings;
 use crate::ends::cancelled;
+use crate::environment;
 use crate::job::{Fuel, Job, LibraryKey};
 use crate::prepare;
 use crate::slot::Slot;
@@ -59,6 +62,7 @@ pub(crate) struct Supervisor {
     pub(crate) settings: Settings,
     depot: Depot,
     pub(crate) store: ValueStore,
+    pub(crate) resources: Arc<Resources>,
     artefacts: Artefacts,
     pub(crate) slots: Vec<Slot>,
     events: mpsc::Receiver<(u64, CellEvent)>,
@@ -91,6 +95,7 @@ impl Supervisor {
         settings: Settings,
         depot: Depot,
         store: ValueStore,
+        resources: Arc<Resources>,
         artefacts: Artefacts,
     ) -> Supervisor {
         let (to_events, events) = mpsc::channel(EVENTS_MAX);
@@ -99,6 +104,7 @@ impl Supervisor {
             settings,
             depot,
             store,
+            resources,
             artefacts,
             slots,
             events,
@@ -168,10 +174,15 @@ impl Supervisor {
         self.start_failures = 0;
         for order in batch {
             match order {
-                Order::Run(assignment) => {
+                Order::Run(mut assignment) => {
                     let ticket = self.ticket();
                     self.open += 1;
-                    self.prepare(Job { ticket, assignment, started: false, resent: 0, cancelled: false });
+                    let filled = environment::fill(&mut assignment, self.settings.environment);
+                    let job = Job { ticket, assignment, started: false, resent: 0, cancelled: false };
+                    match filled {
+                        Ok(()) => self.prepare(job),
+                        Err(failure) => self.fail(job, failure),
+                    }
                 }
                 Order::Cancel(id) => self.cancel(&id),
                 // No manager has readable places yet.

@@ -1,4 +1,5 @@
-//! The large values of one attempt: reads and writes that the guest asks for, one at a time. What is written
+//! What one attempt asks for while it runs, one thing at a time: reads and writes of large values, and calls on
+//! resources. What is written
 //! is hashed here, never by the guest, and what the commit will not name is removed.
 
 use std::collections::HashMap;
@@ -7,6 +8,8 @@ use cofferdam_cell::{FromCell, IoFault, Replies, ToCell};
 use cofferdam_io::{Error, ValueKey, ValueStore, ValueWriter};
 use cofferdam_model::{AttemptId, CHUNK_BYTES, Name, Place, ValueDigest, ValueRef};
 use tokio::sync::mpsc;
+
+use crate::lent::Lent;
 
 /// What the supervisor tells the task that serves an attempt.
 pub(crate) enum Ask {
@@ -23,18 +26,19 @@ pub(crate) async fn serve(
     store: ValueStore,
     attempt: AttemptId,
     inputs: Vec<(Name, ValueRef)>,
+    lent: Lent,
     replies: Replies,
     mut asks: mpsc::UnboundedReceiver<Ask>,
 ) -> Kept {
-    let mut values = Values { store, attempt, inputs, writers: HashMap::new(), finished: Kept::new() };
+    let mut values = Values { store, attempt, inputs, lent, writers: HashMap::new(), finished: Kept::new() };
     let mut keep = vec![];
     while let Some(ask) = asks.recv().await {
         match ask {
             Ask::Frame(frame) => tokio::select! {
                 biased;
                 () = values.answer(frame, &replies) => {}
-                // The guest waits for the answer, so this can only be the end of its cell: a store that hangs
-                // must not outlive it.
+                // The guest waits for the answer, so this can only be the end of its cell: a store that hangs, or a
+                // call on a resource, must not outlive it.
                 _ = asks.recv() => break,
             },
             Ask::Keep(writers) => {
@@ -50,6 +54,7 @@ struct Values {
     store: ValueStore,
     attempt: AttemptId,
     inputs: Vec<(Name, ValueRef)>,
+    lent: Lent,
     writers: HashMap<u32, ValueWriter>,
     finished: Kept,
 }
@@ -77,6 +82,9 @@ impl Values {
                     None => Err(IoFault::Store(format!("there is no open writer {writer}"))),
                 };
                 replies.send(&ToCell::Done(done));
+            }
+            FromCell::Call { resource, call, within, .. } => {
+                replies.send(&ToCell::Answer(self.lent.call(&resource, call, within).await));
             }
             // The supervisor passes nothing else on.
             _ => {}

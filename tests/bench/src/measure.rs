@@ -11,7 +11,7 @@ use cofferdam_io::ValueStore;
 use cofferdam_model::{Name, Place, Plan, RunId, RunStatus};
 use cofferdam_runlog::{RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, Submission, WorkerOffer, system_clock, system_time};
-use cofferdam_worker::Worker;
+use cofferdam_worker::{Resources, Worker};
 use tokio::sync::mpsc;
 
 use crate::cases::{Case, case};
@@ -60,10 +60,17 @@ impl Bench {
             compile: vec!["compile".into()],
         };
         let artefacts = folder.path().join("artefacts");
-        let settings =
-            cofferdam_worker::Settings { slots: self.slots, cell: command, artefacts, clock: system_time };
+        let environment = |_: &str| None;
+        let settings = cofferdam_worker::Settings {
+            slots: self.slots,
+            cell: command,
+            artefacts,
+            clock: system_time,
+            environment,
+        };
+        let resources = Arc::new(Resources::new(folder.path(), folder.path(), environment));
         let values = ValueStore::local(&folder.path().join("values"), Name::new("bench")?)?;
-        let worker = Worker::start(settings, depot, values, orders_in, reports)?;
+        let worker = Worker::start(settings, depot, values, resources, orders_in, reports)?;
         let slots = u32::try_from(self.slots)?;
         let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, ..WorkerOffer::default() };
         scheduler.attach_worker(offer, orders, reports_in).await?;

@@ -25,7 +25,7 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
     let Prepared { mut plan, project } =
         crate::prepare::prepare(project, &args.job, Reading::Import, output).await?;
     plan.tags.extend(tags);
-    let instance = Instance::start(&project.state, args.local.slots).await?;
+    let instance = Instance::start(&project.state, &project.root, args.local.slots).await?;
     let plan = Arc::new(plan);
     let submission = Submission {
         run: RunId(uuid::Uuid::now_v7()),
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
 
 pub(crate) async fn resume(args: &args::Resume, state: &StateDir, output: Output) -> Result<Exit> {
     let id = find_unfinished(args.run.as_deref(), state).await?;
-    let instance = Instance::start(state, args.local.slots).await?;
+    let instance = Instance::start(state, &state.project(), args.local.slots).await?;
     let before = show::load(&*instance.log, id).await?;
     if before.status().is_terminal() {
         return Err(Failed::usage(format!("run {id} has ended: it {}", before.status()))

@@ -1,6 +1,7 @@
 //! A worker with real cells and real guests, for the tests of this package.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +12,12 @@ use cofferdam_model::{
     AssignedInput, AssignedValue, Assignment, AttemptId, Failure, Fence, LibraryDigest, Limits, Name, Order,
     Outcome, PlanOutput, Report, RunId, StepKey, Timestamp, ValueRef,
 };
-use cofferdam_worker::{Settings, Worker};
+use cofferdam_worker::{Resources, Settings, Worker};
 use rustix::process::Pid;
 use tokio::sync::mpsc;
 
 pub(crate) struct Bench {
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     pub(crate) settings: Settings,
     pub(crate) depot: Depot,
     pub(crate) store: ValueStore,
@@ -34,8 +35,10 @@ pub(crate) fn command() -> CellCommand {
     CellCommand { program, run: vec!["run".into()], compile: vec!["compile".into()] }
 }
 
-pub(crate) fn guest() -> Bytes {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests/behaviours.wasm");
+pub(crate) fn guest(package: &str) -> Bytes {
+    let folder = std::env::var_os("COFFERDAM_TEST_GUESTS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"), PathBuf::from);
+    let path = folder.join(package).with_extension("wasm");
     std::fs::read(path).expect("run `cargo xtask test`, which builds the guests").into()
 }
 
@@ -53,6 +56,15 @@ fn marked(folder: &tempfile::TempDir) -> CellCommand {
     let mut command = command();
     command.run.push(folder.path().into());
     command
+}
+
+/// The environment of these workers.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    match name {
+        "BENCH_USER" => Some("ada".to_owned()),
+        "BENCH_SECRET" => Some("hush hush".to_owned()),
+        _ => None,
+    }
 }
 
 impl Bench {
@@ -89,13 +101,17 @@ impl Bench {
             cell: marked(&folder),
             artefacts: folder.path().join("artefacts"),
             clock: || Timestamp(1),
+            environment,
         };
         let depot = Depot::memory();
-        let library = depot.put(guest()).await.unwrap();
+        let library = depot.put(guest("behaviours")).await.unwrap();
+        let resources = Arc::new(Resources::new(folder.path(), folder.path(), environment));
         let (orders, taken) = mpsc::channel(64);
         let (reporter, reports) = mpsc::channel(64);
-        let worker = Worker::start(settings.clone(), depot.clone(), store.clone(), taken, reporter).unwrap();
-        Bench { _folder: folder, settings, depot, store, library, orders, reports, seen: vec![], worker }
+        let worker =
+            Worker::start(settings.clone(), depot.clone(), store.clone(), resources, taken, reporter)
+                .unwrap();
+        Bench { folder, settings, depot, store, library, orders, reports, seen: vec![], worker }
     }
 
     /// Reads a stored value and sums its bytes.

@@ -8,7 +8,7 @@ use rustix::process::{Signal, kill_process};
 use crate::bench::Bench;
 
 #[tokio::test]
-async fn h_014_a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
+async fn a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
     let mut bench = Bench::in_memory(1).await;
     bench.order(bench.assignment(1, "spin", 0)).await;
     bench.started(1).await;

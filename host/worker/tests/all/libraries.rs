@@ -56,7 +56,7 @@ async fn spoil(bench: &Bench) {
     let folder = &bench.settings.artefacts;
     let artefacts = Artefacts::open(folder, command()).unwrap();
     let target = target().await;
-    artefacts.get(&bench.library, &guest(), &target).await.unwrap();
+    artefacts.get(&bench.library, &guest("behaviours"), &target).await.unwrap();
     let key: [u8; 32] = fs::read(folder.join("key")).unwrap().try_into().unwrap();
     let mut hasher = blake3::Hasher::new_keyed(&key);
     hasher.update(b"cwasm-v1").update(&bench.library.0);
@@ -70,7 +70,7 @@ async fn spoil(bench: &Bench) {
             fs::write(path, &bytes).unwrap();
         }
     }
-    let spoilt = artefacts.get(&bench.library, &guest(), &target).await.unwrap();
+    let spoilt = artefacts.get(&bench.library, &guest("behaviours"), &target).await.unwrap();
     assert!(spoilt.is_cached() && fs::read(spoilt.path()).unwrap() == b"no code");
 }
 

@@ -3,6 +3,8 @@
 mod attempts;
 mod bench;
 mod deaths;
+mod functions;
+mod lent;
 mod libraries;
 mod stores;
 mod stress;

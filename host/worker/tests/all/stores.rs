@@ -97,7 +97,7 @@ impl ObjectStore for Ailing {
 }
 
 #[tokio::test]
-async fn f_30_a_full_store_fails_the_attempt_leaves_nothing_and_is_used_again_when_there_is_space() {
+async fn a_full_store_fails_the_attempt_leaves_nothing_and_is_used_again_when_there_is_space() {
     let ailing = Ailing::default();
     let mut bench = ailing.bench(1).await;
     ailing.state.store(FULL, Ordering::Relaxed);
