@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
-use cofferdam_io::ValueStore;
+use cofferdam_io::{Stores, ValueStore};
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec, Name, RunId};
 use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
@@ -127,7 +127,8 @@ impl Instance {
             environment,
         };
         let resources = Arc::new(Resources::new(project, state.resources(), environment));
-        let worker = Worker::start(settings, depot(state)?, values(state)?, resources, orders_in, reports);
+        let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
+        let worker = Worker::start(settings, depot(state)?, stores, resources, orders_in, reports);
         let worker = worker.doing(Exit::Internal, "start the worker")?;
         let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() };
         let attached = scheduler.attach_worker(offer, orders, reports_in).await;

@@ -171,7 +171,8 @@ impl ValueWriter {
     }
 
     /// Whether what is under the name are the bytes that were written.
-    async fn is_there(&self) -> Result<bool, Absent> {
+    // `&mut`, because a shared reference to an upload cannot be held across threads.
+    async fn is_there(&mut self) -> Result<bool, Absent> {
         let object = self.store.get(&self.target).await.map_err(|_| Absent)?;
         if object.meta.size != self.size {
             return Ok(false);

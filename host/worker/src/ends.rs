@@ -1,14 +1,15 @@
 //! What cells say, and how attempts end: frames into reports, deaths into failures.
 
-use cofferdam_cell::{Cell, CellCompletion, CellEvent, CellOutputContent, FromCell, Ticket};
-use cofferdam_model::{AttemptId, Failure, FailureKind, Outcome, Output, Place, Report, Usage, ValueRef};
+use cofferdam_cell::{Cell, CellCompletion, CellEvent, FromCell, Ticket};
+use cofferdam_model::{AttemptId, Failure, FailureKind, MetadataEntry, Outcome, Output, Report, Usage};
 use tokio::sync::mpsc;
 
 use crate::job::Job;
 use crate::lent::Lent;
+use crate::outputs::{self, Destination};
 use crate::slot::Why;
 use crate::supervisor::{Settling, Supervisor};
-use crate::values::{self, Ask, Kept};
+use crate::values::{self, Ask, Served, Settled};
 
 /// Deaths of cells without anybody to blame that an attempt may sit through before it is failed too.
 const RESENT_MAX: u32 = 3;
@@ -85,56 +86,73 @@ impl Supervisor {
     }
 
     fn ask_values(&mut self, at: usize, ticket: Ticket, frame: FromCell) {
-        let slot = &mut self.slots[at];
-        let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else {
+        let slot = &self.slots[at];
+        if slot.given.front().is_none_or(|job| job.ticket != ticket) {
             return;
-        };
-        if slot.values.as_ref().is_none_or(|(of, _)| *of != ticket) {
-            let replies = slot.cell.as_ref().expect("it has just spoken").replies();
-            let (asks, served) = mpsc::unbounded_channel();
-            slot.values = Some((ticket, asks));
-            let (store, id, inputs) = (self.store.clone(), job.assignment.id.clone(), job.stored());
-            let lent = Lent::new(self.resources.clone(), job.assignment.resources.clone());
-            self.serving.spawn(async move {
-                (ticket, values::serve(store, id, inputs, lent, replies, served).await)
-            });
         }
-        if let Some((_, asks)) = &slot.values {
+        if slot.values.as_ref().is_none_or(|(of, _)| *of != ticket) {
+            self.serve(at);
+        }
+        if let Some((_, asks)) = &self.slots[at].values {
             let _ = asks.send(Ask::Frame(frame));
         }
     }
 
-    fn on_ended(&mut self, at: usize, ticket: Ticket, result: Result<CellCompletion, Failure>, usage: Usage) {
+    /// Starts the task that answers what the first attempt of that slot asks.
+    fn serve(&mut self, at: usize) {
         let slot = &mut self.slots[at];
-        if slot.given.front().is_none_or(|job| job.ticket != ticket) {
+        let (Some(job), Some(cell)) = (slot.given.front(), &slot.cell) else { return };
+        let served = Served {
+            stores: self.stores.clone(),
+            attempt: job.assignment.id.clone(),
+            inputs: job.readable.clone(),
+            lent: Lent::new(self.resources.clone(), job.assignment.resources.clone()),
+            destination: Destination::new(self.stores.clone(), &job.assignment),
+        };
+        let (ticket, replies) = (job.ticket, cell.replies());
+        let (asks, asked) = mpsc::unbounded_channel();
+        slot.values = Some((ticket, asks));
+        self.serving.spawn(async move { (ticket, values::serve(served, replies, asked).await) });
+    }
+
+    fn on_ended(&mut self, at: usize, ticket: Ticket, result: Result<CellCompletion, Failure>, usage: Usage) {
+        let slot = &self.slots[at];
+        let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else {
             // Cells end attempts in the order in which they got them. This one is broken.
             tracing::error!(ticket, "a cell ended an attempt that it was not running");
-            return slot.kill(None, Why::Broken);
+            return self.slots[at].kill(None, Why::Broken);
+        };
+        if slot.values.is_none()
+            && let Ok((outputs, _)) = &result
+            && !Destination::new(self.stores.clone(), &job.assignment).is_plain(outputs)
+        {
+            self.serve(at);
         }
+        let slot = &mut self.slots[at];
         let job = slot.given.pop_front().expect("just seen");
         slot.slow = false;
         let values = slot.values.take();
         self.begin(at);
         let id = job.assignment.id;
         let Some((_, asks)) = values else {
-            return self.finish(id, result, usage, Kept::new());
+            let result = result.and_then(|(outputs, metadata)| Ok((outputs::plain(outputs)?, metadata)));
+            return self.finish(id, result, usage);
         };
-        let stored = |(outputs, _): &CellCompletion| {
-            let writers = outputs.iter().filter_map(|output| match output.content {
-                CellOutputContent::Stored { writer } => Some(writer),
-                CellOutputContent::Bytes(_) => None,
-            });
-            writers.collect()
-        };
-        let keep = result.as_ref().map(stored).unwrap_or_default();
+        let result = result.map(|(outputs, metadata)| {
+            let _ = asks.send(Ask::Keep(outputs));
+            metadata
+        });
+        // Without its sender the task removes what was written, if it was not told what to keep.
         self.settling.insert(ticket, Settling::Finish { id, result, usage });
-        let _ = asks.send(Ask::Keep(keep));
     }
 
     /// The values of an attempt are kept or removed.
-    pub(crate) fn on_settled(&mut self, (ticket, kept): (Ticket, Kept)) {
+    pub(crate) fn on_settled(&mut self, (ticket, settled): (Ticket, Settled)) {
         match self.settling.remove(&ticket) {
-            Some(Settling::Finish { id, result, usage }) => self.finish(id, result, usage, kept),
+            Some(Settling::Finish { id, result, usage }) => {
+                let result = result.and_then(|metadata| Ok((settled?, metadata)));
+                self.finish(id, result, usage);
+            }
             Some(Settling::Again(job)) => self.requeue(job),
             None => {}
         }
@@ -173,11 +191,11 @@ impl Supervisor {
     }
 
     pub(crate) fn fail(&mut self, job: Job, failure: Failure) {
-        self.finish(job.assignment.id, Err(failure), Usage::default(), Kept::new());
+        self.finish(job.assignment.id, Err(failure), Usage::default());
     }
 
-    fn finish(&mut self, id: AttemptId, result: Result<CellCompletion, Failure>, usage: Usage, kept: Kept) {
-        let outcome = match result.and_then(|completion| to_outputs(completion, &kept)) {
+    fn finish(&mut self, id: AttemptId, result: Result<Completed, Failure>, usage: Usage) {
+        let outcome = match result {
             Ok((outputs, metadata)) => Outcome::Succeeded { outputs, metadata },
             Err(failure) => Outcome::Failed(Box::new(failure)),
         };
@@ -186,29 +204,8 @@ impl Supervisor {
     }
 }
 
-type Outputs = (Vec<Output>, Vec<cofferdam_model::MetadataEntry>);
-
-/// Size and digest are what this process saw, never what the guest says.
-fn to_outputs((outputs, metadata): CellCompletion, kept: &Kept) -> Result<Outputs, Failure> {
-    let outputs = outputs.into_iter().map(|output| {
-        let value = match output.content {
-            CellOutputContent::Bytes(bytes) => ValueRef::inline(&output.media_type, bytes),
-            CellOutputContent::Stored { writer } => {
-                let missing =
-                    || Failure::new(FailureKind::Store, format!("output `{}` was not stored", output.name));
-                let (key, size, digest) = kept.get(&writer).ok_or_else(missing)?;
-                ValueRef {
-                    media_type: output.media_type,
-                    size: *size,
-                    digest: *digest,
-                    place: Place::Stored(key.to_string()),
-                }
-            }
-        };
-        Ok(Output { name: output.name, key: output.key, value, metadata: output.metadata })
-    });
-    Ok((outputs.collect::<Result<_, Failure>>()?, metadata))
-}
+/// Outputs in their places, and facts about the step.
+type Completed = (Vec<Output>, Vec<MetadataEntry>);
 
 pub(crate) fn cancelled() -> Failure {
     Failure::new(FailureKind::Cancelled, "the attempt was cancelled")

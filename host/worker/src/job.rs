@@ -6,6 +6,8 @@ use cofferdam_model::{AssignedValue, Assignment, LentResource, LibraryDigest, Na
 pub(crate) struct Job {
     pub(crate) ticket: Ticket,
     pub(crate) assignment: Box<Assignment>,
+    /// Its stored inputs where they can be read: verified, in the order of their numbers. Empty before.
+    pub(crate) readable: Vec<(Name, ValueRef)>,
     /// Its start has been reported.
     pub(crate) started: bool,
     /// How often a cell died while it held this attempt and nobody was to blame.

@@ -8,7 +8,9 @@ mod environment;
 mod evaluate;
 mod job;
 mod lent;
+mod outputs;
 mod prepare;
+mod publish;
 mod slot;
 mod supervisor;
 mod talk;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
-use cofferdam_io::ValueStore;
+use cofferdam_io::Stores;
 use cofferdam_model::{Order, Report, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -53,13 +55,13 @@ impl Worker {
     pub fn start(
         settings: Settings,
         depot: Depot,
-        store: ValueStore,
+        stores: impl Into<Stores>,
         resources: Arc<Resources>,
         orders: mpsc::Receiver<Vec<Order>>,
         reports: mpsc::Sender<Vec<Report>>,
     ) -> std::io::Result<Worker> {
         let artefacts = Artefacts::open(&settings.artefacts, settings.cell.clone())?;
-        let supervisor = supervisor::Supervisor::new(settings, depot, store, resources, artefacts);
+        let supervisor = supervisor::Supervisor::new(settings, depot, stores.into(), resources, artefacts);
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborted on drop")]
         let task = tokio::spawn(supervisor.run(orders, reports));
         Ok(Worker { task })

@@ -2,7 +2,7 @@
 
 use cofferdam_cell::{Artefact, Artefacts, Target};
 use cofferdam_depot::Depot;
-use cofferdam_io::ValueStore;
+use cofferdam_io::Stores;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, Name, ValueRef};
 
 /// Gets a library from the depot and its artefact from the cache or a compiler.
@@ -19,15 +19,16 @@ pub(crate) async fn library(
     artefacts.get(digest, &component, target).await
 }
 
-/// Reads each value once and compares it with its digest, before any byte of it reaches an op.
-pub(crate) async fn verify(store: &ValueStore, inputs: &[(Name, ValueRef)]) -> Result<(), Failure> {
+/// Reads each value once and compares it with its digest, before any byte of it reaches an op. Gives where each can
+/// be read from now on.
+pub(crate) async fn verify(stores: &Stores, inputs: &[(Name, ValueRef)]) -> Result<Vec<ValueRef>, Failure> {
+    let mut ready = Vec::with_capacity(inputs.len());
     for (name, value) in inputs {
-        store
-            .verify(value)
-            .await
-            .map_err(|error| because(FailureKind::Input, format!("input `{name}` cannot be read"), &error))?;
+        ready.push(stores.ready(value).await.map_err(|error| {
+            because(FailureKind::Input, format!("input `{name}` cannot be read"), &error)
+        })?);
     }
-    Ok(())
+    Ok(ready)
 }
 
 /// A failure with an error and all that caused it.

@@ -1,14 +1,17 @@
 //! The loop: orders and events of cells in, frames and reports out, in batches. Nothing in it waits for a
 //! cell, the store or the scheduler; what takes time is a task whose end is another event.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cofferdam_cell::{Artefact, Artefacts, Cell, CellCompletion, CellEvent, Target, Ticket};
+use cofferdam_cell::{Artefact, Artefacts, Cell, CellEvent, Target, Ticket};
 use cofferdam_depot::Depot;
-use cofferdam_io::ValueStore;
-use cofferdam_model::{AttemptId, Failure, FailureKind, Name, Order, Report, Usage, ValueDigest, ValueRef};
+use cofferdam_io::Stores;
+use cofferdam_model::{
+    AttemptId, Failure, FailureKind, MetadataEntry, Name, Order, Place, Publication, Report, Usage,
+    ValueDigest, ValueRef,
+};
 use cofferdam_resources::Resources;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -19,8 +22,9 @@ use crate::ends::cancelled;
 use crate::environment;
 use crate::job::{Fuel, Job, LibraryKey};
 use crate::prepare;
+use crate::publish::publish;
 use crate::slot::Slot;
-use crate::values::Kept;
+use crate::values::Settled;
 
 /// How often cells are looked at: are they late, are they silent? Far below the grace that they have.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -42,7 +46,7 @@ enum Library {
 /// The end of a task.
 enum Done {
     Library(LibraryKey, Result<Artefact, Failure>),
-    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<(), Failure>),
+    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<Vec<ValueRef>, Failure>),
 }
 
 /// What becomes of an attempt once its values are settled.
@@ -50,7 +54,8 @@ enum Done {
 pub(crate) enum Settling {
     Finish {
         id: AttemptId,
-        result: Result<CellCompletion, Failure>,
+        /// Facts about the step; its outputs come from the task that keeps them.
+        result: Result<Vec<MetadataEntry>, Failure>,
         usage: Usage,
     },
     /// Its cell died through no fault of its own. It runs again under the same fence, so what it had written
@@ -61,7 +66,7 @@ pub(crate) enum Settling {
 pub(crate) struct Supervisor {
     pub(crate) settings: Settings,
     depot: Depot,
-    pub(crate) store: ValueStore,
+    pub(crate) stores: Stores,
     pub(crate) resources: Arc<Resources>,
     artefacts: Artefacts,
     pub(crate) slots: Vec<Slot>,
@@ -70,14 +75,18 @@ pub(crate) struct Supervisor {
     to_events: mpsc::Sender<(u64, CellEvent)>,
     tasks: JoinSet<Done>,
     /// The tasks that serve values.
-    pub(crate) serving: JoinSet<(Ticket, Kept)>,
+    pub(crate) serving: JoinSet<(Ticket, Settled)>,
+    /// The task that publishes, and its queue.
+    publishing: JoinSet<()>,
+    publications: mpsc::UnboundedSender<Publication>,
     /// Ready to run.
     pub(crate) queue: VecDeque<Job>,
     /// Came before the first cell had said for which engine to compile.
     pub(crate) early: Vec<Job>,
     pub(crate) fingerprint: Option<String>,
     libraries: HashMap<LibraryKey, Library>,
-    verified: HashSet<(String, ValueDigest)>,
+    /// Values that were verified, and where each can be read.
+    verified: HashMap<(String, ValueDigest), ValueRef>,
     /// Attempts whose inputs are being verified.
     verifying: HashMap<Ticket, (Job, AbortHandle)>,
     pub(crate) settling: HashMap<Ticket, Settling>,
@@ -94,16 +103,19 @@ impl Supervisor {
     pub(crate) fn new(
         settings: Settings,
         depot: Depot,
-        store: ValueStore,
+        stores: Stores,
         resources: Arc<Resources>,
         artefacts: Artefacts,
     ) -> Supervisor {
         let (to_events, events) = mpsc::channel(EVENTS_MAX);
+        let (publications, queue) = mpsc::unbounded_channel();
+        let mut publishing = JoinSet::new();
+        publishing.spawn(publish(stores.clone(), queue));
         let slots = (0..settings.slots.max(1)).map(|_| Slot::default()).collect();
         Supervisor {
             settings,
             depot,
-            store,
+            stores,
             resources,
             artefacts,
             slots,
@@ -111,11 +123,13 @@ impl Supervisor {
             to_events,
             tasks: JoinSet::new(),
             serving: JoinSet::new(),
+            publishing,
+            publications,
             queue: VecDeque::new(),
             early: vec![],
             fingerprint: None,
             libraries: HashMap::new(),
-            verified: HashSet::new(),
+            verified: HashMap::new(),
             settling: HashMap::new(),
             verifying: HashMap::new(),
             reports: vec![],
@@ -168,6 +182,8 @@ impl Supervisor {
         // Attempts that came to nothing may have left values to remove.
         self.slots.clear();
         while self.serving.join_next().await.is_some() {}
+        drop(self.publications);
+        while self.publishing.join_next().await.is_some() {}
     }
 
     fn take(&mut self, batch: Vec<Order>) {
@@ -178,15 +194,23 @@ impl Supervisor {
                     let ticket = self.ticket();
                     self.open += 1;
                     let filled = environment::fill(&mut assignment, self.settings.environment);
-                    let job = Job { ticket, assignment, started: false, resent: 0, cancelled: false };
+                    let job = Job {
+                        ticket,
+                        assignment,
+                        readable: vec![],
+                        started: false,
+                        resent: 0,
+                        cancelled: false,
+                    };
                     match filled {
                         Ok(()) => self.prepare(job),
                         Err(failure) => self.fail(job, failure),
                     }
                 }
                 Order::Cancel(id) => self.cancel(&id),
-                // No manager has readable places yet.
-                Order::Publish(_) => {}
+                Order::Publish(publication) => {
+                    let _ = self.publications.send(*publication);
+                }
             }
         }
     }
@@ -198,7 +222,7 @@ impl Supervisor {
     }
 
     /// Brings an attempt one step nearer to the queue.
-    pub(crate) fn prepare(&mut self, job: Job) {
+    pub(crate) fn prepare(&mut self, mut job: Job) {
         if self.fingerprint.is_none() {
             return self.early.push(job);
         }
@@ -212,14 +236,20 @@ impl Supervisor {
             }
             None => return self.fetch(key, vec![job]),
         }
-        let mut unverified = job.stored();
-        unverified.retain(|(_, value)| !self.verified.contains(&verified_as(value)));
+        let (mut readable, mut unverified) = (vec![], vec![]);
+        for (name, value) in job.stored() {
+            match self.verified.get(&verified_as(&value)) {
+                Some(ready) => readable.push((name, ready.clone())),
+                None => unverified.push((name, value)),
+            }
+        }
         if unverified.is_empty() {
+            job.readable = readable;
             return self.queue.push_back(job);
         }
-        let (store, ticket) = (self.store.clone(), job.ticket);
+        let (stores, ticket) = (self.stores.clone(), job.ticket);
         let task = self.tasks.spawn(async move {
-            let outcome = prepare::verify(&store, &unverified).await;
+            let outcome = prepare::verify(&stores, &unverified).await;
             Done::Inputs(ticket, unverified, outcome)
         });
         self.verifying.insert(ticket, (job, task));
@@ -291,14 +321,16 @@ impl Supervisor {
                 let Some((job, _)) = self.verifying.remove(&ticket) else {
                     return;
                 };
-                if let Err(failure) = outcome {
-                    return self.fail(job, failure);
-                }
+                let ready = match outcome {
+                    Ok(ready) => ready,
+                    Err(failure) => return self.fail(job, failure),
+                };
                 if self.verified.len() > VERIFIED_MAX {
                     self.verified.clear();
                 }
-                self.verified.extend(inputs.iter().map(|(_, value)| verified_as(value)));
-                self.queue.push_back(job);
+                self.verified.extend(inputs.iter().map(|(_, value)| verified_as(value)).zip(ready));
+                // What was forgotten just now is verified again.
+                self.prepare(job);
             }
         }
     }
@@ -402,5 +434,10 @@ impl Supervisor {
 
 /// A value is the same one if key and digest are.
 fn verified_as(value: &ValueRef) -> (String, ValueDigest) {
-    (value.place.key().unwrap_or_default().to_owned(), value.digest)
+    let key = match &value.place {
+        Place::Stored(key) => key.clone(),
+        Place::Managed(place) => format!("{} {} {}", place.manager.kind, place.manager.settings, place.key),
+        Place::Inline(_) => String::new(),
+    };
+    (key, value.digest)
 }

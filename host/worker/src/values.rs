@@ -2,35 +2,46 @@
 //! resources. What is written
 //! is hashed here, never by the guest, and what the commit will not name is removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use cofferdam_cell::{FromCell, IoFault, Replies, ToCell};
-use cofferdam_io::{Error, ValueKey, ValueStore, ValueWriter};
-use cofferdam_model::{AttemptId, CHUNK_BYTES, Name, Place, ValueDigest, ValueRef};
+use cofferdam_cell::{CellOutput, FromCell, IoFault, Replies, ToCell};
+use cofferdam_io::{Error, Stores, ValueKey, ValueWriter};
+use cofferdam_model::{AttemptId, CHUNK_BYTES, Failure, Name, Output, Place, ValueDigest, ValueRef};
 use tokio::sync::mpsc;
 
 use crate::lent::Lent;
+use crate::outputs::{Destination, remove};
 
 /// What the supervisor tells the task that serves an attempt.
 pub(crate) enum Ask {
     Frame(FromCell),
-    /// The attempt has succeeded and its outputs name these writers.
-    Keep(Vec<u32>),
+    /// The attempt has succeeded with these outputs.
+    Keep(Vec<CellOutput>),
 }
 
 /// What was written and is kept, by number of the writer.
 pub(crate) type Kept = HashMap<u32, (ValueKey, u64, ValueDigest)>;
 
+/// The outputs of an attempt, each with the place where it is kept.
+pub(crate) type Settled = Result<Vec<Output>, Failure>;
+
+/// What one attempt may ask for.
+pub(crate) struct Served {
+    pub(crate) stores: Stores,
+    pub(crate) attempt: AttemptId,
+    /// Its stored inputs, verified, in the order of their numbers.
+    pub(crate) inputs: Vec<(Name, ValueRef)>,
+    pub(crate) lent: Lent,
+    pub(crate) destination: Destination,
+}
+
 /// Serves one attempt until it is told what to keep, or until `asks` closes, which keeps nothing.
 pub(crate) async fn serve(
-    store: ValueStore,
-    attempt: AttemptId,
-    inputs: Vec<(Name, ValueRef)>,
-    lent: Lent,
+    served: Served,
     replies: Replies,
     mut asks: mpsc::UnboundedReceiver<Ask>,
-) -> Kept {
-    let mut values = Values { store, attempt, inputs, lent, writers: HashMap::new(), finished: Kept::new() };
+) -> Settled {
+    let mut values = Values { served, writers: HashMap::new(), finished: Kept::new() };
     let mut keep = vec![];
     while let Some(ask) = asks.recv().await {
         match ask {
@@ -41,20 +52,17 @@ pub(crate) async fn serve(
                 // call on a resource, must not outlive it.
                 _ = asks.recv() => break,
             },
-            Ask::Keep(writers) => {
-                keep = writers;
+            Ask::Keep(outputs) => {
+                keep = outputs;
                 break;
             }
         }
     }
-    values.settle(&keep).await
+    values.settle(keep).await
 }
 
 struct Values {
-    store: ValueStore,
-    attempt: AttemptId,
-    inputs: Vec<(Name, ValueRef)>,
-    lent: Lent,
+    served: Served,
     writers: HashMap<u32, ValueWriter>,
     finished: Kept,
 }
@@ -66,8 +74,10 @@ impl Values {
                 replies.send(&ToCell::Chunk(self.read(number, offset, length).await));
             }
             FromCell::Create { writer, .. } => {
-                let key = self.store.streamed_key(&self.attempt, writer);
-                self.writers.insert(writer, self.store.writer(key));
+                // For which output it is, is known at the end only: it begins in the instance's own store.
+                let store = self.served.stores.main();
+                let key = store.streamed_key(&self.served.attempt, writer);
+                self.writers.insert(writer, store.writer(key));
             }
             FromCell::Write { writer, bytes, .. } => {
                 let done = match self.writers.get_mut(&writer) {
@@ -84,7 +94,7 @@ impl Values {
                 replies.send(&ToCell::Done(done));
             }
             FromCell::Call { resource, call, within, .. } => {
-                replies.send(&ToCell::Answer(self.lent.call(&resource, call, within).await));
+                replies.send(&ToCell::Answer(self.served.lent.call(&resource, call, within).await));
             }
             // The supervisor passes nothing else on.
             _ => {}
@@ -93,15 +103,16 @@ impl Values {
 
     async fn read(&mut self, number: u32, offset: u64, length: u32) -> Result<Vec<u8>, IoFault> {
         let unknown = || IoFault::Input(format!("there is no stored input {number}"));
-        let (name, value) = self.inputs.get(number as usize).ok_or_else(unknown)?;
+        let (name, value) = self.served.inputs.get(number as usize).ok_or_else(unknown)?;
         let failed = |error: Error| IoFault::Input(format!("input `{name}`: {}", chain(&error)));
-        let Place::Stored(key) = &value.place else {
+        if let Place::Inline(_) = &value.place {
             return Err(unknown());
-        };
-        let key = ValueKey::parse(key).map_err(failed)?;
+        }
+        let store = self.served.stores.of_place(&value.place).map_err(failed)?;
+        let key = store.key(&value.place).map_err(failed)?;
         let length = u64::from(length).min(CHUNK_BYTES as u64);
         let end = offset.saturating_add(length).min(value.size);
-        let bytes = self.store.read(&key, offset.min(end)..end).await.map_err(failed)?;
+        let bytes = store.read(&key, offset.min(end)..end).await.map_err(failed)?;
         Ok(bytes.into())
     }
 
@@ -112,18 +123,25 @@ impl Values {
         Ok(())
     }
 
-    async fn settle(mut self, keep: &[u32]) -> Kept {
+    async fn settle(mut self, keep: Vec<CellOutput>) -> Settled {
         for (_, writer) in self.writers.drain() {
             writer.abort().await;
         }
-        let (kept, dropped): (Kept, Kept) =
-            self.finished.into_iter().partition(|(writer, _)| keep.contains(writer));
-        for (key, ..) in dropped.values() {
-            if let Err(error) = self.store.delete(key).await {
-                tracing::warn!(%key, %error, "a value of an attempt that does not need it was left behind");
+        let settled = self.served.destination.keep(keep, &self.finished).await;
+        let outputs = settled.as_deref().unwrap_or_default();
+        let named: HashSet<&str> = outputs
+            .iter()
+            .filter_map(|output| match &output.value.place {
+                Place::Stored(key) => Some(key.as_str()),
+                Place::Inline(_) | Place::Managed(_) => None,
+            })
+            .collect();
+        for (key, ..) in self.finished.values() {
+            if !named.contains(key.as_str()) {
+                remove(self.served.stores.main(), key).await;
             }
         }
-        kept
+        settled
     }
 }
 

@@ -6,5 +6,6 @@ mod deaths;
 mod functions;
 mod lent;
 mod libraries;
+mod managers;
 mod stores;
 mod stress;
