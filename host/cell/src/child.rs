@@ -133,7 +133,7 @@ fn to_sandbox(attempt: CellAttempt) -> Attempt {
         id: attempt.id,
         op: attempt.op,
         config: attempt.config,
-        outputs: attempt.outputs,
+        outputs: attempt.outputs.into_iter().map(cofferdam_model::PlanOutput::from).collect(),
         limits: attempt.limits,
         tags: attempt.tags,
         resources: attempt.resources,

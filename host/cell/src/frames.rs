@@ -128,13 +128,41 @@ pub struct CellAttempt {
     #[serde(with = "serde_bytes")]
     pub config: Vec<u8>,
     pub inputs: Vec<CellInput>,
-    pub outputs: Vec<PlanOutput>,
+    pub outputs: Vec<CellDeclared>,
     pub limits: Limits,
     pub tags: BTreeMap<String, String>,
     /// What is lent to the op; with whom its calls end is known to the supervisor only.
     pub resources: BTreeMap<Name, ResourceKind>,
     pub partition: Option<String>,
     pub seed: u64,
+}
+
+/// An output that the op may emit. A form of its own, because postcard cannot leave fields out, as the stored form of
+/// a plan does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellDeclared {
+    pub name: Name,
+    pub media_type: String,
+    pub required: bool,
+    pub dynamic: bool,
+}
+
+impl From<&PlanOutput> for CellDeclared {
+    fn from(output: &PlanOutput) -> CellDeclared {
+        CellDeclared {
+            name: output.name.clone(),
+            media_type: output.media_type.clone(),
+            required: output.required,
+            dynamic: output.dynamic,
+        }
+    }
+}
+
+impl From<CellDeclared> for PlanOutput {
+    fn from(output: CellDeclared) -> PlanOutput {
+        let CellDeclared { name, media_type, required, dynamic } = output;
+        PlanOutput { required, dynamic, ..PlanOutput::new(name, &media_type) }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -272,6 +300,36 @@ mod tests {
             }
             assert_eq!(found, frames);
         }
+    }
+
+    #[test]
+    fn an_attempt_with_all_that_it_may_have_survives_the_way() {
+        let name = |text| Name::new(text).unwrap();
+        let attempt = CellAttempt {
+            ticket: 1,
+            library: 2,
+            id: AttemptId {
+                run: cofferdam_model::RunId("01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap()),
+                step: cofferdam_model::StepKey::new("clean[jan]"),
+                attempt: 3,
+                fence: cofferdam_model::Fence(4),
+            },
+            op: name("clean"),
+            config: vec![0xa0],
+            inputs: vec![],
+            outputs: vec![CellDeclared::from(&PlanOutput::new(name("table"), "*/*"))],
+            limits: Limits::default(),
+            tags: [("a".to_owned(), "b".to_owned())].into(),
+            resources: [(name("db"), ResourceKind::Sql)].into(),
+            partition: Some("2026-01".to_owned()),
+            seed: 5,
+        };
+        let frame = ToCell::Run(Box::new(attempt));
+        let mut bytes = vec![];
+        encode(&frame, &mut bytes);
+        let mut inbox = Inbox::default();
+        inbox.extend(&bytes);
+        assert_eq!(inbox.take::<ToCell>().unwrap(), Some(frame));
     }
 
     #[test]

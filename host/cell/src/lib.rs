@@ -22,7 +22,7 @@ pub use child::run;
 pub use compile::compile;
 pub use engines::Target;
 pub use frames::{
-    CellAttempt, CellCompletion, CellContent, CellInput, CellInputValue, CellOutput, CellOutputContent,
-    CellValue, FromCell, IoFault, Ticket, ToCell,
+    CellAttempt, CellCompletion, CellContent, CellDeclared, CellInput, CellInputValue, CellOutput,
+    CellOutputContent, CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 pub use handle::{Cell, CellCommand, CellEvent, Replies};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cofferdam_cell::{
-    Artefacts, CellAttempt, CellCommand, CellContent, CellInput, CellInputValue, CellOutput,
+    Artefacts, CellAttempt, CellCommand, CellContent, CellDeclared, CellInput, CellInputValue, CellOutput,
     CellOutputContent, CellValue, FromCell, IoFault, Target, ToCell,
 };
 use cofferdam_depot::Depot;
@@ -88,7 +88,7 @@ fn attempt(evaluation: Evaluation) -> CellAttempt {
         op: evaluation.op,
         config: evaluation.config,
         inputs: evaluation.inputs.into_iter().map(input).collect(),
-        outputs: evaluation.outputs,
+        outputs: evaluation.outputs.iter().map(CellDeclared::from).collect(),
         limits: Limits {
             memory_bytes_max: MEMORY_BYTES_MAX,
             timeout: Some(TIMEOUT),

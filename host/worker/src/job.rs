@@ -1,6 +1,6 @@
 //! An assignment on its way through the worker.
 
-use cofferdam_cell::{CellAttempt, CellContent, CellInput, CellInputValue, CellValue, Ticket};
+use cofferdam_cell::{CellAttempt, CellContent, CellDeclared, CellInput, CellInputValue, CellValue, Ticket};
 use cofferdam_model::{AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, ValueRef};
 
 pub(crate) struct Job {
@@ -75,7 +75,7 @@ impl Job {
             id: assignment.id.clone(),
             op: assignment.op.clone(),
             config: assignment.config.clone(),
-            outputs: assignment.outputs.clone(),
+            outputs: assignment.outputs.iter().map(CellDeclared::from).collect(),
             limits: assignment.limits.clone(),
             tags: assignment.tags.clone(),
             resources: assignment.resources.iter().map(kind).collect(),
