@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey, StepStatus, Timestamp,
-    Usage, WorkerId,
+    Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey, StepStatus,
+    Timestamp, Usage, WorkerId,
 };
 
 use crate::run::{Attempt, NONE, Run, Step, TakenOver};

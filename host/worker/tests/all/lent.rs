@@ -90,16 +90,23 @@ async fn each_kind_works_through_a_cell() {
     assert_eq!(kept, json!([{"carrier": "AA", "delay": -5}, {"carrier": "B6", "delay": null}]));
     assert!(lending.bench.folder.path().join("flights.db").exists());
 
-    let site = [("site", lent("site", ResourceKind::Config, json!({"token": {"env": "BENCH_SECRET"}})))];
+    let site = [(
+        "site",
+        lent("site", ResourceKind::Config, json!({"entries": {"token": {"env": "BENCH_SECRET"}}})),
+    )];
     assert_eq!(lending.run(2, "secret_length", json!({"key": "token"}), &site).await, json!(9));
 
-    let lake = [("lake", lent("lake", ResourceKind::Blob, json!({ "url": "memory://" })))];
+    let lake = [("lake", lent("lake", ResourceKind::Blob, json!({ "url": "memory:" })))];
     let found = lending.run(3, "archive", json!({"lines": 40_000}), &lake).await;
     assert_eq!(found, json!(["texts/numbers.txt", "Some(428890)", "None"]));
 
     let program = [(
         "program",
-        lent("sh", ResourceKind::Command, json!({"program": "sh", "arguments": ["-c", "cat; exit 3"]})),
+        lent(
+            "sh",
+            ResourceKind::Command,
+            json!({"program": "/bin/sh", "arguments": ["-c", "/bin/cat; exit 3"]}),
+        ),
     )];
     assert_eq!(lending.run(4, "pipe", json!({"text": "hello"}), &program).await, json!("Some(3) hello "));
 }
@@ -158,8 +165,8 @@ async fn a_call_that_hangs_ends_with_the_attempts_time() {
 async fn a_cancel_ends_a_call_that_is_under_way() {
     let mut lending = Lending::new().await;
     // Leaves a trace unless it is killed.
-    let script = "echo > begun; sleep 30; echo > trace";
-    let settings = json!({ "program": "sh", "arguments": ["-c", script], "folder": "." });
+    let script = "echo > begun; /bin/sleep 30; echo > trace";
+    let settings = json!({ "program": "/bin/sh", "arguments": ["-c", script], "folder": "." });
     let program = [("program", lent("sh", ResourceKind::Command, settings))];
     let attempt = lending.attempt(1, "pipe", json!({"text": ""}), &program);
     let id = attempt.id.clone();
