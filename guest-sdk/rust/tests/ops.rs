@@ -3,7 +3,7 @@
 use cofferdam_op::__private::{CBOR, Content, InputValue, Invocation, Op, Output, Value};
 use cofferdam_op::sql::{Rows, Statement};
 use cofferdam_op::{
-    Bytes, Check, Command, Context, Dynamic, Error, Fault, FaultKind, Http, Keyvalue, Many, Outputs, Reader,
+    Bytes, Check, Command, Context, Dynamic, Error, Fault, FaultKind, Keyvalue, Many, Outputs, Reader,
     Result, Severity, Sql, Stored, WithMetadata, command, http, library, op, params,
 };
 use schemars::JsonSchema;
@@ -456,7 +456,7 @@ fn facts_about_a_value_travel_with_it() {
     #[op]
     fn counted(n: u32) -> Dynamic<WithMetadata<u32>> {
         let mut all = Dynamic::new();
-        all.push("only", WithMetadata::new(n).with("even", n % 2 == 0)).expect("the key is legal");
+        all.push("only", WithMetadata::new(n).with("even", n.is_multiple_of(2))).expect("the key is legal");
         all
     }
     let outputs = invoke::<counted>(vec![("n", InputValue::One(cbor(4)))]).unwrap();

@@ -50,7 +50,6 @@ enum Done {
 }
 
 /// What becomes of an attempt once its values are settled.
-#[expect(clippy::large_enum_variant, reason = "few live at a time, and most are the large one")]
 pub(crate) enum Settling {
     Finish {
         id: AttemptId,
