@@ -26,10 +26,8 @@ async fn a_gibibyte_is_written_verified_moved_and_published_in_little_memory() {
     let name = |text: &str| Name::new(text).unwrap();
     let main = ValueStore::local(&folder.path().join("values"), name("default")).unwrap();
     let stores = Stores::new(main.clone(), folder.path().to_owned(), Arc::new(|_| None));
-    let manager = PlanIoManager {
-        kind: IoManagerKind::Filesystem,
-        settings: serde_json::json!({"base_dir": "lake"}),
-    };
+    let manager =
+        PlanIoManager { kind: IoManagerKind::Filesystem, settings: serde_json::json!({"base_dir": "lake"}) };
     let lake = stores.of_manager(&name("lake"), &manager).unwrap();
     let run = RunId("01890000-0000-7000-8000-000000000001".parse().unwrap());
     let id = AttemptId { run, step: StepKey::new("big"), attempt: 1, fence: Fence(1) };
