@@ -1,7 +1,8 @@
 //! Retention: which stored things may go. Pure: facts about runs and a list of what is stored come in, what to drop
 //! and why comes out. Who carries it out, and who reads the clock, is the caller.
 //!
-//! A run stays if it has not ended, if it is pinned, or if any rule keeps it; without rules all runs stay. What a run
+//! A run stays if it has not ended, if it is pinned, or if any rule keeps it and the quota allows; without rules all
+//! runs stay. What a run
 //! that stays refers to stays, whichever run made it, and so does what is protected by name (the newest
 //! materialisation of each asset). Everything younger than the grace stays too: somebody may be about to refer to it.
 
@@ -17,6 +18,8 @@ pub struct Rules {
     pub keep_last: Option<u32>,
     /// Runs that ended within this time.
     pub max_age: Option<Duration>,
+    /// A quota: while more than this stays, the oldest run goes that has ended and is not pinned, whatever keeps it.
+    pub max_bytes: Option<u64>,
     /// Things younger than this stay.
     pub grace: Duration,
 }
@@ -97,32 +100,64 @@ pub fn sweep(
     rules: &Rules,
     runs: &[RunFacts],
     protected: &BTreeSet<Item>,
-    stored: Vec<Stored>,
+    stored: &[Stored],
     now: Timestamp,
 ) -> Sweep {
-    let dropped: BTreeSet<RunId> = runs_to_drop(rules, runs, now);
+    let dropped = runs_to_drop(rules, runs, now);
+    let without = |dropped: BTreeSet<RunId>| drop_runs(dropped, rules, runs, protected, stored, now);
+    let sweep = without(dropped.clone());
+    let Some(max_bytes) = rules.max_bytes.filter(|max| sweep.kept_bytes > *max) else { return sweep };
+    // The more runs go, the less stays; so the smallest number that suffices is found by halving.
+    let mut oldest_first: Vec<RunId> = runs
+        .iter()
+        .filter(|run| run.ended_at.is_some() && !run.pinned && !dropped.contains(&run.run))
+        .map(|run| run.run)
+        .collect();
+    oldest_first.sort();
+    let with = |n: usize| without(dropped.iter().chain(&oldest_first[..n]).copied().collect());
+    let (mut too_few, mut enough) = (0, oldest_first.len());
+    while enough - too_few > 1 {
+        let middle = too_few.midpoint(enough);
+        match with(middle).kept_bytes > max_bytes {
+            true => too_few = middle,
+            false => enough = middle,
+        }
+    }
+    with(enough)
+}
+
+/// What goes with these runs.
+fn drop_runs(
+    dropped: BTreeSet<RunId>,
+    rules: &Rules,
+    runs: &[RunFacts],
+    protected: &BTreeSet<Item>,
+    stored: &[Stored],
+    now: Timestamp,
+) -> Sweep {
     let live: BTreeSet<RunId> = runs.iter().filter(|run| run.ended_at.is_none()).map(|run| run.run).collect();
-    let mut referred = protected.clone();
+    let mut referred: BTreeSet<&Item> = protected.iter().collect();
     for run in runs.iter().filter(|run| !dropped.contains(&run.run)) {
-        referred.extend(run.refers_to.iter().cloned());
+        referred.extend(&run.refers_to);
     }
     let mut sweep = Sweep { runs: dropped, ..Sweep::default() };
-    for stored in stored {
-        let reference = match &stored.item {
+    for thing in stored {
+        let reference = match &thing.item {
             // A compiled form is made again from its library, and is of no use without it.
             Item::Artefact { library, .. } => &Item::Library(*library),
             item => item,
         };
-        let of_live_run = stored.run.is_some_and(|run| live.contains(&run));
-        let of_dropped_run = stored.run.is_some_and(|run| sweep.runs.contains(&run));
-        if referred.contains(reference) || of_live_run {
-            sweep.kept_bytes += stored.bytes;
-        } else if of_dropped_run {
-            sweep.drop.push((stored, Why::Run));
-        } else if now.since(stored.modified) >= rules.grace {
-            sweep.drop.push((stored, Why::Unreferenced));
-        } else {
-            sweep.kept_bytes += stored.bytes;
+        let of_live_run = thing.run.is_some_and(|run| live.contains(&run));
+        let of_dropped_run = thing.run.is_some_and(|run| sweep.runs.contains(&run));
+        let why = match () {
+            () if referred.contains(reference) || of_live_run => None,
+            () if of_dropped_run => Some(Why::Run),
+            () if now.since(thing.modified) >= rules.grace => Some(Why::Unreferenced),
+            () => None,
+        };
+        match why {
+            Some(why) => sweep.drop.push((thing.clone(), why)),
+            None => sweep.kept_bytes += thing.bytes,
         }
     }
     sweep
@@ -193,7 +228,7 @@ mod tests {
 
     fn rules(keep_last: Option<u32>, max_age_hours: Option<u64>) -> Rules {
         let max_age = max_age_hours.map(|hours| Duration::from_secs(hours * 3600));
-        Rules { keep_last, max_age, grace: Duration::from_secs(3600) }
+        Rules { keep_last, max_age, max_bytes: None, grace: Duration::from_secs(3600) }
     }
 
     fn numbers(runs: &BTreeSet<RunId>) -> Vec<u8> {
@@ -201,9 +236,9 @@ mod tests {
     }
 
     fn check(rules: Rules, runs: &[RunFacts], protected: &[Item]) -> Sweep {
-        let stored =
+        let stored: Vec<Stored> =
             runs.iter().flat_map(|run| stored((0..100).find(|n| id(*n) == run.run).unwrap())).collect();
-        sweep(&rules, runs, &protected.iter().cloned().collect(), stored, Timestamp(20 * HOUR))
+        sweep(&rules, runs, &protected.iter().cloned().collect(), &stored, Timestamp(20 * HOUR))
     }
 
     #[test]
@@ -239,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_takes_the_oldest_runs_first_and_no_more_than_needed() {
+        let mut runs: Vec<RunFacts> = (1..=6).map(|n| run(n, "a")).collect();
+        runs[0].pinned = true;
+        runs[1].ended_at = None;
+        for (max_bytes, expected) in
+            [(666, vec![]), (665, vec![3]), (555, vec![3]), (300, vec![3, 4, 5, 6]), (0, vec![3, 4, 5, 6])]
+        {
+            let rules = Rules { max_bytes: Some(max_bytes), ..rules(None, None) };
+            assert_eq!(numbers(&check(rules, &runs, &[]).runs), expected, "{max_bytes}");
+        }
+        let rules = Rules { max_bytes: Some(500), ..rules(Some(4), None) };
+        assert_eq!(numbers(&check(rules, &runs, &[]).runs), [3, 4], "the quota is stronger than the rule");
+    }
+
+    #[test]
     fn what_is_protected_by_name_stays_though_its_run_goes() {
         let sweep = check(rules(Some(0), None), &[run(1, "a")], &[value(1), library(1)]);
         assert_eq!((numbers(&sweep.runs), sweep.drop.len(), sweep.kept_bytes), (vec![1], 0, 111));
@@ -261,7 +311,7 @@ mod tests {
             leftover(2, "running", HOUR),
             leftover(77, "of a run nobody knows", HOUR),
         ];
-        let sweep = sweep(&rules(None, None), &runs, &BTreeSet::new(), all, Timestamp(20 * HOUR));
+        let sweep = sweep(&rules(None, None), &runs, &BTreeSet::new(), &all, Timestamp(20 * HOUR));
         let keys: Vec<_> = sweep.drop.iter().map(|(stored, why)| (stored.run, *why)).collect();
         assert_eq!(keys, [(Some(id(1)), Why::Unreferenced), (Some(id(77)), Why::Unreferenced)]);
     }
