@@ -17,6 +17,8 @@ const MIB: u64 = 1024 * 1024;
 fn run_short(op: &str) -> Ran {
     let mut attempt = attempt(op, 0);
     attempt.limits.timeout = Some(Duration::from_millis(500));
+    // Compiled before the clock starts: the first test of a process would measure the compiler.
+    behaviours();
     let started = Instant::now();
     let ran = run(attempt);
     assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
