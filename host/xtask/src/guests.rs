@@ -1,9 +1,14 @@
-//! Builds the guests that tests run: every library of the workspace `tests/guests`, into `target/guests/NAME.wasm`.
+//! Builds the guests that tests run: every library of the workspace `tests/guests` and the ops of examples,
+//! into `target/guests/NAME.wasm`.
 
 use crate::shell::{self, Failure, Shell};
 use cofferdam_toolchain::{GuestToolchain, TARGET};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The workspaces whose libraries are built.
+const WORKSPACES: [&str; 3] =
+    ["tests/guests/Cargo.toml", "examples/tutorial/ops/Cargo.toml", "examples/dbt/ops/Cargo.toml"];
 
 /// Where tests find the guests unless `COFFERDAM_TEST_GUESTS` says otherwise.
 pub(crate) fn folder(root: &Path) -> PathBuf {
@@ -13,15 +18,16 @@ pub(crate) fn folder(root: &Path) -> PathBuf {
 /// Builds them and replaces what was there before, so that no guest outlives its source.
 pub(crate) fn build(shell: &mut Shell, toolchain: &GuestToolchain) -> Result<(), Failure> {
     let root = shell.root.clone();
-    let manifest = root.join("tests/guests/Cargo.toml");
     let built = root.join("target/guests-build");
-    let mut cargo = shell.command("cargo");
-    toolchain.configure(&mut cargo);
-    cargo
-        .args(["build", "--quiet", "--release", "--workspace", "--target", TARGET, "--manifest-path"])
-        .arg(&manifest);
-    cargo.env("CARGO_TARGET_DIR", &built);
-    shell.run("build the test guests", &mut cargo)?;
+    for manifest in WORKSPACES {
+        let mut cargo = shell.command("cargo");
+        toolchain.configure(&mut cargo);
+        cargo
+            .args(["build", "--quiet", "--release", "--workspace", "--target", TARGET, "--manifest-path"])
+            .arg(root.join(manifest));
+        cargo.env("CARGO_TARGET_DIR", &built);
+        shell.run(&format!("build the guests of {manifest}"), &mut cargo)?;
+    }
 
     let to = folder(&root);
     let copied = (|| -> std::io::Result<()> {
@@ -31,10 +37,12 @@ pub(crate) fn build(shell: &mut Shell, toolchain: &GuestToolchain) -> Result<(),
         fs::create_dir_all(&to)
     })();
     copied.map_err(|error| Failure::Step(format!("failed to empty {}: {error}", to.display())))?;
-    for name in names(shell, &manifest)? {
-        let from = built.join(TARGET).join("release").join(format!("{name}.wasm"));
-        fs::copy(&from, to.join(format!("{name}.wasm")))
-            .map_err(|error| Failure::Step(format!("failed to copy {}: {error}", from.display())))?;
+    for manifest in WORKSPACES {
+        for name in names(shell, &root.join(manifest))? {
+            let from = built.join(TARGET).join("release").join(format!("{name}.wasm"));
+            fs::copy(&from, to.join(format!("{name}.wasm")))
+                .map_err(|error| Failure::Step(format!("failed to copy {}: {error}", from.display())))?;
+        }
     }
     Ok(())
 }

@@ -6,10 +6,12 @@ use crate::{guests, setup, tidy};
 use std::process::Command;
 
 /// The host's workspace and those of the guests, which another compiler builds.
-const WORKSPACES: [&str; 3] = ["Cargo.toml", "tests/guests/Cargo.toml", NATIVE_OPS];
+const WORKSPACES: [&str; 5] =
+    ["Cargo.toml", "tests/guests/Cargo.toml", NATIVE_OPS[0], NATIVE_OPS[1], NATIVE_OPS[2]];
 
 /// Ops whose tests run natively, as their authors run them.
-const NATIVE_OPS: &str = "examples/flights/ops/Cargo.toml";
+const NATIVE_OPS: [&str; 3] =
+    ["examples/flights/ops/Cargo.toml", "examples/tutorial/ops/Cargo.toml", "examples/dbt/ops/Cargo.toml"];
 
 /// Runs it all. The tests run to their end even if some fail; a test that was skipped is a failure.
 pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
@@ -46,8 +48,10 @@ pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     suite(shell, "tests", &mut tests, Counts::of_nextest)?;
     let mut doctests = cargo(shell, &["test", "--quiet", "--doc", "--workspace"]);
     suite(shell, "doc tests", &mut doctests, Counts::of_libtest)?;
-    let mut native = cargo(shell, &["test", "--quiet", "--manifest-path", NATIVE_OPS]);
-    suite(shell, "native tests of the flights ops", &mut native, Counts::of_libtest)?;
+    for manifest in NATIVE_OPS {
+        let mut native = cargo(shell, &["test", "--quiet", "--manifest-path", manifest]);
+        suite(shell, &format!("native tests of {manifest}"), &mut native, Counts::of_libtest)?;
+    }
 
     shell.finish("test");
     say(&format!("{sum}"));
