@@ -1,4 +1,4 @@
-//! Servers that tests start on loopback: Python's, in a folder of its own below the cache folder.
+//! Python's programs that tests start, servers on loopback and dbt, in a folder of its own below the cache folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<(), Failure> {
         return Ok(());
     }
     if shell::output(std::process::Command::new("python3").args(["-c", "import venv, ensurepip"])).is_err() {
-        let text = "failed to find python3 with its module venv, which servers for tests are installed with\n\
+        let text = "failed to find python3 with its module venv, which programs for tests are installed with\n\
                     hint: apt-get install python3-venv (Debian, Ubuntu), dnf install python3 (Fedora)";
         return Err(Failure::Prerequisite(text.into()));
     }
     say(&format!(
-        "will install servers for tests: {REQUIREMENTS} into {} (25 MB to load, 140 MB on disk, once)",
+        "will install programs for tests: {REQUIREMENTS} into {} (310 MB on disk, once)",
         folder.display()
     ));
     let removed = if folder.exists() { fs::remove_dir_all(&folder) } else { Ok(()) };
@@ -38,7 +38,7 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<(), Failure> {
         "--requirement",
         REQUIREMENTS,
     ]);
-    shell.run("install the servers for tests", &mut pip)?;
+    shell.run("install the programs for tests", &mut pip)?;
     let stamp = stamp(&folder);
     fs::write(&stamp, requirements)
         .map_err(|error| Failure::Step(format!("failed to write {}: {error}", stamp.display())))

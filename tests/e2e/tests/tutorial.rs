@@ -1,0 +1,213 @@
+//! The tutorial's jobs and assets, each with the commands of its README.
+
+use cofferdam_e2e::{Project, guest, workspace};
+use serde_json::Value;
+
+/// The tutorial in a folder of the test's own, with its ops built already.
+fn tutorial() -> Project {
+    let original = workspace().join("examples/tutorial");
+    let definitions = std::fs::read_to_string(original.join("cofferdam.toml")).expect("the definitions");
+    assert!(definitions.contains("crate = \"ops\""), "the tutorial builds its ops");
+    let project = Project::new(&definitions.replace("crate = \"ops\"", "wasm = \"lib/tutorial.wasm\""));
+    project.write("lib/tutorial.wasm", std::fs::read(guest("tutorial_ops")).expect("the ops are built"));
+    let orders = std::fs::read(original.join("data/orders.txt")).expect("the orders");
+    project.write("data/orders.txt", orders);
+    project
+}
+
+/// Runs with results in `out`; the run as JSON.
+fn run(project: &Project, args: &[&str], exit: i32) -> Value {
+    let (ended, run) = project.json([&["run"], args, &["--export", "out"]].concat());
+    assert_eq!(ended, exit, "{run:#}");
+    run
+}
+
+fn steps(run: &Value) -> Vec<(&str, &str)> {
+    let steps = run["steps"].as_array().expect("steps").iter();
+    steps
+        .map(|step| (step["step"].as_str().expect("a key"), step["status"].as_str().expect("a word")))
+        .collect()
+}
+
+fn step<'a>(run: &'a Value, key: &str) -> &'a Value {
+    let steps = run["steps"].as_array().expect("steps");
+    steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}"))
+}
+
+/// A result, as it was exported.
+fn result(project: &Project, name: &str) -> Value {
+    serde_json::from_str(&project.read(&format!("out/{name}.json"))).expect("JSON")
+}
+
+/// The lines that ops of the newest run logged, with their steps.
+fn logged(project: &Project) -> Vec<(String, String)> {
+    let (_, logs) = project.json(["logs"]);
+    let lines = logs["lines"].as_array().expect("lines").iter().filter(|line| line["source"] == "op");
+    let text = |line: &Value, name: &str| line[name].as_str().expect("text").to_owned();
+    lines.map(|line| (text(line, "step"), text(line, "message"))).collect()
+}
+
+#[test]
+fn the_whole_tutorial_passes_its_check() {
+    tutorial().run(["check"]).expect(0);
+}
+
+#[test]
+fn two_numbers_from_the_run_config_are_added() {
+    let project = tutorial();
+    project.write("numbers.yaml", "inputs: {a: 2, b: 3}\n");
+    run(&project, &["add_numbers", "-c", "numbers.yaml"], 0);
+    assert_eq!(result(&project, "add"), 5);
+}
+
+#[test]
+fn a_number_out_of_bounds_is_refused_before_anything_runs() {
+    let project = tutorial();
+    project.write("numbers.yaml", "inputs: {a: 12, b: three}\n");
+    let ended = project.run(["run", "add_numbers", "-c", "numbers.yaml"]).expect(3);
+    assert!(ended.stderr.contains("numbers.yaml:1:13"), "the first number is marked: {ended:#?}");
+    assert!(ended.stderr.contains("three"), "the second one as well: {ended:#?}");
+    let (_, runs) = project.json(["runs"]);
+    assert_eq!(runs["runs"], Value::Array(vec![]), "there is no run");
+}
+
+#[test]
+fn a_text_is_generated_and_consumed() {
+    let project = tutorial();
+    let run = run(&project, &["strings"], 0);
+    assert_eq!(result(&project, "consume"), 17);
+    assert_eq!(logged(&project), [("consume".to_owned(), "got `a text to pass on`".to_owned())]);
+    assert!(step(&run, "consume")["metadata"].to_string().contains("characters"));
+}
+
+#[test]
+fn lines_of_every_level_are_logged_with_their_fields() {
+    let project = tutorial();
+    run(&project, &["logging"], 0);
+    let (_, logs) = project.json(["logs", "--level", "info"]);
+    let lines: Vec<(&str, &str)> = logs["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter(|line| line["source"] == "op")
+        .map(|line| (line["level"].as_str().expect("a level"), line["message"].as_str().expect("text")))
+        .collect();
+    let expected =
+        [("info", "running"), ("warn", "this is only a tutorial"), ("error", "nothing went wrong")];
+    assert_eq!(lines, expected);
+    assert!(logs["lines"].to_string().contains("talk"), "fields are kept: {logs:#}");
+}
+
+#[test]
+fn a11_the_setting_of_a_graph_reaches_its_steps_and_theirs_are_hidden() {
+    let project = tutorial();
+    run(&project, &["greeting"], 0);
+    assert_eq!(result(&project, "hello.shout"), "HELLO HELLO!");
+    assert_eq!(result(&project, "bye.shout"), "BYE!");
+
+    project.write("run.yaml", "ops: {bye: {config: {word: so long}}}\n");
+    run(&project, &["greeting", "-c", "run.yaml"], 0);
+    assert_eq!(result(&project, "bye.shout"), "SO LONG!");
+
+    project.write("run.yaml", "ops: {bye: {ops: {repeat: {config: {word: adieu}}}}}\n");
+    let ended = project.run(["run", "greeting", "-c", "run.yaml"]).expect(3);
+    assert!(ended.stderr.contains("run.yaml:1"), "{ended:#?}");
+}
+
+#[test]
+fn an_output_lies_where_its_io_manager_puts_it() {
+    let project = tutorial();
+    let run = run(&project, &["keep"], 0);
+    let id = run["run"].as_str().expect("an id");
+    let kept = std::fs::read(project.path().join("lake").join(id).join("generate/result"));
+    let kept = kept.expect("it lies under run, step and output");
+    assert!(kept.ends_with(b"a text to pass on"), "{kept:?}");
+    assert_eq!(result(&project, "consume"), 17);
+}
+
+#[test]
+fn the_branch_that_gets_nothing_is_skipped() {
+    let project = tutorial();
+    let chosen = run(&project, &["branches"], 0);
+    let expected =
+        [("choose", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("merge", "succeeded")];
+    assert_eq!(steps(&chosen), expected);
+    assert_eq!(result(&project, "merge").to_string(), r#"["left 1"]"#);
+    project.write("run.yaml", "ops: {choose: {config: {way: right}}}\n");
+    run(&project, &["branches", "-c", "run.yaml"], 0);
+    assert_eq!(result(&project, "merge").to_string(), r#"["right 2"]"#);
+}
+
+#[test]
+fn as_many_squares_are_made_as_there_are_numbers() {
+    let project = tutorial();
+    run(&project, &["squares"], 0);
+    assert_eq!(result(&project, "total"), 1 + 4 + 9 + 16);
+}
+
+#[test]
+fn a9_a_product_has_a_copy_for_each_pair_and_is_collected_in_two_rounds() {
+    let project = tutorial();
+    let run = run(&project, &["products"], 0);
+    let copies: Vec<&str> =
+        steps(&run).iter().map(|(key, _)| *key).filter(|key| key.starts_with("multiply")).collect();
+    assert_eq!(copies.len(), 6, "{copies:?}");
+    assert!(copies.contains(&"multiply[r2][c3]"), "{copies:?}");
+    // (1 + 2) * (1 + 2 + 3)
+    assert_eq!(result(&project, "total"), 18);
+}
+
+#[test]
+fn a13_hooks_tell_of_successes_and_failures() {
+    let project = tutorial();
+    let run = run_to_failure(&project);
+    assert_eq!(step(&run, "flaky")["attempts"].as_array().map(Vec::len), Some(3));
+    assert_eq!(step(&run, "refuse")["attempts"].as_array().map(Vec::len), Some(1), "it was permanent");
+    assert_eq!(step(&run, "never")["status"], "abandoned");
+    let told: Vec<String> = logged(&project).into_iter().map(|(_, message)| message).collect();
+    let mut expected = ["#alarm: refuse failed: the order has no address", "#relief: flaky succeeded"];
+    let mut told: Vec<&str> = told.iter().map(String::as_str).collect();
+    told.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+/// The job `trouble`, which fails.
+fn run_to_failure(project: &Project) -> Value {
+    let (exit, run) = project.json(["run", "trouble"]);
+    assert_eq!(exit, 10, "{run:#}");
+    run
+}
+
+#[test]
+fn an_asset_job_makes_its_assets_and_lays_out_the_report() {
+    let project = tutorial();
+    project.run(["run", "shop"]).expect(0);
+    assert_eq!(project.read("lake/shop/reports/ranking"), "country,amount\nch,800\nde,750\nfr,120\n");
+}
+
+#[test]
+fn a17_a_blocking_check_stops_what_depends_on_the_asset() {
+    let project = tutorial();
+    project.write("data/orders.txt", "ch, 500\n");
+    let (exit, run) = project.json(["run", "shop"]);
+    assert_eq!(exit, 10, "{run:#}");
+    assert_eq!(step(&run, "by_country")["status"], "abandoned");
+    assert_eq!(step(&run, "clean")["status"], "succeeded");
+}
+
+#[test]
+fn a_job_of_one_asset_takes_what_was_made_before() {
+    let project = tutorial();
+    project.run(["run", "shop"]).expect(0);
+    let run = run(&project, &["count"], 0);
+    assert_eq!(steps(&run), [("by_country", "succeeded")]);
+    assert_eq!(result(&project, "by_country"), serde_json::json!({ "ch": 800, "de": 750, "fr": 120 }));
+}
+
+#[test]
+fn a_selection_runs_some_ops_of_a_job() {
+    let project = tutorial();
+    let run = run(&project, &["branches", "--select", "*left"], 0);
+    assert_eq!(steps(&run), [("choose", "succeeded"), ("left", "succeeded")]);
+}
