@@ -52,12 +52,21 @@ pub(crate) enum Command {
     Check(Check),
     /// Show what a job would run.
     Plan(Plan),
+    /// Write a run config: what is missing, the defaults, or without what is too much.
+    Scaffold(Scaffold),
+    /// Look at what can be configured.
+    #[command(subcommand)]
+    Config(Config),
     /// Run a job and wait for it.
     Run(Run),
     /// Go on with a run that was interrupted.
     Resume(Resume),
     /// List runs, newest first.
     Runs(Runs),
+    /// Execute a run again: all of it, some steps, or what failed.
+    Rerun(Rerun),
+    /// Drop what no run needs any more: values, libraries, compiled libraries.
+    Gc(Gc),
     /// Show a run: its steps, outputs and the first failure.
     Show(Show),
     /// Print the log lines of a run.
@@ -100,12 +109,26 @@ pub(crate) struct Check {}
 pub(crate) struct JobArgs {
     /// Name of the job. May be left out if there is only one.
     pub(crate) job: Option<String>,
+    /// Only these ops, with what they need from outside given by the run config: `clean+`, `*report`,
+    /// `name:"a" or name:"b"`. May be given many times.
+    #[arg(short, long = "select", value_name = "EXPRESSION")]
+    pub(crate) selection: Vec<String>,
+    #[command(flatten)]
+    pub(crate) given: Given,
+}
+
+/// What a person gives for one run.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Given {
     /// Run config (YAML or JSON); `-` reads it from standard input.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Environment whose resources, IO managers and config are used.
     #[arg(long = "env", value_name = "NAME", env = "COFFERDAM_ENVIRONMENT")]
     pub(crate) environment: Option<String>,
+    /// Partition: a key, or `first...last`.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) partition: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +136,39 @@ pub(crate) struct JobArgs {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) job: JobArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cofferdam scaffold delays > run.yaml              all that has to be given, with comments
+  cofferdam scaffold delays -c run.yaml             what is given, and what is missing
+  cofferdam scaffold delays -c run.yaml --defaults  with every default written out")]
+pub(crate) struct Scaffold {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Write out every default instead; secrets are masked.
+    #[arg(long, conflicts_with = "remove_extra")]
+    pub(crate) defaults: bool,
+    /// Leave out the keys that nothing asks for instead, and list them on stderr.
+    #[arg(long)]
+    pub(crate) remove_extra: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print the run config of a job as a JSON Schema, for editors.
+    #[command(after_help = "\
+Example:
+  cofferdam config schema delays > delays.schema.json
+  and in run.yaml: # yaml-language-server: $schema=delays.schema.json")]
+    Schema {
+        /// Name of the job. May be left out if there is only one.
+        job: Option<String>,
+        /// Environment whose resources and config are used.
+        #[arg(long = "env", value_name = "NAME", env = "COFFERDAM_ENVIRONMENT")]
+        environment: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +184,31 @@ pub(crate) struct Run {
     /// The same key gives the same run, however often it is asked for.
     #[arg(long, value_name = "TEXT")]
     pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) export: Export,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  cofferdam rerun --from-failure\n  cofferdam rerun 0199 --select 'clean+' -c other.yaml"
+)]
+pub(crate) struct Rerun {
+    /// Run: its id or a unique start of it. [default: the newest]
+    pub(crate) run: Option<String>,
+    /// What failed, was interrupted or never started, and all that comes after it.
+    #[arg(long, conflicts_with = "selection")]
+    pub(crate) from_failure: bool,
+    /// Exactly these steps, over step keys: `clean[jan]+`. May be given many times. [default: all steps]
+    #[arg(short, long = "select", value_name = "EXPRESSION")]
+    pub(crate) selection: Vec<String>,
+    /// Compile the plan again, from today's definitions and libraries. [default: the plan of that run, with its code]
+    #[arg(long)]
+    pub(crate) newest: bool,
+    /// Other run config; implies `--newest`. What changes is shown.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) local: Local,
     #[command(flatten)]
     pub(crate) export: Export,
 }
@@ -157,7 +238,43 @@ pub(crate) struct Resume {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A run stays if it has not ended, if it is pinned (`cofferdam runs pin`), or if `--keep-last` or `--max-age` keeps it;
+without these every run stays, and only what no run refers to goes. The newest value of each asset always stays, and so does
+what is younger than an hour. Histories and logs of runs stay in any case.
+
+Examples:
+  cofferdam gc --dry-run --keep-last 10      what would go
+  cofferdam gc --keep-last 10 --max-age 30d  keep ten runs of each job, and all of the last month")]
+pub(crate) struct Gc {
+    /// Say what would go and change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep the newest N runs of each job.
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_last: Option<u32>,
+    /// Keep runs that ended within this time, such as `12h` or `30d`.
+    #[arg(long, value_name = "DURATION", value_parser = cofferdam_config::parse_duration)]
+    pub(crate) max_age: Option<std::time::Duration>,
+    /// Then drop the oldest runs until at most this much is left, such as `10GiB`.
+    #[arg(long, value_name = "BYTES", value_parser = cofferdam_config::parse_bytes)]
+    pub(crate) max_size: Option<u64>,
+}
+
+/// What is done with one run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Keep the values of a run whatever `cofferdam gc` is told.
+    Pin { run: String },
+    /// Take the pin off again.
+    Unpin { run: String },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
     /// Only runs of this job.
     #[arg(long)]
     pub(crate) job: Option<String>,

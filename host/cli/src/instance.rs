@@ -7,10 +7,12 @@ use std::sync::Arc;
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
 use cofferdam_io::{Stores, ValueStore};
-use cofferdam_model::{Failure, FailureKind, LibraryDigest, LibrarySpec, Name, RunId};
+use cofferdam_model::{
+    Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Output, PlanOutput, RunId,
+};
 use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
-use cofferdam_worker::{Resources, Worker};
+use cofferdam_worker::{Evaluation, Resources, Worker};
 use tokio::sync::mpsc;
 
 use crate::error::{Doing, Failed, Result};
@@ -97,6 +99,26 @@ pub(crate) async fn describe(
     let command = cell_command().map_err(unusable)?;
     let artefacts = artefacts(state).map_err(unusable)?;
     cofferdam_worker::describe(&command, &artefacts, depot, digest).await
+}
+
+/// Runs an op that takes nothing but config as a function, in a cell of its own.
+pub(crate) async fn evaluate(
+    state: &StateDir,
+    digest: &LibraryDigest,
+    op: &OpSpec,
+    config: Vec<u8>,
+) -> std::result::Result<Vec<Output>, Failure> {
+    let unusable = |failed: Failed| Failure::new(FailureKind::Library, failed.message);
+    let command = cell_command().map_err(unusable)?;
+    let artefacts = artefacts(state).map_err(unusable)?;
+    let depot = depot(state).map_err(unusable)?;
+    let outputs = op.outputs.iter().map(|output| PlanOutput {
+        required: output.required,
+        dynamic: output.dynamic,
+        ..PlanOutput::new(output.name.clone(), &output.media_type)
+    });
+    let evaluation = Evaluation { op: op.name.clone(), config, inputs: vec![], outputs: outputs.collect() };
+    cofferdam_worker::evaluate(&command, &artefacts, &depot, digest, evaluation).await
 }
 
 /// Everything that drives runs, in this process: run log, scheduler and one worker, joined by channels.

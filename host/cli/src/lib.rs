@@ -67,9 +67,16 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Build(args) => commands::build::run(args, &global, output).await?,
         Command::Check(_) => commands::check::run(&global, output).await?,
         Command::Plan(args) => commands::plan::run(args, &global, output).await?,
+        Command::Scaffold(args) => commands::scaffold::run(args, &global, output).await?,
+        Command::Config(args::Config::Schema { job, environment }) => {
+            let (job, environment) = (job.as_deref(), environment.as_deref());
+            commands::config::schema(job, environment, &global, output).await?;
+        }
         Command::Run(args) => return commands::run::run(args, &global, output).await,
         Command::Resume(args) => return commands::run::resume(args, &state()?, output).await,
+        Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &state()?, output).await?,
+        Command::Gc(args) => commands::gc::run(args, &global, output).await?,
         Command::Show(args) => commands::show::run(args, &state()?, output).await?,
         Command::Logs(args) => commands::logs::run(args, &state()?, output).await?,
         Command::Library(args::Library::Inspect { library }) => {

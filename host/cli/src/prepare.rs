@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
-use cofferdam_model::{Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, Plan, RunConfig, ValueRef};
-use cofferdam_plan::{FileSource, Files, Libraries, MappingResults, Request, World};
+use cofferdam_model::{
+    AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, Place, Plan, RunConfig, ValueRef,
+};
+use cofferdam_plan::{
+    Catalog, FileSource, Files, Libraries, MappingResults, PendingMapping, Request, Target, World,
+};
+use cofferdam_scheduler::system_time;
 
-use crate::args::JobArgs;
+use crate::args::{Given, JobArgs};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -35,6 +40,15 @@ pub(crate) enum Reading {
     Import,
 }
 
+/// What to make a plan of.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// A job or an asset job, and which of its ops.
+    Job { name: Name, selection: Vec<String> },
+    /// The assets that the expressions select.
+    Assets(Vec<String>),
+}
+
 /// Compiles the plan of a job, or refuses with everything that is wrong.
 pub(crate) async fn prepare(
     project: Project,
@@ -42,26 +56,44 @@ pub(crate) async fn prepare(
     reading: Reading,
     output: Output,
 ) -> Result<Prepared> {
-    let job = project.job(args.job.as_deref())?;
+    let name = project.job(args.job.as_deref())?;
+    let wanted = Wanted::Job { name, selection: args.selection.clone() };
+    let mut project = project;
+    let (run_config, found) = read_config(&args.given, &mut project.texts)?;
+    project.texts = sort_out(std::mem::take(&mut project.texts), found, output)?;
+    prepare_wanted(project, &wanted, &args.given, &run_config, reading, output).await
+}
+
+/// The same for anything that can be run, with the run config read already.
+pub(crate) async fn prepare_wanted(
+    project: Project,
+    wanted: &Wanted,
+    given: &Given,
+    run_config: &RunConfig,
+    reading: Reading,
+    output: Output,
+) -> Result<Prepared> {
     let libraries = describe_all(&project, output).await?;
-    let Project { root, state, mut texts, definitions } = project;
-    let (run_config, found) = read_config(args, &mut texts)?;
-    texts = sort_out(texts, found, output)?;
-    let environment = args
-        .environment
-        .as_deref()
-        .map(|name| {
-            Name::new(name)
-                .map_err(|error| Failed::usage(format!("`{name}` cannot name an environment: {error}")))
-        })
-        .transpose()?;
-    let request = Request { job: &job, run_config: &run_config, environment: environment.as_ref() };
-    let mappings = MappingResults::new();
+    let environment = environment(given.environment.as_deref())?;
+    let (target, selection) = match wanted {
+        Wanted::Job { name, selection } => (Target::Job(name), selection.as_slice()),
+        Wanted::Assets(selection) => (Target::Assets(selection), [].as_slice()),
+    };
+    let request = Request {
+        target,
+        run_config,
+        environment: environment.as_ref(),
+        selection,
+        partition: given.partition.as_deref(),
+    };
+    let catalog = read_catalog(&project).await?;
+    let mappings = run_mappings(&project, &libraries, request).await?;
     // What is wrong with the sources is said again, with everything else, when the plan is compiled.
-    let (sources, _) = cofferdam_plan::file_sources(&definitions, &libraries, request, &mappings);
-    let values = instance::values(&state)?;
-    let files = read_files(&root, &sources, &values, reading).await?;
-    let world = World { files, mappings, ..World::default() };
+    let (sources, _) = cofferdam_plan::file_sources(&project.definitions, &libraries, request, &mappings);
+    let values = instance::values(&project.state)?;
+    let files = read_files(&project.root, &sources, &values, reading).await?;
+    let world = World { files, mappings, catalog, now: system_time() };
+    let Project { root, state, texts, definitions } = project;
     match cofferdam_plan::compile(&definitions, &libraries, request, &world) {
         Ok((plan, warnings)) => {
             let texts = sort_out(texts, warnings, output)?;
@@ -69,6 +101,99 @@ pub(crate) async fn prepare(
         }
         Err(errors) => Err(Failed::diagnosed(texts, errors)),
     }
+}
+
+/// The name of the environment that is asked for.
+pub(crate) fn environment(name: Option<&str>) -> Result<Option<Name>> {
+    let parse = |name: &str| {
+        Name::new(name)
+            .map_err(|error| Failed::usage(format!("`{name}` cannot name an environment: {error}")))
+    };
+    name.map(parse).transpose()
+}
+
+/// What the run log knows of the project's assets; nothing if nothing was ever run here.
+pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
+    /// Materialisations that are read at once.
+    const PAGE: usize = 1000;
+    let keys: Vec<AssetKey> = project
+        .definitions
+        .assets
+        .values()
+        .flat_map(|def| def.outputs.iter().map(|output| output.key.value.clone()))
+        .collect();
+    let mut catalog = Catalog::default();
+    if keys.is_empty() {
+        return Ok(catalog);
+    }
+    let Some(log) = instance::read_if_any(&project.state)? else { return Ok(catalog) };
+    let mut after = None;
+    loop {
+        let page = log
+            .catalog()
+            .latest_all(keys.clone(), after, PAGE)
+            .await
+            .doing(Exit::Unreachable, "read the run log")?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.number);
+        for made in page {
+            let made = made.materialization;
+            catalog.latest.insert((made.key.clone(), made.partition.clone()), made);
+        }
+    }
+    for name in project.definitions.partitions.keys() {
+        let names =
+            log.catalog().partitions(name.to_string()).await.doing(Exit::Unreachable, "read the run log")?;
+        catalog.dynamic.insert(name.clone(), names);
+    }
+    Ok(catalog)
+}
+
+/// Runs the ops of config mappings, outer ones first, each as a function under a tight cap.
+async fn run_mappings(
+    project: &Project,
+    libraries: &Libraries,
+    request: Request<'_>,
+) -> Result<MappingResults> {
+    let mut results = MappingResults::new();
+    loop {
+        let pending = cofferdam_plan::pending_mappings(&project.definitions, libraries, request, &results);
+        if pending.is_empty() {
+            return Ok(results);
+        }
+        for mapping in pending {
+            let given = run_mapping(project, libraries, &mapping).await?;
+            results.insert(mapping.path, given);
+        }
+    }
+}
+
+async fn run_mapping(
+    project: &Project,
+    libraries: &Libraries,
+    mapping: &PendingMapping,
+) -> Result<serde_json::Value> {
+    let path = &mapping.op.value;
+    let failed = |why: String| {
+        let graph =
+            if mapping.path.is_empty() { "the job".to_owned() } else { format!("`{}`", mapping.path) };
+        Failed::invalid(format!("config mapping of {graph}: op `{path}` {why}"))
+    };
+    let Some((digest, op)) =
+        libraries.get(&path.library).and_then(|(digest, spec)| Some((digest, spec.op(&path.op)?)))
+    else {
+        return Err(failed("does not exist".to_owned())
+            .hint("`cofferdam library inspect` lists the ops of a library"));
+    };
+    let config = cofferdam_plan::encode_cbor(&mapping.config);
+    let outputs = instance::evaluate(&project.state, digest, op, config).await;
+    let outputs = outputs.map_err(|failure| failed(format!("failed: {}", failure.message)))?;
+    let result = outputs.iter().find(|output| output.name == Name::result());
+    let Some(Place::Inline(bytes)) = result.map(|output| &output.value.place) else {
+        return Err(failed("gave no output `result`".to_owned()));
+    };
+    crate::export::json_of_cbor(bytes)
+        .map_err(|why| failed(format!("gave something that is no config: {why}")))
 }
 
 /// Builds what is stale and gives every library's digest and description.
@@ -115,7 +240,10 @@ fn keep(path: &Path, spec: &LibrarySpec) -> Result<()> {
     std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).doing(Exit::Unreachable, doing())
 }
 
-fn read_config(args: &JobArgs, texts: &mut cofferdam_config::Texts) -> Result<(RunConfig, Vec<Diagnostic>)> {
+pub(crate) fn read_config(
+    args: &Given,
+    texts: &mut cofferdam_config::Texts,
+) -> Result<(RunConfig, Vec<Diagnostic>)> {
     let Some(path) = &args.config else { return Ok((RunConfig::default(), vec![])) };
     let (name, content) = if path == Path::new("-") {
         let content = std::io::read_to_string(std::io::stdin())

@@ -106,9 +106,10 @@ impl Project {
 
     /// The job of that name, or the only one.
     pub(crate) fn job(&self, asked: Option<&str>) -> Result<Name> {
-        let names: Vec<&str> = self.definitions.jobs.keys().map(Name::as_str).collect();
+        let all = || self.definitions.jobs.keys().chain(self.definitions.asset_jobs.keys());
+        let names: Vec<&str> = all().map(Name::as_str).collect();
         let Some(asked) = asked else {
-            return match self.definitions.jobs.keys().next() {
+            return match all().next() {
                 Some(only) if names.len() == 1 => Ok(only.clone()),
                 None => Err(Failed::invalid("the project defines no job")
                     .hint(format!("add a table [jobs.NAME.steps.STEP] to {DEFINITIONS_FILE}"))),
@@ -116,7 +117,7 @@ impl Project {
                     .hint(format!("name one of: {}", names.join(", ")))),
             };
         };
-        let found = self.definitions.jobs.keys().find(|name| name.as_str() == asked.replace('-', "_"));
+        let found = all().find(|name| name.as_str() == asked.replace('-', "_"));
         found.cloned().ok_or_else(|| {
             let known = if names.is_empty() {
                 "none is defined".to_owned()
@@ -160,7 +161,7 @@ pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-fn project_root(global: &Global) -> Result<PathBuf> {
+pub(crate) fn project_root(global: &Global) -> Result<PathBuf> {
     let start = global.project.clone().unwrap_or_else(|| PathBuf::from("."));
     let start = start.canonicalize().doing(Exit::Usage, format!("open the folder {}", start.display()))?;
     let found = cofferdam_config::find_definitions(&start);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest};
+use futures::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
@@ -31,6 +32,8 @@ pub enum Error {
         "verify library {expected}: the depot holds bytes with digest {found}; delete that file and register the library again"
     )]
     DigestMismatch { expected: LibraryDigest, found: LibraryDigest },
+    #[error("list the libraries of the depot")]
+    List(#[source] object_store::Error),
     #[error("{doing} library {digest}")]
     Store {
         doing: &'static str,
@@ -97,6 +100,26 @@ impl Depot {
         }
     }
 
+    /// Every library with its bytes and the time, in milliseconds since 1970, at which it was put.
+    pub async fn list(&self) -> Result<Vec<(LibraryDigest, u64, u64)>, Error> {
+        let objects: Vec<_> =
+            self.store.list(Some(&PREFIX.into())).try_collect().await.map_err(Error::List)?;
+        let libraries = objects.into_iter().filter_map(|object| {
+            let digest = object.location.filename()?.strip_suffix(".wasm")?;
+            let put = u64::try_from(object.last_modified.timestamp_millis()).unwrap_or_default();
+            Some((format!("sha256:{digest}").parse().ok()?, object.size, put))
+        });
+        Ok(libraries.collect())
+    }
+
+    /// Removes a library; one that is not there is removed already.
+    pub async fn delete(&self, digest: &LibraryDigest) -> Result<(), Error> {
+        match self.store.delete(&location(digest)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(Error::Store { doing: "delete", digest: *digest, source }),
+        }
+    }
+
     /// The bytes of a library. What is returned has that digest.
     pub async fn get(&self, digest: &LibraryDigest) -> Result<Bytes, Error> {
         let failed = |source| match source {
@@ -144,6 +167,23 @@ mod tests {
             assert_eq!(digest.to_string(), known);
             assert_eq!(depot.put(Bytes::from_static(b"abc")).await.unwrap(), digest);
             assert_eq!(depot.get(&digest).await.unwrap(), "abc");
+        }
+    }
+
+    #[tokio::test]
+    async fn libraries_are_listed_and_deleted() {
+        let (_folder, depots) = both();
+        for depot in depots {
+            let one = depot.put(Bytes::from_static(b"one")).await.unwrap();
+            let two = depot.put(Bytes::from_static(b"twelve")).await.unwrap();
+            let mut listed: Vec<_> =
+                depot.list().await.unwrap().into_iter().map(|(digest, bytes, _)| (bytes, digest)).collect();
+            listed.sort();
+            assert_eq!(listed, [(3, one), (6, two)]);
+            depot.delete(&one).await.unwrap();
+            depot.delete(&one).await.unwrap();
+            assert_eq!(depot.list().await.unwrap().len(), 1);
+            assert!(matches!(depot.get(&one).await, Err(Error::NotFound(_))));
         }
     }
 

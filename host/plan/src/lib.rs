@@ -18,6 +18,7 @@ mod flat;
 mod graph;
 mod hooks;
 mod inputs;
+mod io_schemas;
 mod managers;
 mod rerun;
 mod resource_schemas;
@@ -38,6 +39,7 @@ pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{Request, Target, World, check, compile, pending_mappings, with_config_tree};
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
+pub use io_schemas::{check_io_manager, io_manager_schema};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{

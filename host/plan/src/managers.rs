@@ -81,6 +81,16 @@ impl<'a> Job<'a> {
         }
         if def.kind.value != IoManagerKind::Op && !self.io_managers.contains_key(&name.value) {
             let settings = def.settings.to_json();
+            for problem in crate::check_io_manager(def.kind.value, &settings) {
+                let span = match problem.secret {
+                    true => def.span.as_ref(),
+                    false => def.settings.nearest(&problem.path).span.as_ref().or(def.span.as_ref()),
+                };
+                let mut diagnostic = Diagnostic::error("plan::io-manager-setting", problem.message);
+                diagnostic = diagnostic.at(span, format!("of IO manager `{}`", name.value));
+                diagnostic.hint = problem.hint;
+                self.problems.push(diagnostic);
+            }
             let manager = PlanIoManager { kind: def.kind.value, settings };
             self.io_managers.insert(name.value.clone(), manager);
         }

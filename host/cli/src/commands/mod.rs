@@ -2,11 +2,15 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod exit_codes;
+pub(crate) mod gc;
 pub(crate) mod library;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod scaffold;
 pub(crate) mod show;

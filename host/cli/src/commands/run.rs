@@ -1,7 +1,6 @@
 //! `cofferdam run` and `cofferdam resume`: drives a run in this process until it has ended.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use cofferdam_engine::{Layout, Run};
 use cofferdam_model::{Known, RunId, RunStatus};
@@ -25,25 +24,35 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
     let Prepared { mut plan, project } =
         crate::prepare::prepare(project, &args.job, Reading::Import, output).await?;
     plan.tags.extend(tags);
-    let instance = Instance::start(&project.state, &project.root, args.local.slots).await?;
-    let plan = Arc::new(plan);
     let submission = Submission {
         run: RunId(uuid::Uuid::now_v7()),
-        plan: plan.clone(),
         tags: plan.tags.clone(),
+        plan: plan.into(),
         idempotency_key: args.idempotency_key.clone(),
         origin: None,
         known: Known::default(),
     };
-    let asked = submission.run;
+    submit(submission, &project.state, &args.local, &args.export, output).await
+}
+
+/// Runs a plan to its end and shows it.
+pub(crate) async fn submit(
+    submission: Submission,
+    state: &StateDir,
+    local: &args::Local,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
+    let instance = Instance::start(state, &state.project(), local.slots).await?;
+    let (asked, plan) = (submission.run, submission.plan.clone());
     let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
     if id != asked {
-        return known_run(id, &instance, &project.state, &args.export, output).await;
+        return known_run(id, &instance, state, export, output).await;
     }
     let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
-    let state = follow(Run::new(id, layout), &instance, output).await?;
+    let seen = follow(Run::new(id, layout), &instance, output).await?;
     instance.stop().await;
-    finish(&state, &project.state, &args.export, output).await
+    finish(&seen, state, export, output).await
 }
 
 pub(crate) async fn resume(args: &args::Resume, state: &StateDir, output: Output) -> Result<Exit> {

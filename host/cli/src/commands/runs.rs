@@ -1,11 +1,11 @@
 //! `cofferdam runs`: what was run, newest first.
 
 use cofferdam_model::{Name, RunId, RunStatus};
-use cofferdam_runlog::{RunFilter, RunSummary};
+use cofferdam_runlog::{RunFilter, RunLog as _, RunSummary, Sqlite};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::args;
+use crate::args::{self, RunsCommand};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -14,6 +14,11 @@ use crate::project::StateDir;
 use crate::text::{ago, duration};
 
 pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> Result<()> {
+    match &args.command {
+        Some(RunsCommand::Pin { run }) => return pin(run, true, state, output).await,
+        Some(RunsCommand::Unpin { run }) => return pin(run, false, state, output).await,
+        None => {}
+    }
     let Some(log) = instance::read_if_any(state)? else {
         return if output.json {
             output.document("cofferdam.runs/v1", json!({ "runs": [] }))
@@ -31,6 +36,26 @@ pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> 
         return output.document("cofferdam.runs/v1", json!({ "runs": runs }));
     }
     output.answer(&table(&runs))
+}
+
+/// Puts a pin on a run or takes it off. Doing it again changes nothing and says so.
+async fn pin(asked: &str, on: bool, state: &StateDir, output: Output) -> Result<()> {
+    let log = match state.run_log().exists() {
+        true => Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?,
+        false => return Err(Failed::usage("nothing has run here yet")),
+    };
+    let run = instance::find_run(&log, Some(asked)).await?;
+    let changed = if on { log.catalog().pin(run).await } else { log.catalog().unpin(run).await };
+    let changed = changed.doing(Exit::Unreachable, "write the run log")?;
+    if output.json {
+        return output.document("cofferdam.pin/v1", json!({ "run": run, "pinned": on, "changed": changed }));
+    }
+    output.answer(&match (on, changed) {
+        (true, true) => format!("run {run} is pinned: `cofferdam gc` keeps its values\n"),
+        (true, false) => format!("run {run} was pinned already\n"),
+        (false, true) => format!("run {run} is not pinned any more\n"),
+        (false, false) => format!("run {run} was not pinned\n"),
+    })
 }
 
 /// A run as programs see it.

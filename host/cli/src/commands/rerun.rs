@@ -1,0 +1,204 @@
+//! `cofferdam rerun`: executes a run again, taking over what earlier runs have made.
+
+use std::collections::BTreeMap;
+
+use cofferdam_engine::Run;
+use cofferdam_model::{
+    Known, Name, Node, NodeKind, Origin, Plan, Reexecution, RunConfig, RunId, Spanned, StepKey,
+};
+use cofferdam_plan::{Past, PastStep, RerunRequest, rerun};
+use cofferdam_runlog::RunLog;
+use cofferdam_scheduler::Submission;
+use cofferdam_select::{STEPS, parse};
+use serde_json::Value;
+
+use crate::args;
+use crate::args::{Given, Global};
+use crate::commands::{run, show};
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::instance;
+use crate::output::{DIM, Output};
+use crate::prepare::{Reading, Wanted, prepare_wanted, read_config};
+use crate::project::{Project, StateDir};
+
+/// Ancestors that are looked at for outputs that the parent has not made.
+const ANCESTORS_MAX: usize = 100;
+
+/// A run before this one.
+struct Before {
+    run: Run,
+    known: Known,
+    steps: BTreeMap<StepKey, PastStep>,
+    origin: Option<Origin>,
+}
+
+pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> Result<Exit> {
+    let state = StateDir::find(global)?;
+    let log = instance::read(&state)?;
+    let parent = instance::find_run(&*log, args.run.as_deref()).await?;
+    let chain = chain(&*log, parent).await?;
+    let plan = plan_of(args, global, &chain[0].run, output).await?;
+    let (request, how) = request(args)?;
+    let past: Vec<Past<'_>> = chain
+        .iter()
+        .map(|before| Past {
+            run: before.run.id(),
+            status: before.run.status(),
+            plan: before.run.plan(),
+            known: &before.known,
+            steps: &before.steps,
+        })
+        .collect();
+    let decided = rerun(&plan, &past, &request).map_err(|problems| {
+        let diagnostics = problems.iter().map(|problem| problem.diagnostic(None)).collect();
+        Failed::diagnosed(cofferdam_config::Texts::default(), diagnostics)
+    })?;
+    refuse_what_is_gone(&decided.known)?;
+    let root = chain[0].origin.as_ref().map_or(parent, |origin| origin.root);
+    drop(log);
+    let n_runs = decided.runs.len();
+    output.say(&format!(
+        "{DIM}of run {parent}: {} run again, {} taken over{DIM:#}",
+        crate::text::count(n_runs, "step"),
+        decided.known.0.len()
+    ));
+    let submission = Submission {
+        run: RunId(uuid::Uuid::now_v7()),
+        tags: decided.plan.tags.clone(),
+        plan: decided.plan.into(),
+        idempotency_key: None,
+        origin: Some(Origin { parent, root, how, automatic: false }),
+        known: decided.known,
+    };
+    run::submit(submission, &state, &args.local, &args.export, output).await
+}
+
+/// What was kept in the memory of a process that is gone cannot be taken over.
+fn refuse_what_is_gone(known: &Known) -> Result<()> {
+    use cofferdam_model::{IoManagerKind, KnownStep, Place};
+    for (step, outcome) in &known.0 {
+        let KnownStep::Reused { run, outputs } = outcome else { continue };
+        let gone = outputs.iter().find(|output| match &output.value.place {
+            Place::Managed(managed) => managed.manager.kind == IoManagerKind::Memory,
+            _ => false,
+        });
+        if let Some(output) = gone {
+            let message = format!("`{step}.{}` of run {run} was kept in memory and is gone", output.name);
+            return Err(Failed::invalid(message)
+                .hint("run all steps again, or give that output an IO manager that keeps it"));
+        }
+    }
+    Ok(())
+}
+
+fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {
+    if args.from_failure {
+        return Ok((RerunRequest::FromFailure, Reexecution::FromFailure));
+    }
+    if args.selection.is_empty() {
+        return Ok((RerunRequest::AllSteps, Reexecution::AllSteps));
+    }
+    match parse(&args.selection, &STEPS) {
+        Ok(expr) => Ok((RerunRequest::Steps(expr), Reexecution::Selection)),
+        Err(problems) => {
+            let diagnostics = problems.iter().map(|problem| problem.diagnostic(None)).collect();
+            Err(Failed::diagnosed(cofferdam_config::Texts::default(), diagnostics))
+        }
+    }
+}
+
+/// The run and those that it came from, nearest first.
+async fn chain(log: &dyn RunLog, parent: RunId) -> Result<Vec<Before>> {
+    let mut chain: Vec<Before> = vec![];
+    let mut next = Some(parent);
+    while let Some(id) = next.filter(|_| chain.len() < ANCESTORS_MAX) {
+        let run = show::load(log, id).await?;
+        let known = log.known(id).await.doing(Exit::Unreachable, "read the run log")?;
+        let summary = log.summary(id).await.doing(Exit::Unreachable, "read the run log")?;
+        let steps = run
+            .steps()
+            .map(|step| {
+                let from = step.taken_over().map(|taken| taken.run());
+                let past = PastStep { status: step.status(), from, outputs: step.outputs().to_vec() };
+                (step.key().clone(), past)
+            })
+            .collect();
+        next = summary.origin.as_ref().map(|origin| origin.parent);
+        chain.push(Before { run, known, steps, origin: summary.origin });
+    }
+    Ok(chain)
+}
+
+/// The plan of that run, or a new one of the same job with the same config where nothing else is given.
+async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Output) -> Result<Plan> {
+    let old: &Plan = parent.plan();
+    if !args.newest && args.config.is_none() {
+        return Ok(old.clone());
+    }
+    let mut project = Project::open(global, output)?;
+    let given = Given {
+        config: args.config.clone(),
+        environment: old.environment.as_ref().map(Name::to_string),
+        partition: old.partition.clone(),
+    };
+    let run_config = match &args.config {
+        Some(_) => {
+            let (run_config, found) = read_config(&given, &mut project.texts)?;
+            project.texts = crate::project::sort_out(std::mem::take(&mut project.texts), found, output)?;
+            run_config
+        }
+        None => RunConfig { root: (!old.run_config.is_null()).then(|| node(&old.run_config)) },
+    };
+    let wanted = if project.definitions.jobs.contains_key(&old.job)
+        || project.definitions.asset_jobs.contains_key(&old.job)
+    {
+        Wanted::Job { name: old.job.clone(), selection: old.selection.iter().cloned().collect() }
+    } else {
+        Wanted::Assets(made_by(old))
+    };
+    let prepared = prepare_wanted(project, &wanted, &given, &run_config, Reading::Import, output).await?;
+    say_changes(old, &prepared.plan, output);
+    Ok(prepared.plan)
+}
+
+/// The assets that a plan makes, as expressions.
+fn made_by(plan: &Plan) -> Vec<String> {
+    let outputs = plan.steps.iter().flat_map(|step| &step.outputs);
+    outputs.filter_map(|output| output.asset.as_ref()).map(|asset| format!("key:\"{}\"", asset.key)).collect()
+}
+
+fn say_changes(old: &Plan, new: &Plan, output: Output) {
+    for change in cofferdam_plan::config_diff(&old.run_config, &new.run_config, |_| false) {
+        let show = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
+        output.say(&format!(
+            "config {}: {} → {}",
+            change.path.join("."),
+            show(&change.old),
+            show(&change.new)
+        ));
+    }
+    for (name, digest) in &new.libraries {
+        if old.libraries.get(name).is_some_and(|old| old != digest) {
+            output.say(&format!("library {name}: now {digest}"));
+        }
+    }
+}
+
+/// Data that a program made, without places.
+fn node(value: &Value) -> Node {
+    let kind = match value {
+        Value::Null => NodeKind::Null,
+        Value::Bool(truth) => NodeKind::Bool(*truth),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => NodeKind::Int(whole),
+            (None, float) => NodeKind::Float(float.unwrap_or_default()),
+        },
+        Value::String(text) => NodeKind::Text(text.clone()),
+        Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
+        Value::Object(entries) => NodeKind::Map(
+            entries.iter().map(|(key, value)| (Spanned::new(key.clone(), None), node(value))).collect(),
+        ),
+    };
+    Node::bare(kind)
+}
