@@ -90,6 +90,15 @@ pub enum TakenOver {
     Cached { run: RunId, step: StepKey, memo: ValueDigest },
 }
 
+impl TakenOver {
+    /// The run that made them.
+    pub fn run(&self) -> RunId {
+        match self {
+            TakenOver::Reused { run } | TakenOver::Cached { run, .. } => *run,
+        }
+    }
+}
+
 /// One try.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Attempt {

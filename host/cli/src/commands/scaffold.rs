@@ -13,10 +13,10 @@ use crate::project::{Project, sort_out};
 pub(crate) async fn run(args: &args::Scaffold, global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
     let job = project.job(args.job.job.as_deref())?;
-    let environment = environment(args.job.environment.as_deref())?;
+    let environment = environment(args.job.given.environment.as_deref())?;
     let libraries = describe_all(&project, output).await?;
     let Project { mut texts, definitions, .. } = project;
-    let (given, found) = read_config(&args.job, &mut texts)?;
+    let (given, found) = read_config(&args.job.given, &mut texts)?;
     let texts = sort_out(texts, found, output)?;
     let request = Request { environment: environment.as_ref(), ..Request::job(&job, &given) };
     let root = given.root.as_ref();
