@@ -71,6 +71,14 @@ pub(crate) enum Command {
     Show(Show),
     /// Print the log lines of a run.
     Logs(Logs),
+    /// Look at assets and make them.
+    #[command(subcommand)]
+    Asset(crate::commands::asset::Asset),
+    /// Look at the values that steps made.
+    #[command(subcommand)]
+    Value(crate::commands::value::Value),
+    /// Run one step of a run again as it was run, and compare what comes out. Nothing is recorded.
+    Replay(crate::commands::replay::Replay),
     /// Look at libraries.
     #[command(subcommand)]
     Library(Library),

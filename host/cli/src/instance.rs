@@ -8,7 +8,7 @@ use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
 use cofferdam_io::{Stores, ValueStore};
 use cofferdam_model::{
-    Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Output, PlanOutput, RunId,
+    Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Order, Output, PlanOutput, Report, RunId,
 };
 use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
@@ -121,6 +121,36 @@ pub(crate) async fn evaluate(
     cofferdam_worker::evaluate(&command, &artefacts, &depot, digest, evaluation).await
 }
 
+/// All stores that values are in: the instance's own and those of IO managers.
+pub(crate) fn stores(state: &StateDir) -> Result<Stores> {
+    Ok(Stores::new(values(state)?, state.project(), Arc::new(environment)))
+}
+
+/// A worker in this process, with the ends of its channels.
+pub(crate) struct OwnWorker {
+    pub(crate) worker: Worker,
+    pub(crate) orders: mpsc::Sender<Vec<Order>>,
+    pub(crate) reports: mpsc::Receiver<Vec<Report>>,
+}
+
+/// Starts a worker. Relative paths of resources start at `project`.
+pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
+    let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
+    let (reports_out, reports) = mpsc::channel(CHANNEL_BATCHES);
+    let settings = cofferdam_worker::Settings {
+        slots: slots as usize,
+        cell: cell_command()?,
+        artefacts: state.artefacts(),
+        clock: system_time,
+        environment,
+    };
+    let resources = Arc::new(Resources::new(project, state.resources(), environment));
+    let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
+    let worker = Worker::start(settings, depot(state)?, stores, resources, orders_in, reports_out);
+    let worker = worker.doing(Exit::Internal, "start the worker")?;
+    Ok(OwnWorker { worker, orders, reports })
+}
+
 /// Everything that drives runs, in this process: run log, scheduler and one worker, joined by channels.
 pub(crate) struct Instance {
     pub(crate) log: Arc<dyn RunLog>,
@@ -139,21 +169,9 @@ impl Instance {
         let slots = slots.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
         });
-        let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
-        let (reports, reports_in) = mpsc::channel(CHANNEL_BATCHES);
-        let settings = cofferdam_worker::Settings {
-            slots: slots as usize,
-            cell: cell_command()?,
-            artefacts: state.artefacts(),
-            clock: system_time,
-            environment,
-        };
-        let resources = Arc::new(Resources::new(project, state.resources(), environment));
-        let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
-        let worker = Worker::start(settings, depot(state)?, stores, resources, orders_in, reports);
-        let worker = worker.doing(Exit::Internal, "start the worker")?;
+        let OwnWorker { worker, orders, reports } = start_worker(state, project, slots)?;
         let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() };
-        let attached = scheduler.attach_worker(offer, orders, reports_in).await;
+        let attached = scheduler.attach_worker(offer, orders, reports).await;
         attached.doing(Exit::Internal, "attach the worker")?;
         Ok(Instance { log, scheduler, worker })
     }

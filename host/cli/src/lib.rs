@@ -79,6 +79,9 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,
         Command::Show(args) => commands::show::run(args, &state()?, output).await?,
         Command::Logs(args) => commands::logs::run(args, &state()?, output).await?,
+        Command::Asset(args) => return commands::asset::run(args, &global, output).await,
+        Command::Value(args) => commands::value::run(args, &state()?, output).await?,
+        Command::Replay(args) => return commands::replay::run(args, &state()?, output).await,
         Command::Library(args::Library::Inspect { library }) => {
             commands::library::inspect(library, &global, output).await?;
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey, StepStatus,
-    Timestamp, Usage, WorkerId,
+    Assignment, Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey,
+    StepStatus, Timestamp, Usage, WorkerId,
 };
 
 use crate::run::{Attempt, NONE, Run, Step, TakenOver};
@@ -134,6 +134,15 @@ impl<'a> StepView<'a> {
             retry_at: attempt.retry_at,
             usage: attempt.usage,
         })
+    }
+
+    /// The order that its last attempt had, under another fence; of a step that was taken over, the order that it
+    /// would have had. None if it was never ready.
+    pub fn assignment(&self, fence: Fence) -> Option<Assignment> {
+        let last = self.attempts().last().map(|attempt| attempt.number);
+        let number = last.or_else(|| self.taken_over().map(|_| 1))?;
+        let at_step = *self.run.index.get(&self.step.key)?;
+        Some(self.run.assignment(at_step, number, fence))
     }
 
     /// Committed outputs; empty unless the step succeeded.

@@ -68,7 +68,7 @@ fn source(source: LogSource) -> &'static str {
     }
 }
 
-fn line_json(log: &StoredLog) -> Value {
+pub(crate) fn line_json(log: &StoredLog) -> Value {
     let fields: serde_json::Map<String, Value> =
         log.line.fields.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     json!({
@@ -84,7 +84,7 @@ fn line_json(log: &StoredLog) -> Value {
 }
 
 /// `10:15:02.120 warn  clean[m01]: 3 rows rejected file=…`; the guest's text cannot start a line of its own.
-fn line_text(log: &StoredLog) -> String {
+pub(crate) fn line_text(log: &StoredLog) -> String {
     let time: String = log.line.at.to_string().chars().skip(11).take(12).collect();
     let (style, word) = match log.line.level {
         LogLevel::Trace => (DIM, "trace"),

@@ -1,5 +1,6 @@
 //! One command per file.
 
+pub(crate) mod asset;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod config;
@@ -9,8 +10,10 @@ pub(crate) mod library;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scaffold;
 pub(crate) mod show;
+pub(crate) mod value;

@@ -220,7 +220,7 @@ fn step_line(step: &StepView<'_>) -> String {
 }
 
 /// `rows = 27004`
-fn fact(entry: &MetadataEntry) -> String {
+pub(crate) fn fact(entry: &MetadataEntry) -> String {
     let value = match &entry.value {
         MetadataValue::Integer(integer) => integer.to_string(),
         MetadataValue::Number(number) => number.to_string(),
