@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cofferdam_io::ValueStore;
+use cofferdam_io::Stores;
 use cofferdam_model::{ARROW_STREAM, CBOR, Name, Output, Plan, Source, StepIdx, StepKey, ValueRef};
 use futures::StreamExt;
 use tokio::io::AsyncWriteExt;
@@ -21,7 +21,8 @@ pub(crate) struct Found {
 /// Outputs of the plan that no step reads: by step and output name.
 pub(crate) fn unread(plan: &Plan) -> BTreeSet<(StepIdx, Name)> {
     let mut unread: BTreeSet<(StepIdx, Name)> = BTreeSet::new();
-    for (at, step) in (0u32..).zip(&plan.steps) {
+    // Results are what the work itself gives, not what stands beside it.
+    for (at, step) in (0u32..).zip(&plan.steps).filter(|(_, step)| step.role.is_op()) {
         unread.extend(step.outputs.iter().map(|output| (StepIdx(at), output.name.clone())));
     }
     for input in plan.steps.iter().flat_map(|step| &step.inputs) {
@@ -38,7 +39,7 @@ pub(crate) fn unread(plan: &Plan) -> BTreeSet<(StepIdx, Name)> {
 }
 
 /// Writes each result; gives the paths. A file that is there already is replaced, whole or not at all.
-pub(crate) async fn export(results: &[Found], values: &ValueStore, folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) async fn export(results: &[Found], values: &Stores, folder: &Path) -> Result<Vec<PathBuf>> {
     tokio::fs::create_dir_all(folder)
         .await
         .doing(Exit::Internal, format!("make the folder {}", folder.display()))?;
@@ -78,7 +79,7 @@ fn extension(media_type: &str) -> &str {
     }
 }
 
-async fn write(value: &ValueRef, values: &ValueStore, path: &Path) -> Result<()> {
+async fn write(value: &ValueRef, values: &Stores, path: &Path) -> Result<()> {
     let doing = || format!("write {}", path.display());
     let part = path.with_added_extension("part");
     let mut file = tokio::fs::File::create(&part).await.doing(Exit::Internal, doing())?;
@@ -98,7 +99,7 @@ async fn write(value: &ValueRef, values: &ValueStore, path: &Path) -> Result<()>
     tokio::fs::rename(&part, path).await.doing(Exit::Internal, doing())
 }
 
-async fn read_whole(value: &ValueRef, values: &ValueStore) -> Result<Vec<u8>> {
+async fn read_whole(value: &ValueRef, values: &Stores) -> Result<Vec<u8>> {
     let mut bytes = vec![];
     let mut chunks = values.get(value).await.doing(Exit::Internal, "read a value")?;
     while let Some(chunk) = chunks.next().await {

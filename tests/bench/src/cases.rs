@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    CBOR, LibraryDigest, Limits, Name, OutputRef, PLAN_VERSION, Plan, PlanInput, PlanOutput, PlanStep,
-    RetryPolicy, Source, StepIdx, StepKey,
+    CBOR, LibraryDigest, Name, OutputRef, Plan, PlanInput, PlanOutput, PlanStep, Source, StepIdx, StepKey,
 };
 
 /// A plan and what its last step gives.
@@ -33,8 +32,7 @@ pub(crate) fn case(name: &str, n: u32, library: LibraryDigest) -> Option<Case> {
     let steps = (0..).zip(&shape).map(|(at, inputs)| step(at, inputs, library)).collect();
     let job = Name::new(name).expect("the case has the name of a job");
     let libraries = BTreeMap::from([(Name::new("typed").expect("a constant"), library)]);
-    let plan =
-        Plan { version: PLAN_VERSION, job, tags: BTreeMap::new(), libraries, steps, max_concurrent: None };
+    let plan = Plan { libraries, ..Plan::new(job, steps) };
     Some(Case { plan, answer: answers.last().copied().unwrap_or_default() })
 }
 

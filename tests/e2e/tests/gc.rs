@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cofferdam_e2e::Project;
 use serde_json::Value;
@@ -61,10 +61,11 @@ fn n_of(project: &Project, run: &str) -> usize {
 
 /// As if everything had been written two hours ago.
 fn age(project: &Project) {
-    let then = SystemTime::now() - Duration::from_secs(2 * 3600);
     for path in files(&project.path().join(".cofferdam")) {
         if !path.to_string_lossy().contains("runlog") {
-            File::open(path).and_then(|file| file.set_modified(then)).expect("its time can be set");
+            let file = File::open(path).expect("a file of the state");
+            let written = file.metadata().and_then(|of| of.modified()).expect("a file has a time");
+            file.set_modified(written - Duration::from_secs(2 * 3600)).expect("its time can be set");
         }
     }
 }

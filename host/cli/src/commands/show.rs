@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cofferdam_engine::{Layout, Run, StepView};
-use cofferdam_io::ValueStore;
+use cofferdam_io::Stores;
 use cofferdam_model::{Failure, MetadataEntry, MetadataValue, Plan, RunId, RunStatus, StepStatus};
 use cofferdam_runlog::RunLog;
 use serde_json::{Value, json};
@@ -63,18 +63,14 @@ pub(crate) async fn export_results(
     output: Output,
 ) -> Result<()> {
     let Some(folder) = &export.dir else { return Ok(()) };
-    let values = instance::values(state)?;
+    let values = instance::stores(state)?;
     for path in export_to(run, &values, folder).await? {
         output.say(&format!("{GREEN}  wrote{GREEN:#}  {}", shown(&path)));
     }
     Ok(())
 }
 
-async fn export_to(
-    run: &Run,
-    values: &ValueStore,
-    folder: &std::path::Path,
-) -> Result<Vec<std::path::PathBuf>> {
+async fn export_to(run: &Run, values: &Stores, folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
     if run.status() != RunStatus::Succeeded {
         let unfinished = format!("run {} has not succeeded, so there is nothing to export", run.id());
         return Err(Failed::new(Exit::RunFailed, unfinished));
