@@ -6,8 +6,8 @@ use cofferdam_op::http::Request;
 use cofferdam_op::schemars::{self, JsonSchema};
 use cofferdam_op::sql::{Rows, Statement, Value};
 use cofferdam_op::{
-    Blob, Check, Command, Context, Dynamic, Error, Http, HookEvent, Keyvalue, Many, Outputs, Result, Settings,
-    Severity, Sql, WithMetadata, library, op, params,
+    Blob, Check, Command, Context, Dynamic, Error, HookEvent, Http, Keyvalue, Many, Outputs, Result,
+    Settings, Severity, Sql, WithMetadata, library, op, params,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,7 +176,8 @@ pub fn has_rows(rows: Vec<u64>) -> Check {
 /// Tells of a step that has ended.
 #[op]
 pub fn notify(ctx: &Context, event: HookEvent) -> String {
-    let why = event.failure.map_or_else(String::new, |failure| format!(": {} ({})", failure.message, failure.kind));
+    let why =
+        event.failure.map_or_else(String::new, |failure| format!(": {} ({})", failure.message, failure.kind));
     let text = format!("{} {} at try {}{why}", event.step, event.status, event.attempt);
     ctx.info(&text);
     text
@@ -231,6 +232,25 @@ pub fn total(numbers: Many<u64>) -> u64 {
 }
 
 library!(
-    fetch, send, count, forget, archive, keep, query, secret_length, execute, pipe, copy, complain, pester, heavy,
-    add, split, has_rows, notify, map_config, login, total
+    fetch,
+    send,
+    count,
+    forget,
+    archive,
+    keep,
+    query,
+    secret_length,
+    execute,
+    pipe,
+    copy,
+    complain,
+    pester,
+    heavy,
+    add,
+    split,
+    has_rows,
+    notify,
+    map_config,
+    login,
+    total
 );
