@@ -90,7 +90,8 @@ pub fn io_manager_schema(kind: IoManagerKind) -> Value {
     let properties = settings.iter().map(|setting| {
         let mut schema = match setting.secret {
             true => variable.clone(),
-            false => json!({ "anyOf": [{ "type": "string", "minLength": 1 }, variable] }),
+            false if setting.required => json!({ "anyOf": [{ "type": "string", "minLength": 1 }, variable] }),
+            false => json!({ "anyOf": [{ "type": "string" }, variable] }),
         };
         schema["description"] = setting.doc.into();
         (setting.name.to_owned(), schema)

@@ -22,7 +22,7 @@ config = { n = 60 }
 [jobs.j.steps.work]
 op = "typed.work"
 inputs.number = { map = "numbers.each" }
-config = { rounds = 5_000_000 }
+config = { rounds = 20_000_000 }
 
 [jobs.j.steps.sum]
 op = "typed.sum"

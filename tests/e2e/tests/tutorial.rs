@@ -99,7 +99,7 @@ fn lines_of_every_level_are_logged_with_their_fields() {
 }
 
 #[test]
-fn a11_the_setting_of_a_graph_reaches_its_steps_and_theirs_are_hidden() {
+fn the_setting_of_a_graph_reaches_its_steps_and_theirs_are_hidden() {
     let project = tutorial();
     run(&project, &["greeting"], 0);
     assert_eq!(result(&project, "hello.shout"), "HELLO HELLO!");
@@ -158,7 +158,7 @@ fn a9_a_product_has_a_copy_for_each_pair_and_is_collected_in_two_rounds() {
 }
 
 #[test]
-fn a13_hooks_tell_of_successes_and_failures() {
+fn hooks_tell_of_successes_and_failures() {
     let project = tutorial();
     let run = run_to_failure(&project);
     assert_eq!(step(&run, "flaky")["attempts"].as_array().map(Vec::len), Some(3));
@@ -187,7 +187,7 @@ fn an_asset_job_makes_its_assets_and_lays_out_the_report() {
 }
 
 #[test]
-fn a17_a_blocking_check_stops_what_depends_on_the_asset() {
+fn a_blocking_check_stops_what_depends_on_the_asset() {
     let project = tutorial();
     project.write("data/orders.txt", "ch, 500\n");
     let (exit, run) = project.json(["run", "shop"]);
