@@ -37,7 +37,7 @@ struct Asked<'a> {
 
 fn planned(toml: &str, asked: Asked<'_>) -> Result<Plan, String> {
     let mut texts = Texts::default();
-    let (defs, found) = read_definitions(&mut texts, "cofferdam.toml", &job(toml));
+    let (defs, found) = read_definitions(&mut texts, "cofferdam.toml", job(toml));
     assert!(found.is_empty(), "{}", render(&texts, &found, false, WIDTH));
     let run_config = RunConfig::default();
     let request = Request {
