@@ -22,7 +22,9 @@ pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     }
     tidy::command(shell)?;
     let mut build = shell.command("cargo");
-    shell.run("build the program", build.args(["build", "--package", "cofferdam"]))?;
+    // With the tests, so that what they depend on is compiled once, with one set of features.
+    let all = ["build", "--workspace", "--bins", "--tests"];
+    shell.run("build the program and the tests", build.args(all))?;
     guests::build(shell, &toolchain)?;
     let mut clippy = shell.command("cargo");
     clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
