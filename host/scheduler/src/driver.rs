@@ -74,6 +74,14 @@ pub(crate) struct Loop {
     stopped: Arc<OnceLock<String>>,
 }
 
+/// Orders that were sent are carried to their worker also when the loop goes: the last ones of a run publish its
+/// outputs. Each carrier ends by itself, because its channel has lost its sender.
+impl Drop for Loop {
+    fn drop(&mut self) {
+        self.carriers.detach_all();
+    }
+}
+
 impl Loop {
     pub(crate) fn new(
         log: Arc<dyn RunLog>,
