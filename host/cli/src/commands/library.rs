@@ -140,21 +140,12 @@ fn doc(text: &str) -> String {
     if first.is_empty() { String::new() } else { format!("  {DIM}{}{DIM:#}", printable(first)) }
 }
 
-/// The type in a word or two: of structured values what the schema says, else the media type.
+/// The type in a few words: of structured values what the schema says, else the media type.
 fn kind(media_type: &str, schema: &Value) -> String {
-    if media_type != cofferdam_model::CBOR {
-        return printable(media_type);
-    }
-    if let Some(title) = schema.get("title").and_then(Value::as_str) {
-        return printable(title);
-    }
-    match schema.get("type") {
-        Some(Value::String(word)) if word == "array" => match schema.get("items") {
-            Some(items) => format!("array of {}", kind(cofferdam_model::CBOR, items)),
-            None => "array".to_owned(),
-        },
-        Some(Value::String(word)) => printable(word),
-        _ => "any".to_owned(),
+    match schema.get("title").and_then(Value::as_str) {
+        _ if media_type != cofferdam_model::CBOR => printable(media_type),
+        Some(title) => printable(title),
+        None => printable(&cofferdam_plan::in_words(schema, schema)),
     }
 }
 
@@ -175,7 +166,7 @@ fn config_lines(schema: &Value) -> Vec<String> {
                 None => ", optional".to_owned(),
             };
             let text = property.get("description").and_then(Value::as_str).unwrap_or_default();
-            let kind = kind(cofferdam_model::CBOR, property);
+            let kind = printable(&cofferdam_plan::in_words(schema, property));
             format!("  conf {}: {kind}{}{}", printable(name), printable(&default), doc(text))
         })
         .collect()

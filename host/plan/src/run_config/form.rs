@@ -41,6 +41,12 @@ pub(super) enum Kind<'a> {
     Union(Vec<Form<'a>>),
 }
 
+/// A schema in a few words, such as `{width: integer, title?: text}`. `place` is a part of `root`, to whose
+/// definitions it may refer.
+pub fn in_words(root: &Value, place: &Value) -> String {
+    Form::of(Schema::new(root).with(place)).words()
+}
+
 fn form_within(place: Schema<'_>, depth: usize) -> Form<'_> {
     let any = |schema, nullable| Form { schema, nullable, kind: Kind::Any };
     let Some(schema) = place.resolved().filter(|_| depth < REQUIRED_DEPTH_MAX) else {

@@ -20,6 +20,7 @@ use cofferdam_model::{Diagnostic, Node};
 
 pub use document::validate;
 pub use export::run_config_schema;
+pub use form::in_words;
 pub use scaffold::{expand_defaults, remove_extra, scaffold};
 pub use tree::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
