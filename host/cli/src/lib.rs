@@ -9,12 +9,14 @@ mod commands;
 mod error;
 pub mod exit;
 mod export;
+mod gone;
 mod instance;
 mod libraries;
 mod output;
 mod prepare;
 mod progress;
 mod project;
+mod selected;
 mod text;
 
 use std::process::ExitCode;

@@ -20,6 +20,7 @@ use crate::instance;
 use crate::libraries;
 use crate::output::Output;
 use crate::project::{Project, read_text, shown, sort_out};
+use crate::selected;
 
 /// Most files that one pattern may stand for.
 const FILES_PER_PATTERN_MAX: usize = 10_000;
@@ -73,6 +74,10 @@ pub(crate) async fn prepare_wanted(
     reading: Reading,
     output: Output,
 ) -> Result<Prepared> {
+    match wanted {
+        Wanted::Job { selection, .. } => selected::say(selection, &cofferdam_select::OPS, output),
+        Wanted::Assets(selection) => selected::say(selection, &cofferdam_select::ASSETS, output),
+    }
     let libraries = describe_all(&project, output).await?;
     let environment = environment(given.environment.as_deref())?;
     let (target, selection) = match wanted {

@@ -21,6 +21,7 @@ use crate::instance;
 use crate::output::{DIM, Output};
 use crate::prepare::{Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, StateDir};
+use crate::selected;
 
 /// Ancestors that are looked at for outputs that the parent has not made.
 const ANCESTORS_MAX: usize = 100;
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> 
     let chain = chain(&*log, parent).await?;
     let plan = plan_of(args, global, &chain[0].run, output).await?;
     let (request, how) = request(args)?;
+    selected::say(&args.selection, &STEPS, output);
     let past: Vec<Past<'_>> = chain
         .iter()
         .map(|before| Past {
@@ -54,7 +56,6 @@ pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> 
         let diagnostics = problems.iter().map(|problem| problem.diagnostic(None)).collect();
         Failed::diagnosed(cofferdam_config::Texts::default(), diagnostics)
     })?;
-    refuse_what_is_gone(&decided.known)?;
     let root = chain[0].origin.as_ref().map_or(parent, |origin| origin.root);
     drop(log);
     let n_runs = decided.runs.len();
@@ -72,24 +73,6 @@ pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> 
         known: decided.known,
     };
     run::submit(submission, &state, &args.local, &args.export, output).await
-}
-
-/// What was kept in the memory of a process that is gone cannot be taken over.
-fn refuse_what_is_gone(known: &Known) -> Result<()> {
-    use cofferdam_model::{IoManagerKind, KnownStep, Place};
-    for (step, outcome) in &known.0 {
-        let KnownStep::Reused { run, outputs } = outcome else { continue };
-        let gone = outputs.iter().find(|output| match &output.value.place {
-            Place::Managed(managed) => managed.manager.kind == IoManagerKind::Memory,
-            _ => false,
-        });
-        if let Some(output) = gone {
-            let message = format!("`{step}.{}` of run {run} was kept in memory and is gone", output.name);
-            return Err(Failed::invalid(message)
-                .hint("run all steps again, or give that output an IO manager that keeps it"));
-        }
-    }
-    Ok(())
 }
 
 fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {

@@ -43,6 +43,7 @@ pub(crate) async fn submit(
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
+    crate::gone::refuse(&submission)?;
     let instance = Instance::start(state, &state.project(), local.slots).await?;
     let (asked, plan) = (submission.run, submission.plan.clone());
     let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;

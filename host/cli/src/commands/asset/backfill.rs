@@ -20,6 +20,7 @@ use crate::instance::Instance;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, sort_out};
+use crate::selected;
 use crate::text::count;
 
 /// Runs of one backfill that are under way at once. The slots are the real bound; this keeps the plans that are held
@@ -44,6 +45,7 @@ pub(super) async fn run(args: &Backfill, global: &Global, output: Output) -> Res
     if args.stale_only {
         known.compare_code(global, output).await?;
     }
+    selected::say(&args.selection, &cofferdam_select::ASSETS, output);
     let targets = targets(&known, args)?;
     if targets.is_empty() {
         output.say("everything that is selected is up to date");

@@ -1,6 +1,7 @@
 //! `cofferdam asset list`: assets, and whether they are up to date.
 
 use cofferdam_assets::AssetIdx;
+use cofferdam_select::ASSETS;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
@@ -9,10 +10,12 @@ use super::known::{Known, Summary, cause_json, short_version};
 use crate::args::Global;
 use crate::error::Result;
 use crate::output::{DIM, GREEN, Output, YELLOW, terminal_width};
+use crate::selected;
 use crate::text::ago;
 
 pub(super) async fn run(args: &List, global: &Global, output: Output) -> Result<()> {
     let mut known = Known::open(global, output).await?;
+    selected::say(&args.selection, &ASSETS, output);
     let selected = known.select(&args.selection)?;
     known.compare_code(global, output).await?;
     if output.json {
