@@ -1,9 +1,12 @@
 //! Ops with types, written with the SDK as users write them: what end-to-end tests wire into jobs.
 
+mod kinds;
+
 use std::io::{BufRead, BufReader};
 
 use cofferdam_op::schemars::{self, JsonSchema};
 use cofferdam_op::{Context, Dynamic, Error, Many, Outputs, Reader, Result, library, op};
+use kinds::{configured, get, put};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, JsonSchema)]
@@ -150,4 +153,6 @@ pub fn panics(number: u64) -> u64 {
     number
 }
 
-library!(numbers, double, sum, add_one, work, person, file, branch, lines, flaky, mutter, refuse, panics);
+library!(
+    numbers, double, sum, add_one, work, person, file, branch, lines, flaky, mutter, refuse, panics, configured, put, get
+);
