@@ -6,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+pub mod look;
+pub mod s3;
+
 /// The repository.
 pub fn workspace() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -49,9 +52,14 @@ pub struct Ended {
 impl Project {
     /// A project with that `cofferdam.toml` and the guests `behaviours` and `typed` in its folder `lib`.
     pub fn new(definitions: &str) -> Project {
+        Project::with(definitions, &["behaviours", "typed"])
+    }
+
+    /// A project with that `cofferdam.toml` and these guests in its folder `lib`.
+    pub fn with(definitions: &str, guests: &[&str]) -> Project {
         let project = Project { folder: tempfile::tempdir().expect("a temporary folder can be made") };
         project.write("cofferdam.toml", definitions);
-        for name in ["behaviours", "typed"] {
+        for name in guests {
             let component = std::fs::read(guest(name)).expect("the guest can be read");
             project.write(&format!("lib/{name}.wasm"), component);
         }

@@ -1,6 +1,7 @@
 //! Assets from definitions to materialisations, through the real program: lists, runs, checks, staleness, backfills.
 
-use cofferdam_e2e::{Ended, Project, guest};
+use cofferdam_e2e::look::step;
+use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
 const LIBRARIES: &str = r#"
@@ -68,10 +69,7 @@ partitions = "customers"
 "#;
 
 fn project(assets: &str) -> Project {
-    let project = Project::new(&format!("{LIBRARIES}{assets}"));
-    let component = std::fs::read(guest("resources")).expect("the guest can be read");
-    project.write("lib/resources.wasm", component);
-    project
+    Project::with(&format!("{LIBRARIES}{assets}"), &["typed", "resources"])
 }
 
 fn assets(project: &Project) -> Vec<Value> {
@@ -87,11 +85,6 @@ fn asset(project: &Project, key: &str) -> Value {
 
 fn status(project: &Project, key: &str) -> String {
     asset(project, key)["status"].as_str().expect("a word").to_owned()
-}
-
-fn step<'a>(run: &'a Value, key: &str) -> &'a Value {
-    let steps = run["steps"].as_array().expect("steps");
-    steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}"))
 }
 
 #[test]

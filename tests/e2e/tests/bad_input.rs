@@ -1,7 +1,7 @@
 //! Bad input, through the real program: every case ends with a message that says where, what was expected
 //! and how to mend it, and with the exit code that the contract promises. The messages are kept as snapshots.
 
-use cofferdam_e2e::{Ended, Project, guest};
+use cofferdam_e2e::{Project, guest};
 
 const LIBRARIES: &str = "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n\n";
 
@@ -10,36 +10,11 @@ fn project(jobs: &str) -> Project {
     Project::new(&format!("{LIBRARIES}{jobs}"))
 }
 
-/// What a person reads, without what differs from run to run.
-fn message(project: &Project, ended: &Ended) -> String {
-    let text = format!("{}{}", ended.stdout, ended.stderr);
-    let folder = project.path().canonicalize().expect("the project is there");
-    let text = text.replace(&folder.display().to_string(), "<project>");
-    let text = text.replace(&project.path().display().to_string(), "<project>");
-    text.lines().map(normalise).collect::<Vec<_>>().join("\n")
-}
-
-/// Ids and times of a line.
-fn normalise(line: &str) -> String {
-    let mut words: Vec<String> = vec![];
-    for word in line.split(' ') {
-        let hex = |c: char| c.is_ascii_hexdigit() || c == '-';
-        let is_run = word.len() == 36 && word.chars().all(hex);
-        words.push(if is_run { "<run>".to_owned() } else { word.to_owned() });
-    }
-    let line = words.join(" ");
-    match line.strip_prefix("failed in ").and_then(|rest| rest.split_once(": ")) {
-        Some((_, rest)) => format!("failed in <time>: {rest}"),
-        None => line,
-    }
-}
-
 /// `check` refuses these definitions; the message becomes a snapshot.
 fn check_refuses(name: &str, jobs: &str) {
     let project = project(jobs);
-    let ended = project.run(["check"]).expect(3);
-    assert_eq!(ended.stdout, "", "what is wrong is not an answer");
-    insta::assert_snapshot!(name, message(&project, &ended));
+    assert_eq!(project.run(["check"]).stdout, "", "what is wrong is not an answer");
+    insta::assert_snapshot!(name, project.message(&["check"], 3));
 }
 
 #[test]
@@ -95,8 +70,7 @@ fn a_syntax_error_in_the_definitions_shows_its_place() {
 #[test]
 fn a_config_that_misses_a_key_is_refused_before_anything_runs() {
     let project = project("[jobs.j.steps.a]\nop = \"typed.numbers\"\n");
-    let ended = project.run(["run", "j"]).expect(3);
-    insta::assert_snapshot!("missing_config_key", message(&project, &ended));
+    insta::assert_snapshot!("missing_config_key", project.message(&["run", "j"], 3));
     assert!(!project.path().join(".cofferdam/runlog.sqlite").exists(), "nothing was recorded");
 }
 
@@ -104,32 +78,28 @@ fn a_config_that_misses_a_key_is_refused_before_anything_runs() {
 fn a_run_config_with_an_unknown_key_is_refused_with_its_place() {
     let project = project("[jobs.j.steps.a]\nop = \"typed.numbers\"\n");
     project.write("run.yaml", "ops:\n  a:\n    config:\n      n: 2\n      ofset: 1\n");
-    let ended = project.run(["run", "j", "-c", "run.yaml"]).expect(3);
-    insta::assert_snapshot!("unknown_config_key", message(&project, &ended));
+    insta::assert_snapshot!("unknown_config_key", project.message(&["run", "j", "-c", "run.yaml"], 3));
 }
 
 #[test]
 fn a_syntax_error_in_the_run_config_is_the_only_thing_reported() {
     let project = project("[jobs.j.steps.a]\nop = \"typed.numbers\"\n");
     project.write("run.yaml", "ops:\n  a: [1, 2\n  b: 3\n");
-    let ended = project.run(["run", "j", "-c", "run.yaml"]).expect(3);
-    insta::assert_snapshot!("yaml_syntax", message(&project, &ended));
+    insta::assert_snapshot!("yaml_syntax", project.message(&["run", "j", "-c", "run.yaml"], 3));
 }
 
 #[test]
 fn an_absent_input_file_is_named() {
     let project =
         project("[jobs.j.steps.a]\nop = \"typed.lines\"\ninputs.file = { file = \"data/none.csv\" }\n");
-    let ended = project.run(["run", "j"]).expect(3);
-    insta::assert_snapshot!("absent_file", message(&project, &ended));
+    insta::assert_snapshot!("absent_file", project.message(&["run", "j"], 3));
 }
 
 #[test]
 fn an_input_file_that_is_broken_in_the_middle_fails_its_step() {
     let project = project("[jobs.j.steps.a]\nop = \"typed.lines\"\ninputs.file = { file = \"data.txt\" }\n");
     project.write("data.txt", b"one\ntwo\n\xff\xfe\nfour\n");
-    let ended = project.run(["run", "j"]).expect(10);
-    insta::assert_snapshot!("broken_file", message(&project, &ended));
+    insta::assert_snapshot!("broken_file", project.message(&["run", "j"], 10));
     let (_, shown) = project.json(["show"]);
     assert_eq!(shown["status"], "failed");
 }
@@ -138,8 +108,7 @@ fn an_input_file_that_is_broken_in_the_middle_fails_its_step() {
 fn library_refused(name: &str, bytes: &[u8]) {
     let project = Project::new("[libraries.bad]\nwasm = \"lib/bad.wasm\"\n");
     project.write("lib/bad.wasm", bytes);
-    let ended = project.run(["check"]).expect(3);
-    insta::assert_snapshot!(name, message(&project, &ended));
+    insta::assert_snapshot!(name, project.message(&["check"], 3));
 }
 
 #[test]
@@ -170,8 +139,7 @@ fn h_037_a_component_of_another_world_is_refused_with_what_it_lacks() {
 #[test]
 fn a_missing_library_file_is_named() {
     let project = Project::new("[libraries.bad]\nwasm = \"lib/none.wasm\"\n");
-    let ended = project.run(["check"]).expect(3);
-    insta::assert_snapshot!("library_missing", message(&project, &ended));
+    insta::assert_snapshot!("library_missing", project.message(&["check"], 3));
 }
 
 /// A job of one bad step, run; the failure card becomes a snapshot, and the run's state stays readable.
@@ -180,8 +148,7 @@ fn step_fails(name: &str, op: &str, limits: &str) {
         "[libraries.behaviours]\nwasm = \"lib/behaviours.wasm\"\n[jobs.j.steps.bad]\nop = \"behaviours.{op}\"\n{limits}"
     );
     let project = Project::new(&jobs);
-    let ended = project.run(["run", "j", "--quiet"]).expect(10);
-    let text = message(&project, &ended);
+    let text = project.message(&["run", "j", "--quiet"], 10);
     // Frames differ between compilers; that there are some is asserted by the sandbox's own tests.
     let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("  at ")).collect();
     insta::assert_snapshot!(name, text.join("\n"));

@@ -29,19 +29,6 @@ fn numbers() -> Project {
 }
 
 #[test]
-fn a8_a_dynamic_output_fans_out_and_is_collected() {
-    let project = numbers();
-    let (exit, run) = project.json(["run", "total", "--export", "out"]);
-    assert_eq!(exit, 0, "{run:#}");
-    assert_eq!(run["status"], "succeeded");
-    let keys: Vec<&str> =
-        run["steps"].as_array().expect("steps").iter().filter_map(|step| step["step"].as_str()).collect();
-    assert_eq!(keys.len(), 7, "{keys:?}");
-    assert!(keys.contains(&"double[n3]"), "{keys:?}");
-    assert_eq!(project.read("out/sum.json").trim(), "20");
-}
-
-#[test]
 fn the_run_config_changes_what_the_definitions_say() {
     let project = numbers();
     project.write("run.yaml", "ops:\n  numbers:\n    config: {n: 3, offset: 10}\n");
@@ -57,83 +44,6 @@ fn zero_keys_collect_into_an_empty_list() {
     let (exit, run) = project.json(["run", "total", "-c", "run.yaml", "--export", "out"]);
     assert_eq!(exit, 0, "{run:#}");
     assert_eq!(project.read("out/sum.json").trim(), "0");
-}
-
-#[test]
-fn a5_a_missing_output_skips_its_branch_and_the_run_succeeds() {
-    let project = Project::new(
-        r#"
-[libraries.typed]
-wasm = "lib/typed.wasm"
-[jobs.j.steps.branch]
-op = "typed.branch"
-config = { left = true }
-[jobs.j.steps.left]
-op = "typed.double"
-inputs.number = "branch.left"
-[jobs.j.steps.right]
-op = "typed.double"
-inputs.number = "branch.right"
-[jobs.j.steps.after_right]
-op = "typed.double"
-inputs.number = "right"
-"#,
-    );
-    let (exit, run) = project.json(["run"]);
-    assert_eq!(exit, 0, "{run:#}");
-    let statuses: Vec<(&str, &str)> = run["steps"]
-        .as_array()
-        .expect("steps")
-        .iter()
-        .map(|step| (step["step"].as_str().expect("a key"), step["status"].as_str().expect("a word")))
-        .collect();
-    let expected =
-        [("branch", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("after_right", "skipped")];
-    assert_eq!(statuses, expected);
-}
-
-#[test]
-fn c1_a_failure_abandons_what_depends_on_it_and_nothing_else() {
-    let project = Project::new(
-        r#"
-[libraries.typed]
-wasm = "lib/typed.wasm"
-[jobs.j.steps.refuse]
-op = "typed.refuse"
-retry = { max_retries = 3 }
-[jobs.j.steps.below]
-op = "typed.double"
-inputs.number = "refuse"
-[jobs.j.steps.apart]
-op = "typed.double"
-inputs.number = { value = 4 }
-"#,
-    );
-    let (exit, run) = project.json(["run"]);
-    assert_eq!(exit, 10, "{run:#}");
-    let step = |key: &str| {
-        let steps = run["steps"].as_array().expect("steps");
-        steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}")).clone()
-    };
-    assert_eq!(step("refuse")["status"], "failed");
-    assert_eq!(
-        step("refuse")["attempts"].as_array().map(Vec::len),
-        Some(1),
-        "a permanent failure is not retried"
-    );
-    assert_eq!(step("below")["status"], "abandoned");
-    assert_eq!(step("below")["because_of"], "refuse");
-    assert_eq!(step("apart")["status"], "succeeded");
-}
-
-#[test]
-fn a_flaky_step_succeeds_at_its_third_attempt() {
-    let project = Project::new(
-        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.flaky]\nop = \"typed.flaky\"\nretry = { max_retries = 2, delay = \"10ms\" }\n",
-    );
-    let (exit, run) = project.json(["run"]);
-    assert_eq!(exit, 0, "{run:#}");
-    assert_eq!(run["steps"][0]["attempts"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]

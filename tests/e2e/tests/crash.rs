@@ -5,6 +5,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
+use cofferdam_e2e::look::{of_type, steps, steps_of_type};
 use serde_json::Value;
 
 const STEPS: u64 = 60;
@@ -33,30 +34,16 @@ fn project() -> Project {
     Project::new(JOB)
 }
 
-/// The history of the only run.
-fn events(project: &Project) -> Vec<Value> {
-    let ended = project.run(["show", "--events"]);
-    ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
-}
-
-fn of_type<'a>(events: &'a [Value], name: &'a str) -> impl Iterator<Item = &'a Value> {
-    events.iter().filter(move |event| event["event"]["type"] == name)
-}
-
-fn steps_of_type<'a>(events: &'a [Value], name: &'a str) -> Vec<&'a str> {
-    of_type(events, name).map(|event| event["event"]["step"].as_str().expect("a step")).collect()
-}
-
 /// Waits until so many steps are committed, then kills the program.
 fn kill_after(project: &Project, mut child: Child, committed: usize) -> Vec<Value> {
     let started = Instant::now();
-    while steps_of_type(&events(project), "step_succeeded").len() < committed {
+    while steps_of_type(&project.events(), "step_succeeded").len() < committed {
         assert!(started.elapsed() < PATIENCE, "the run does not come so far");
         assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended before the kill");
     }
     child.kill().expect("the child can be killed");
     child.wait().expect("the child can be waited for");
-    events(project)
+    project.events()
 }
 
 /// A history with one kill in it: what was recorded before, and everything after the run was resumed.
@@ -68,7 +55,7 @@ fn killed_and_resumed(committed: usize) -> (Vec<Value>, Vec<Value>) {
     let (exit, resumed) = project.json(["resume", "--export", "out"]);
     assert_eq!(exit, 0, "{resumed:#}");
     assert_eq!(project.read("out/sum.json").trim(), (STEPS * (STEPS - 1) / 2).to_string());
-    (before, events(&project))
+    (before, project.events())
 }
 
 #[test]
@@ -118,7 +105,7 @@ fn a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
     let project = project();
     let child = project.start(["run", "j", "--quiet"]);
     let started = Instant::now();
-    while events(&project).is_empty() {
+    while project.events().is_empty() {
         assert!(started.elapsed() < PATIENCE, "the run does not start");
     }
     let second = project.run(["run", "j"]).expect(5);
@@ -132,7 +119,7 @@ fn an_interrupt_cancels_the_run() {
     let project = project();
     let mut child = project.start(["run", "j", "--quiet"]);
     let started = Instant::now();
-    while steps_of_type(&events(&project), "step_succeeded").len() < 3 {
+    while steps_of_type(&project.events(), "step_succeeded").len() < 3 {
         assert!(started.elapsed() < PATIENCE, "the run does not come so far");
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
@@ -141,7 +128,7 @@ fn an_interrupt_cancels_the_run() {
     assert_eq!(status.code(), Some(11));
     let (_, shown) = project.json(["show"]);
     assert_eq!(shown["status"], "cancelled");
-    let committed = steps_of_type(&events(&project), "step_succeeded").len();
-    let kept = shown["steps"].as_array().expect("steps").iter().filter(|step| step["status"] == "succeeded");
+    let committed = steps_of_type(&project.events(), "step_succeeded").len();
+    let kept = steps(&shown).iter().filter(|step| step["status"] == "succeeded");
     assert_eq!(kept.count(), committed, "what was committed before stays succeeded");
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
+use cofferdam_e2e::look::{self, n_attempts, statuses, step, steps, steps_of_type, text};
 use serde_json::Value;
 
 const LIBRARY: &str = "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n";
@@ -13,37 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn project(steps: &str) -> Project {
     Project::new(&format!("{LIBRARY}{steps}"))
-}
-
-/// Runs the only job; the run as JSON.
-fn run(project: &Project, exit: i32) -> Value {
-    let (ended, run) = project.json(["run", "--export", "out"]);
-    assert_eq!(ended, exit, "{run:#}");
-    run
-}
-
-/// The status of a step, its attempts, and the step that is to blame.
-fn step(run: &Value, key: &str) -> Value {
-    let steps = run["steps"].as_array().expect("steps");
-    steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}")).clone()
-}
-
-fn statuses(run: &Value) -> Vec<(&str, &str)> {
-    let steps = run["steps"].as_array().expect("steps").iter();
-    steps
-        .map(|step| (step["step"].as_str().expect("a key"), step["status"].as_str().expect("a word")))
-        .collect()
-}
-
-fn events(project: &Project, state: &str) -> Vec<Value> {
-    let ended = project.run(["show", "--events", "--state-dir", state]);
-    ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
-}
-
-/// Steps of the events of one type, in the order of the log.
-fn steps_of_type(events: &[Value], name: &str) -> Vec<String> {
-    let of_type = events.iter().filter(|event| event["event"]["type"] == name);
-    of_type.map(|event| event["event"]["step"].as_str().expect("a step").to_owned()).collect()
 }
 
 #[test]
@@ -61,8 +31,8 @@ op = "typed.sum"
 inputs.numbers = ["one", "two"]
 "#,
     );
-    run(&project, 0);
-    assert_eq!(project.read("out/sum.json").trim(), "26");
+    project.run_job(&[], 0);
+    assert_eq!(project.result("sum"), 26);
 }
 
 #[test]
@@ -83,53 +53,69 @@ op = "typed.sum"
 inputs.numbers = ["branch.right", "right"]
 "#,
     );
-    let run = run(&project, 0);
+    let run = project.run_job(&[], 0);
     let expected =
         [("branch", "succeeded"), ("some", "succeeded"), ("right", "skipped"), ("none", "skipped")];
     assert_eq!(statuses(&run), expected);
-    assert_eq!(project.read("out/some.json").trim(), "1");
+    assert_eq!(project.result("some"), 1);
 }
 
 #[test]
-fn nothing_downstream_of_a_failure_is_executed() {
+fn c1_nothing_downstream_of_a_failure_is_executed_and_all_else_is() {
     let project = project(
         r#"
 [jobs.j.steps.refuse]
 op = "typed.refuse"
+retry = { max_retries = 3 }
 [jobs.j.steps.below]
 op = "typed.double"
 inputs.number = "refuse"
 [jobs.j.steps.further_below]
 op = "typed.double"
 inputs.number = "below"
+[jobs.j.steps.apart]
+op = "typed.double"
+inputs.number = { value = 4 }
 "#,
     );
-    let run = run(&project, 10);
+    let run = project.run_job(&[], 10);
+    assert_eq!(step(&run, "refuse")["status"], "failed");
+    assert_eq!(n_attempts(&run, "refuse"), 1, "a permanent failure is not retried");
     for key in ["below", "further_below"] {
         let below = step(&run, key);
         assert_eq!((&below["status"], &below["because_of"]), (&"abandoned".into(), &"refuse".into()));
-        assert_eq!(below["attempts"].as_array().map(Vec::len), Some(0), "{key} was never tried");
+        assert_eq!(n_attempts(&run, key), 0, "{key} was never tried");
     }
+    assert_eq!(step(&run, "apart")["status"], "succeeded");
 }
 
 #[test]
-fn a_branch_without_a_value_is_skipped_and_the_run_succeeds() {
-    let project = project(
-        r#"
+fn a5_a_branch_without_a_value_is_skipped_to_its_end_and_the_run_succeeds() {
+    let definitions = r#"
 [jobs.j.steps.branch]
 op = "typed.branch"
-config = { left = false }
+config = { left = true }
 [jobs.j.steps.left]
 op = "typed.double"
 inputs.number = "branch.left"
 [jobs.j.steps.right]
 op = "typed.double"
 inputs.number = "branch.right"
-"#,
-    );
-    let run = run(&project, 0);
-    assert_eq!(statuses(&run), [("branch", "succeeded"), ("left", "skipped"), ("right", "succeeded")]);
-    assert_eq!(project.read("out/right.json").trim(), "4");
+[jobs.j.steps.after_right]
+op = "typed.double"
+inputs.number = "right"
+"#;
+    let project = project(definitions);
+    let run = project.run_job(&[], 0);
+    let expected =
+        [("branch", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("after_right", "skipped")];
+    assert_eq!(statuses(&run), expected);
+    project.write("run.yaml", "ops: {branch: {config: {left: false}}}\n");
+    let run = project.run_job(&["-c", "run.yaml"], 0);
+    let expected =
+        [("branch", "succeeded"), ("left", "skipped"), ("right", "succeeded"), ("after_right", "succeeded")];
+    assert_eq!(statuses(&run), expected);
+    assert_eq!(project.result("after_right"), 8);
 }
 
 #[test]
@@ -137,7 +123,7 @@ fn a_flaky_step_with_two_retries_succeeds_at_its_third_attempt() {
     let project = project(
         "[jobs.j.steps.flaky]\nop = \"typed.flaky\"\nretry = { max_retries = 2, delay = \"10ms\" }\n",
     );
-    let run = run(&project, 0);
+    let run = project.run_job(&[], 0);
     let flaky = step(&run, "flaky");
     assert_eq!(flaky["status"], "succeeded");
     let attempts = flaky["attempts"].as_array().expect("attempts");
@@ -158,26 +144,77 @@ inputs.numbers = { collect = "double" }
 "#;
 
 #[test]
-fn all_copies_of_a_mapped_step_run_and_are_collected() {
+fn a8_all_copies_of_a_mapped_step_run_and_are_collected() {
     let project = project(MAPPED);
-    let run = run(&project, 0);
+    let run = project.run_job(&[], 0);
     for key in ["double[n0]", "double[n1]", "double[n2]", "double[n3]", "double[n4]", "sum"] {
         assert_eq!(step(&run, key)["status"], "succeeded", "{key}");
     }
-    assert_eq!(project.read("out/sum.json").trim(), "20");
+    assert_eq!(steps(&run).len(), 7);
+    assert_eq!(project.result("sum"), 20);
+}
+
+/// The same steps as an asset of two partitions, each a run of its own. Its numbers take a while each.
+const TWICE: &str = r#"
+[partitions.days]
+kind = "static"
+keys = ["mon", "tue"]
+
+[graphs.mapped]
+outputs.result = "sum"
+[graphs.mapped.steps.numbers]
+op = "typed.numbers"
+config = { n = 5 }
+[graphs.mapped.steps.work]
+op = "typed.work"
+inputs.number = { map = "numbers.each" }
+config = { rounds = 20_000_000 }
+[graphs.mapped.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "work" }
+
+[assets.total]
+graph = "mapped"
+partitions = "days"
+"#;
+
+#[test]
+fn two_runs_of_the_same_steps_at_once_in_one_scheduler_both_execute_all_of_them() {
+    let project = project(TWICE);
+    let (exit, both) = project.json(["asset", "backfill", "total", "--partitions", "all", "--slots", "2"]);
+    assert_eq!(exit, 0, "{both:#}");
+    let runs: Vec<Value> = both["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .map(|run| project.json(["show", look::id(run)]).1)
+        .collect();
+    let [one, other] = &runs[..] else { panic!("a run for each partition: {both:#}") };
+    for (run, beside) in [(one, other), (other, one)] {
+        assert!(text(run, "started_at") < text(beside, "ended_at"), "they overlap: {runs:#?}");
+        assert_eq!(steps(run).len(), 7, "{run:#}");
+        assert!(statuses(run).iter().all(|(_, status)| *status == "succeeded"), "{run:#}");
+        assert!(steps(run).iter().all(|step| n_attempts(run, text(step, "step")) == 1), "{run:#}");
+        assert_eq!(project.json(["value", "show", look::id(run), "total.sum"]).1["value"], 10);
+    }
+    assert_eq!(
+        steps(one).iter().map(|s| &s["step"]).collect::<Vec<_>>(),
+        steps(other).iter().map(|s| &s["step"]).collect::<Vec<_>>()
+    );
 }
 
 #[test]
-fn two_runs_of_one_job_at_once_both_execute_all_of_their_steps() {
+fn two_programs_with_a_state_of_their_own_run_one_job_at_once() {
     let project = project(MAPPED);
     let children = ["one", "two"].map(|name| {
-        (name, project.start(["run", "--state-dir", name, "--export", &format!("out-{name}"), "--quiet"]))
+        (name, project.start(["run", "--state-dir", name, "--export", &format!("out-{name}"), "--json"]))
     });
     for (name, child) in children {
         let ended = child.wait_with_output().expect("it can be waited for");
         assert!(ended.status.success(), "{ended:?}");
+        let run: Value = serde_json::from_slice(&ended.stdout).expect("one JSON document");
         assert_eq!(project.read(&format!("out-{name}/sum.json")).trim(), "20");
-        assert_eq!(steps_of_type(&events(&project, name), "step_succeeded").len(), 7, "none was left out");
+        assert_eq!(statuses(&run).iter().filter(|(_, status)| *status == "succeeded").count(), 7);
     }
 }
 
@@ -195,8 +232,8 @@ inputs.number = { value = 1 }
 config = { rounds = 1_000_000 }
 "#,
     );
-    run(&project, 0);
-    let events = events(&project, ".cofferdam");
+    project.run_job(&[], 0);
+    let events = project.events();
     let at = |kind: &str, step: &str| {
         let is = |event: &Value| event["event"]["type"] == kind && event["event"]["step"] == step;
         events.iter().position(is).unwrap_or_else(|| panic!("{kind} of {step}"))
@@ -229,8 +266,8 @@ tags = { "dagster/priority" = "3" }
 "#,
     );
     project.run(["run", "--slots", "1", "--quiet"]).expect(0);
-    let started = steps_of_type(&events(&project, ".cofferdam"), "step_dispatched");
-    assert_eq!(started, ["gate", "high", "tagged", "usual", "low"]);
+    let events = project.events();
+    assert_eq!(steps_of_type(&events, "step_dispatched"), ["gate", "high", "tagged", "usual", "low"]);
 }
 
 #[test]
@@ -249,7 +286,7 @@ inputs.number = "endless"
     );
     let child = project.start(["run", "--quiet", "--json"]);
     let begun = Instant::now();
-    while steps_of_type(&events(&project, ".cofferdam"), "step_started").is_empty() {
+    while steps_of_type(&project.events(), "step_started").is_empty() {
         assert!(begun.elapsed() < PATIENCE, "the step does not start");
     }
     let pid = child.id().to_string();

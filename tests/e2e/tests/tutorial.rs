@@ -1,6 +1,8 @@
 //! The tutorial's jobs and assets, each with the commands of its README.
 
-use cofferdam_e2e::{Project, guest, workspace};
+use cofferdam_e2e::look::{self, n_attempts, statuses, step};
+use cofferdam_e2e::s3::{self, S3};
+use cofferdam_e2e::{Ended, Project, guest, workspace};
 use serde_json::Value;
 
 /// The tutorial in a folder of the test's own, with its ops built already.
@@ -15,38 +17,6 @@ fn tutorial() -> Project {
     project
 }
 
-/// Runs with results in `out`; the run as JSON.
-fn run(project: &Project, args: &[&str], exit: i32) -> Value {
-    let (ended, run) = project.json([&["run"], args, &["--export", "out"]].concat());
-    assert_eq!(ended, exit, "{run:#}");
-    run
-}
-
-fn steps(run: &Value) -> Vec<(&str, &str)> {
-    let steps = run["steps"].as_array().expect("steps").iter();
-    steps
-        .map(|step| (step["step"].as_str().expect("a key"), step["status"].as_str().expect("a word")))
-        .collect()
-}
-
-fn step<'a>(run: &'a Value, key: &str) -> &'a Value {
-    let steps = run["steps"].as_array().expect("steps");
-    steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}"))
-}
-
-/// A result, as it was exported.
-fn result(project: &Project, name: &str) -> Value {
-    serde_json::from_str(&project.read(&format!("out/{name}.json"))).expect("JSON")
-}
-
-/// The lines that ops of the newest run logged, with their steps.
-fn logged(project: &Project) -> Vec<(String, String)> {
-    let (_, logs) = project.json(["logs"]);
-    let lines = logs["lines"].as_array().expect("lines").iter().filter(|line| line["source"] == "op");
-    let text = |line: &Value, name: &str| line[name].as_str().expect("text").to_owned();
-    lines.map(|line| (text(line, "step"), text(line, "message"))).collect()
-}
-
 #[test]
 fn the_whole_tutorial_passes_its_check() {
     tutorial().run(["check"]).expect(0);
@@ -56,8 +26,8 @@ fn the_whole_tutorial_passes_its_check() {
 fn two_numbers_from_the_run_config_are_added() {
     let project = tutorial();
     project.write("numbers.yaml", "inputs: {a: 2, b: 3}\n");
-    run(&project, &["add_numbers", "-c", "numbers.yaml"], 0);
-    assert_eq!(result(&project, "add"), 5);
+    project.run_job(&["add_numbers", "-c", "numbers.yaml"], 0);
+    assert_eq!(project.result("add"), 5);
 }
 
 #[test]
@@ -74,16 +44,16 @@ fn a_number_out_of_bounds_is_refused_before_anything_runs() {
 #[test]
 fn a_text_is_generated_and_consumed() {
     let project = tutorial();
-    let run = run(&project, &["strings"], 0);
-    assert_eq!(result(&project, "consume"), 17);
-    assert_eq!(logged(&project), [("consume".to_owned(), "got `a text to pass on`".to_owned())]);
+    let run = project.run_job(&["strings"], 0);
+    assert_eq!(project.result("consume"), 17);
+    assert_eq!(project.logged(), [("consume".to_owned(), "got `a text to pass on`".to_owned())]);
     assert!(step(&run, "consume")["metadata"].to_string().contains("characters"));
 }
 
 #[test]
 fn lines_of_every_level_are_logged_with_their_fields() {
     let project = tutorial();
-    run(&project, &["logging"], 0);
+    project.run_job(&["logging"], 0);
     let (_, logs) = project.json(["logs", "--level", "info"]);
     let lines: Vec<(&str, &str)> = logs["lines"]
         .as_array()
@@ -101,13 +71,13 @@ fn lines_of_every_level_are_logged_with_their_fields() {
 #[test]
 fn the_setting_of_a_graph_reaches_its_steps_and_theirs_are_hidden() {
     let project = tutorial();
-    run(&project, &["greeting"], 0);
-    assert_eq!(result(&project, "hello.shout"), "HELLO HELLO!");
-    assert_eq!(result(&project, "bye.shout"), "BYE!");
+    project.run_job(&["greeting"], 0);
+    assert_eq!(project.result("hello.shout"), "HELLO HELLO!");
+    assert_eq!(project.result("bye.shout"), "BYE!");
 
     project.write("run.yaml", "ops: {bye: {config: {word: so long}}}\n");
-    run(&project, &["greeting", "-c", "run.yaml"], 0);
-    assert_eq!(result(&project, "bye.shout"), "SO LONG!");
+    project.run_job(&["greeting", "-c", "run.yaml"], 0);
+    assert_eq!(project.result("bye.shout"), "SO LONG!");
 
     project.write("run.yaml", "ops: {bye: {ops: {repeat: {config: {word: adieu}}}}}\n");
     let ended = project.run(["run", "greeting", "-c", "run.yaml"]).expect(3);
@@ -117,66 +87,85 @@ fn the_setting_of_a_graph_reaches_its_steps_and_theirs_are_hidden() {
 #[test]
 fn an_output_lies_where_its_io_manager_puts_it() {
     let project = tutorial();
-    let run = run(&project, &["keep"], 0);
-    let id = run["run"].as_str().expect("an id");
-    let kept = std::fs::read(project.path().join("lake").join(id).join("generate/result"));
+    let run = project.run_job(&["keep"], 0);
+    let kept = project.path().join("lake").join(look::id(&run)).join("generate/result");
+    let kept = std::fs::read(kept);
     let kept = kept.expect("it lies under run, step and output");
     assert!(kept.ends_with(b"a text to pass on"), "{kept:?}");
-    assert_eq!(result(&project, "consume"), 17);
+    assert_eq!(project.result("consume"), 17);
+}
+
+#[test]
+fn the_same_job_keeps_its_output_in_a_bucket_in_another_environment() {
+    let server = S3::start(&["tutorial"]);
+    let project = tutorial();
+    let mut command = project.command(["run", "keep", "--env", "s3", "--json", "--export", "out"]);
+    command.env("TUTORIAL_S3_ENDPOINT", server.endpoint());
+    command.env("TUTORIAL_S3_KEY", s3::ACCESS_KEY).env("TUTORIAL_S3_SECRET", s3::SECRET_KEY);
+    let ended = Ended::from(command.output().expect("the program can be started")).expect(0);
+    let run: Value = serde_json::from_str(&ended.stdout).expect("one JSON document");
+    let key = format!("dagster/storage/{}/generate/result", look::id(&run));
+    let kept = server.object("tutorial", &key).unwrap_or_else(|| panic!("there is no object {key}"));
+    assert!(kept.ends_with(b"a text to pass on"), "{kept:?}");
+    assert!(!project.path().join("lake").exists(), "nothing lies in the folder");
+    assert_eq!(project.result("consume"), 17, "the next step read it from the bucket");
+}
+
+#[test]
+fn without_its_variables_the_environment_says_which_one_is_missing() {
+    let project = tutorial();
+    let mut command = project.command(["run", "keep", "--env", "s3"]);
+    command.env("TUTORIAL_S3_ENDPOINT", "http://127.0.0.1:9").env("TUTORIAL_S3_KEY", s3::ACCESS_KEY);
+    let ended = Ended::from(command.output().expect("the program can be started")).expect(10);
+    assert!(ended.stdout.contains("TUTORIAL_S3_SECRET"), "{ended:#?}");
 }
 
 #[test]
 fn the_branch_that_gets_nothing_is_skipped() {
     let project = tutorial();
-    let chosen = run(&project, &["branches"], 0);
+    let chosen = project.run_job(&["branches"], 0);
     let expected =
         [("choose", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("merge", "succeeded")];
-    assert_eq!(steps(&chosen), expected);
-    assert_eq!(result(&project, "merge").to_string(), r#"["left 1"]"#);
+    assert_eq!(statuses(&chosen), expected);
+    assert_eq!(project.result("merge").to_string(), r#"["left 1"]"#);
     project.write("run.yaml", "ops: {choose: {config: {way: right}}}\n");
-    run(&project, &["branches", "-c", "run.yaml"], 0);
-    assert_eq!(result(&project, "merge").to_string(), r#"["right 2"]"#);
+    project.run_job(&["branches", "-c", "run.yaml"], 0);
+    assert_eq!(project.result("merge").to_string(), r#"["right 2"]"#);
 }
 
 #[test]
 fn as_many_squares_are_made_as_there_are_numbers() {
     let project = tutorial();
-    run(&project, &["squares"], 0);
-    assert_eq!(result(&project, "total"), 1 + 4 + 9 + 16);
+    project.run_job(&["squares"], 0);
+    assert_eq!(project.result("total"), 1 + 4 + 9 + 16);
 }
 
 #[test]
 fn a9_a_product_has_a_copy_for_each_pair_and_is_collected_in_two_rounds() {
     let project = tutorial();
-    let run = run(&project, &["products"], 0);
+    let run = project.run_job(&["products"], 0);
     let copies: Vec<&str> =
-        steps(&run).iter().map(|(key, _)| *key).filter(|key| key.starts_with("multiply")).collect();
+        statuses(&run).iter().map(|(key, _)| *key).filter(|key| key.starts_with("multiply")).collect();
     assert_eq!(copies.len(), 6, "{copies:?}");
     assert!(copies.contains(&"multiply[r2][c3]"), "{copies:?}");
     // (1 + 2) * (1 + 2 + 3)
-    assert_eq!(result(&project, "total"), 18);
+    assert_eq!(project.result("total"), 18);
 }
 
 #[test]
 fn hooks_tell_of_successes_and_failures() {
     let project = tutorial();
-    let run = run_to_failure(&project);
-    assert_eq!(step(&run, "flaky")["attempts"].as_array().map(Vec::len), Some(3));
-    assert_eq!(step(&run, "refuse")["attempts"].as_array().map(Vec::len), Some(1), "it was permanent");
+    let (exit, run) = project.json(["run", "trouble"]);
+    assert_eq!(exit, 10, "{run:#}");
+    assert_eq!(n_attempts(&run, "flaky"), 3);
+    assert_eq!(n_attempts(&run, "refuse"), 1, "it was permanent");
     assert_eq!(step(&run, "never")["status"], "abandoned");
-    let told: Vec<String> = logged(&project).into_iter().map(|(_, message)| message).collect();
+    let told: Vec<String> = project.logged().into_iter().map(|(_, message)| message).collect();
     let mut expected = ["#alarm: refuse failed: the order has no address", "#relief: flaky succeeded"];
     let mut told: Vec<&str> = told.iter().map(String::as_str).collect();
     told.sort_unstable();
     expected.sort_unstable();
     assert_eq!(told, expected);
-}
-
-/// The job `trouble`, which fails.
-fn run_to_failure(project: &Project) -> Value {
-    let (exit, run) = project.json(["run", "trouble"]);
-    assert_eq!(exit, 10, "{run:#}");
-    run
 }
 
 #[test]
@@ -200,14 +189,14 @@ fn a_blocking_check_stops_what_depends_on_the_asset() {
 fn a_job_of_one_asset_takes_what_was_made_before() {
     let project = tutorial();
     project.run(["run", "shop"]).expect(0);
-    let run = run(&project, &["count"], 0);
-    assert_eq!(steps(&run), [("by_country", "succeeded")]);
-    assert_eq!(result(&project, "by_country"), serde_json::json!({ "ch": 800, "de": 750, "fr": 120 }));
+    let run = project.run_job(&["count"], 0);
+    assert_eq!(statuses(&run), [("by_country", "succeeded")]);
+    assert_eq!(project.result("by_country"), serde_json::json!({ "ch": 800, "de": 750, "fr": 120 }));
 }
 
 #[test]
 fn a_selection_runs_some_ops_of_a_job() {
     let project = tutorial();
-    let run = run(&project, &["branches", "--select", "*left"], 0);
-    assert_eq!(steps(&run), [("choose", "succeeded"), ("left", "succeeded")]);
+    let run = project.run_job(&["branches", "--select", "*left"], 0);
+    assert_eq!(statuses(&run), [("choose", "succeeded"), ("left", "succeeded")]);
 }

@@ -1,6 +1,6 @@
 //! Values of runs, shown and written; steps run once more, with what comes out compared.
 
-use cofferdam_e2e::{Ended, Project, guest};
+use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
 const JOBS: &str = r#"
@@ -36,10 +36,7 @@ backend = "file"
 "#;
 
 fn project() -> Project {
-    let project = Project::new(JOBS);
-    let component = std::fs::read(guest("resources")).expect("the guest can be read");
-    project.write("lib/resources.wasm", component);
-    project
+    Project::with(JOBS, &["typed", "resources"])
 }
 
 fn run(project: &Project, job: &str) -> String {

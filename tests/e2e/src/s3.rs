@@ -1,0 +1,65 @@
+//! A server that speaks S3, for tests of the whole program: s3s-fs over a folder, on a port of this machine. It
+//! checks signatures, so that whoever gets in had the credentials.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+pub const ACCESS_KEY: &str = "AKIATEST";
+pub const SECRET_KEY: &str = "s3cret/of/the+tests";
+
+/// Runs until it is dropped.
+pub struct S3 {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    _runtime: Runtime,
+}
+
+impl S3 {
+    /// Starts a server with these empty buckets.
+    pub fn start(buckets: &[&str]) -> S3 {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        for bucket in buckets {
+            std::fs::create_dir(folder.path().join(bucket)).expect("a folder can be made");
+        }
+        let files = s3s_fs::FileSystem::new(folder.path()).expect("the folder is there");
+        let mut service = S3ServiceBuilder::new(files);
+        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = service.build();
+        let runtime = Runtime::new().expect("a runtime can be made");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        runtime.spawn(serve(listener, service));
+        S3 { address, folder, _runtime: runtime }
+    }
+
+    /// The server's address, as settings name it.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The bytes of an object, read behind the server's back; none if it is not there.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let path: PathBuf = self.folder.path().join(bucket).join(key);
+        std::fs::read(path).ok()
+    }
+}
+
+async fn serve(listener: TcpListener, service: S3Service) {
+    let mut connections = JoinSet::new();
+    while let Ok((socket, _)) = listener.accept().await {
+        let service = service.clone();
+        connections.spawn(async move {
+            let http = Builder::new(TokioExecutor::new());
+            // A client that goes away is no failure of the server.
+            let _ = http.serve_connection(TokioIo::new(socket), service).await;
+        });
+    }
+}
