@@ -1,5 +1,7 @@
 //! The tutorial's jobs and assets, each with the commands of its README.
 
+use std::process::Command;
+
 use cofferdam_e2e::look::{self, n_attempts, statuses, step};
 use cofferdam_e2e::s3::{self, S3};
 use cofferdam_e2e::{Ended, Project, guest, workspace};
@@ -118,6 +120,34 @@ fn without_its_variables_the_environment_says_which_one_is_missing() {
     command.env("TUTORIAL_S3_ENDPOINT", "http://127.0.0.1:9").env("TUTORIAL_S3_KEY", s3::ACCESS_KEY);
     let ended = Ended::from(command.output().expect("the program can be started")).expect(10);
     assert!(ended.stdout.contains("TUTORIAL_S3_SECRET"), "{ended:#?}");
+}
+
+#[test]
+fn visits_are_counted_in_what_is_lent() {
+    let project = tutorial();
+    for expected in [1, 2] {
+        project.run_job(&["visit"], 0);
+        assert_eq!(project.result("count"), expected);
+    }
+    for _ in 0..2 {
+        project.run_job(&["visit", "--env", "test"], 0);
+        assert_eq!(project.result("count"), 1, "memory is gone with its process");
+    }
+}
+
+#[test]
+fn a_secret_signs_and_is_kept_nowhere() {
+    let project = tutorial();
+    let secret = "open-sesame";
+    let mut command = project.command(["run", "signed", "--export", "out"]);
+    let ended = command.env("TUTORIAL_SIGNING_KEY", secret).output().expect("the program can be started");
+    Ended::from(ended).expect(0);
+    let signed = project.result("sign").to_string();
+    assert!(signed.contains("a text to pass on -- Ada ") && !signed.contains(secret), "{signed}");
+    let mut search = Command::new("grep");
+    let found = search.args(["-r", "-l", secret, "."]).current_dir(project.path()).output();
+    let found = found.expect("grep is there");
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "", "no file holds it");
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 pub mod control;
 pub mod numbers;
+pub mod services;
 pub mod shop;
 pub mod strings;
 
 use control::{choose, flaky, left, merge, notify, refuse, right};
 use numbers::{add_numbers, columns, multiply, rows, spread, square, total};
+use services::{count_visit, sign};
 use shop::{by_country, clean_orders, not_empty, orders, ranking};
 use strings::{consume_string, generate_string, log_lines, repeat_word, shout};
 
@@ -34,5 +36,7 @@ cofferdam_op::library!(
     clean_orders,
     by_country,
     ranking,
-    not_empty
+    not_empty,
+    count_visit,
+    sign
 );
