@@ -39,6 +39,11 @@ use crate::{
     Spanned,
 };
 
+/// The guide to this module, whose examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../guides/definitions-from-rust.md")]
+struct Guide;
+
 /// Collects the definitions of one code location.
 #[derive(Debug, Default)]
 #[must_use]
