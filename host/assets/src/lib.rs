@@ -15,7 +15,7 @@ pub use backfill::*;
 pub use graph::*;
 pub use mapping::*;
 pub use partitions::*;
-pub use scope::{Read, Scope, ScopedMaker, scope, targets_of};
+pub use scope::{NO_PARTITION, Read, Scope, ScopedMaker, scope, scope_without_partitions, targets_of};
 pub use staleness::*;
 pub use subset::Subset;
 pub use targets::Targets;

@@ -10,6 +10,9 @@ use crate::{
     AssetGraph, AssetIdx, Extent, Extents, InvalidPartition, MakerIdx, MissingUpstream, Subset, Targets,
 };
 
+/// Code of the mistake that a partition was to be chosen and none is.
+pub const NO_PARTITION: &str = "assets::no-partition";
+
 /// One run's share of the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -103,12 +106,37 @@ fn resolve(
     let Some(text) = partition else {
         let last = extent.last().and_then(|last| extent.key(last));
         let hint = last.map(|last| format!("the last one is `{last}`"));
-        return Err(("assets::no-partition", "has partitions, and none is given".to_owned(), hint));
+        return Err((NO_PARTITION, "has partitions, and none is given".to_owned(), hint));
     };
     let of = |invalid: InvalidPartition| {
         ("assets::partition", format!("has other partitions: {invalid}"), invalid.hint())
     };
     extent.resolve(text).map_err(of)
+}
+
+/// What a run for assets would make of which there are no partitions yet: their makers, which read nothing.
+pub fn scope_without_partitions(graph: &AssetGraph, assets: &[AssetIdx]) -> Scope {
+    let mut makers = vec![];
+    for maker in graph.order() {
+        let node = graph.maker(*maker);
+        let wanted: Vec<AssetIdx> =
+            node.assets.iter().copied().filter(|asset| assets.contains(asset)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let reads = node.upstream.iter().map(|dep| Read {
+            asset: dep.asset,
+            here: Subset::EMPTY,
+            before: Subset::EMPTY,
+        });
+        makers.push(ScopedMaker {
+            maker: *maker,
+            assets: if node.can_subset { wanted } else { node.assets.clone() },
+            partitions: Subset::EMPTY,
+            reads: reads.collect(),
+        });
+    }
+    Scope { makers }
 }
 
 /// What a run for these targets makes and reads. Fails if it would read partitions that do not exist.

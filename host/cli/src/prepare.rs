@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{
-    AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, Place, Plan, RunConfig, ValueRef,
+    AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, PartitionsKind, Place, Plan,
+    RunConfig, ValueRef,
 };
 use cofferdam_plan::{
-    Catalog, FileSource, Files, Libraries, MappingResults, PendingMapping, Request, Target, World,
+    Catalog, FileSource, Files, Libraries, MappingResults, PendingMapping, Present, Request, Target, World,
 };
 use cofferdam_scheduler::system_time;
 
@@ -91,13 +92,15 @@ pub(crate) async fn prepare_wanted(
         selection,
         partition: given.partition.as_deref(),
     };
-    let catalog = read_catalog(&project).await?;
-    let mappings = run_mappings(&project, &libraries, request).await?;
+    let present = present(&project).await?;
+    let mappings = run_mappings(&project, &libraries, request, &present).await?;
     // What is wrong with the sources is said again, with everything else, when the plan is compiled.
-    let (sources, _) = cofferdam_plan::file_sources(&project.definitions, &libraries, request, &mappings);
+    let (sources, _) =
+        cofferdam_plan::file_sources(&project.definitions, &libraries, request, &present, &mappings);
     let values = instance::values(&project.state)?;
     let files = read_files(&project.root, &sources, &values, reading).await?;
-    let world = World { files, mappings, catalog, now: system_time() };
+    let catalog = read_catalog(&project).await?;
+    let world = World { files, mappings, catalog, present };
     let Project { root, state, texts, definitions } = project;
     match cofferdam_plan::compile(&definitions, &libraries, request, &world) {
         Ok((plan, warnings)) => {
@@ -115,6 +118,20 @@ pub(crate) fn environment(name: Option<&str>) -> Result<Option<Name>> {
             .map_err(|error| Failed::usage(format!("`{name}` cannot name an environment: {error}")))
     };
     name.map(parse).transpose()
+}
+
+/// Which partitions there are. Names of dynamic ones are in the run log, if anything was ever run here.
+pub(crate) async fn present(project: &Project) -> Result<Present> {
+    let mut dynamic = BTreeMap::new();
+    let sets = project.definitions.partitions.iter();
+    let named = sets.filter(|(_, def)| matches!(def.kind.value, PartitionsKind::Dynamic));
+    for (name, _) in named {
+        let Some(log) = instance::read_if_any(&project.state)? else { break };
+        let names =
+            log.catalog().partitions(name.to_string()).await.doing(Exit::Unreachable, "read the run log")?;
+        dynamic.insert(name.clone(), names);
+    }
+    Ok(Present { now: system_time(), dynamic })
 }
 
 /// What the run log knows of the project's assets; nothing if nothing was ever run here.
@@ -143,13 +160,8 @@ pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
         after = Some(last.number);
         for made in page {
             let made = made.materialization;
-            catalog.latest.insert((made.key.clone(), made.partition.clone()), made);
+            catalog.insert((made.key.clone(), made.partition.clone()), made);
         }
-    }
-    for name in project.definitions.partitions.keys() {
-        let names =
-            log.catalog().partitions(name.to_string()).await.doing(Exit::Unreachable, "read the run log")?;
-        catalog.dynamic.insert(name.clone(), names);
     }
     Ok(catalog)
 }
@@ -159,10 +171,12 @@ async fn run_mappings(
     project: &Project,
     libraries: &Libraries,
     request: Request<'_>,
+    present: &Present,
 ) -> Result<MappingResults> {
     let mut results = MappingResults::new();
     loop {
-        let pending = cofferdam_plan::pending_mappings(&project.definitions, libraries, request, &results);
+        let pending =
+            cofferdam_plan::pending_mappings(&project.definitions, libraries, request, present, &results);
         if pending.is_empty() {
             return Ok(results);
         }

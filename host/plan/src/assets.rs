@@ -3,14 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_assets::{AssetGraph, AssetIdx, Extents, MakerIdx, Read, ScopedMaker, scope, targets_of};
+use cofferdam_assets::{
+    AssetGraph, AssetIdx, Extents, MakerIdx, NO_PARTITION, Read, Scope, ScopedMaker, scope,
+    scope_without_partitions, targets_of,
+};
 use cofferdam_model::{
     AssetDef, AssetJobDef, AssetKey, DataVersionRule, Definitions, Diagnostic, InputSpec, JobDef, KeyedValue,
     Materialization, Name, OutputPath, PartitionMappingDef, PlanAsset, PlanAssetInput, PlanStep, Role,
     SourceDef, Span, Spanned, StepDef,
 };
 
-use crate::compile::{Job, Request, Target, World, compile_target};
+use crate::compile::{Job, Present, Request, Stage, Target, compile_target};
 use crate::inputs::Feed;
 use crate::selection::problem;
 use crate::{Libraries, files::known};
@@ -18,14 +21,8 @@ use crate::{Libraries, files::known};
 /// Name of the job that is made up where assets are selected by hand. Dagster's is `__ASSET_JOB`.
 pub(crate) const IMPLICIT_JOB: &str = "__assets";
 
-/// What is known of assets before the run.
-#[derive(Debug, Clone, Default)]
-pub struct Catalog {
-    /// The latest materialisation of each asset and partition.
-    pub latest: BTreeMap<(AssetKey, Option<String>), Materialization>,
-    /// Names of dynamic partitions, by table in `[partitions]`.
-    pub dynamic: BTreeMap<Name, Vec<String>>,
-}
+/// The latest materialisation of each asset and partition.
+pub type Catalog = BTreeMap<(AssetKey, Option<String>), Materialization>;
 
 /// What the steps of a job make of assets, by step key.
 #[derive(Debug, Clone, Default)]
@@ -54,14 +51,21 @@ impl AssetPlaces {
     }
 }
 
+/// A job that is made up for assets.
+pub(crate) struct AssetJob {
+    pub(crate) def: JobDef,
+    pub(crate) places: AssetPlaces,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
 /// The job that makes some assets: those of a definition, or those that expressions select.
 pub(crate) fn asset_job(
     defs: &Definitions,
     def: Option<&AssetJobDef>,
     selection: &[String],
     partition: Option<&str>,
-    world: Option<&World>,
-) -> Result<(JobDef, AssetPlaces), Vec<Diagnostic>> {
+    stage: Stage<'_>,
+) -> Result<AssetJob, Vec<Diagnostic>> {
     let (graph, mistakes) = AssetGraph::new(defs);
     if !mistakes.is_empty() {
         return Err(mistakes);
@@ -74,29 +78,27 @@ pub(crate) fn asset_job(
             .map(|one| if span.is_some() { one.diagnostic(span) } else { problem(one) })
             .collect::<Vec<_>>()
     })?;
-    let nothing = World::default();
-    let catalog = world.map_or(&nothing.catalog, |world| &world.catalog);
-    let now = world.map_or(nothing.now, |world| world.now);
+    let nothing = Catalog::new();
+    let catalog = match stage {
+        Stage::Making(world) => &world.catalog,
+        Stage::Checking(_) => &nothing,
+    };
+    let Present { now, dynamic } = stage.present();
     let extents = graph
-        .extents(now, &catalog.dynamic)
+        .extents(*now, dynamic)
         .map_err(|error| vec![Diagnostic::error("plan::too-many-partitions", error.to_string())])?;
     let mut made_here: Vec<AssetIdx> = selected;
     made_here.retain(|asset| !graph.maker_of(*asset).external);
-    // Before the partition is known, which is when only definitions are checked, any will do.
-    let fallback = match (world, partition) {
-        (None, None) => made_here.iter().find_map(|asset| {
-            let extent = extents.of_asset(&graph, *asset);
-            graph.maker_of(*asset).partitions.as_ref().and(extent.last()).and_then(|last| extent.key(last))
-        }),
-        _ => None,
+    let (scope, warnings) = match (stage, partition) {
+        (Stage::Checking(_), None) => any_scope(&graph, &extents, &made_here)?,
+        _ => (scope(&graph, &extents, &targets_of(&graph, &extents, &made_here, partition)?)?, vec![]),
     };
-    let targets = targets_of(&graph, &extents, &made_here, partition.or(fallback.as_deref()))?;
-    let scope = scope(&graph, &extents, &targets)?;
     let mut making = Making {
         defs,
         graph: &graph,
         extents: &extents,
         catalog,
+        partition_is_chosen: matches!(stage, Stage::Making(_)),
         makers: &scope.makers,
         places: AssetPlaces::default(),
         problems: vec![],
@@ -106,7 +108,7 @@ pub(crate) fn asset_job(
         return Err(making.problems);
     }
     let places = making.places;
-    let job = match def {
+    let def = match def {
         Some(def) => JobDef {
             description: def.description.clone(),
             steps,
@@ -120,11 +122,37 @@ pub(crate) fn asset_job(
         },
         None => JobDef { steps, ..JobDef::default() },
     };
-    Ok((job, places))
+    Ok(AssetJob { def, places, warnings })
+}
+
+/// What is made of assets while nobody has chosen a partition: that of the last one. Where there is none yet, all
+/// but what the assets read of each other, with a warning.
+fn any_scope(
+    graph: &AssetGraph,
+    extents: &Extents,
+    assets: &[AssetIdx],
+) -> Result<(Scope, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut partitioned = assets.iter().filter(|asset| graph.maker_of(**asset).partitions.is_some());
+    let Some(first) = partitioned.next() else {
+        return Ok((scope(graph, extents, &targets_of(graph, extents, assets, None)?)?, vec![]));
+    };
+    let extent = extents.of_asset(graph, *first);
+    if let Some(last) = extent.last().and_then(|last| extent.key(last)) {
+        return Ok((scope(graph, extents, &targets_of(graph, extents, assets, Some(&last))?)?, vec![]));
+    }
+    let mut mistakes = targets_of(graph, extents, assets, None).err().unwrap_or_default();
+    mistakes.retain(|mistake| mistake.code != NO_PARTITION);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let message = format!("asset `{}` has no partition yet", graph.asset(*first).key);
+    let warning = Diagnostic::warning("plan::no-partition-yet", message)
+        .hint("what its steps read of other assets is checked when there is one");
+    Ok((scope_without_partitions(graph, assets), vec![warning]))
 }
 
 /// Everything that is wrong with assets, their checks and jobs, as far as that can be told without a run.
-pub(crate) fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
+pub(crate) fn check(defs: &Definitions, libs: &Libraries, present: &Present) -> Vec<Diagnostic> {
     if defs.assets.is_empty() && defs.asset_jobs.is_empty() && defs.asset_checks.is_empty() {
         return vec![];
     }
@@ -140,7 +168,7 @@ pub(crate) fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
     }
     let mut targets: Vec<Target<'_>> = vec![];
     let together = Request { target: Target::Assets(&all), ..Request::job(job_name(defs), &run_config) };
-    let (plan, found) = compile_target(defs, libs, together, None);
+    let (plan, found) = compile_target(defs, libs, together, Stage::Checking(present));
     // Assets of unlike partitions are checked one by one: no run makes them together.
     if plan.is_none() && found.iter().any(|problem| problem.code == "assets::unlike-partitions") {
         targets.extend(one_by_one.iter().map(|text| Target::Assets(std::slice::from_ref(text))));
@@ -150,7 +178,7 @@ pub(crate) fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
     targets.extend(defs.asset_jobs.keys().map(Target::Job));
     for target in targets {
         let request = Request { target, ..Request::job(job_name(defs), &run_config) };
-        for found in compile_target(defs, libs, request, None).1 {
+        for found in compile_target(defs, libs, request, Stage::Checking(present)).1 {
             if !problems.contains(&found) {
                 problems.push(found);
             }
@@ -191,6 +219,8 @@ struct Making<'a> {
     graph: &'a AssetGraph,
     extents: &'a Extents,
     catalog: &'a Catalog,
+    /// False: what is made is that of any partition.
+    partition_is_chosen: bool,
     makers: &'a [ScopedMaker],
     places: AssetPlaces,
     problems: Vec<Diagnostic>,
@@ -240,7 +270,8 @@ impl Making<'_> {
             let Some((_, source)) = step.inputs.iter_mut().find(|(name, _)| name.value == *input) else {
                 continue;
             };
-            if !read.here.is_empty() && !read.before.is_empty() {
+            // A person who chooses a partition may choose another one, or all of them.
+            if self.partition_is_chosen && !read.here.is_empty() && !read.before.is_empty() {
                 self.problems.push(
                     Diagnostic::error(
                         "plan::mixed-partitions",
@@ -304,7 +335,7 @@ impl Making<'_> {
                 read.before.iter().map(|at| (at, true)).chain(read.here.iter().map(|at| (at, false)))
             {
                 let partition = if partitioned { extent.key(index) } else { None };
-                let latest = self.catalog.latest.get(&(upstream.key.clone(), partition.clone()));
+                let latest = self.catalog.get(&(upstream.key.clone(), partition.clone()));
                 let data_version = latest.filter(|_| before).map(|found| found.data_version.clone());
                 inputs.push(PlanAssetInput { key: upstream.key.clone(), partition, data_version });
             }
@@ -355,7 +386,7 @@ impl<'a> Job<'a> {
         let partitions = self.partitions_read(step, spec, key, mapping);
         let mut values = vec![];
         for partition in partitions {
-            let latest = catalog.latest.get(&(key.clone(), partition.clone()));
+            let latest = catalog.get(&(key.clone(), partition.clone()));
             let Some(value) = latest.and_then(|found| found.value.clone()) else {
                 let of = partition.as_ref().map_or_else(String::new, |key| format!(", partition `{key}`,"));
                 self.problems.push(
@@ -406,7 +437,7 @@ impl<'a> Job<'a> {
         }
         // In a job that is not one of assets: what was made.
         let catalog = self.world.map(|world| &world.catalog);
-        let made = catalog.into_iter().flat_map(|catalog| catalog.latest.keys());
+        let made = catalog.into_iter().flat_map(|catalog| catalog.keys());
         let made: Vec<Option<String>> =
             made.filter(|(of, _)| of == key).map(|(_, partition)| partition.clone()).collect();
         match mapping {

@@ -9,7 +9,7 @@ use cofferdam_model::{
     RunConfig, Severity, Source, Span, StepIdx, StepKey, Timestamp,
 };
 
-use crate::assets::{self, AssetPlaces, Catalog};
+use crate::assets::{self, AssetJob, AssetPlaces, Catalog};
 use crate::draft::Draft;
 use crate::edges::{Scope, scope_of};
 use crate::files::{Files, known, unknown_job};
@@ -60,19 +60,54 @@ pub struct World {
     /// What ops of config mappings gave ([`pending_mappings`]).
     pub mappings: MappingResults,
     pub catalog: Catalog,
-    /// The present: which time windows there are.
+    pub present: Present,
+}
+
+/// Which partitions there are now.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    /// Time windows that have ended by then exist.
     pub now: Timestamp,
+    /// Names of dynamic partitions, by table in `[partitions]`.
+    pub dynamic: BTreeMap<Name, Vec<String>>,
+}
+
+/// How much is known when a job is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stage<'a> {
+    /// The definitions: what a run config, a file or the choice of a partition may still give is open.
+    Checking(&'a Present),
+    /// Everything.
+    Making(&'a World),
+}
+
+impl<'a> Stage<'a> {
+    pub(crate) fn present(self) -> &'a Present {
+        match self {
+            Stage::Checking(present) => present,
+            Stage::Making(world) => &world.present,
+        }
+    }
+
+    fn world(self) -> Option<&'a World> {
+        match self {
+            Stage::Checking(_) => None,
+            Stage::Making(world) => Some(world),
+        }
+    }
 }
 
 /// Checks all jobs as far as that is possible without run config and files. An input or a config key that
-/// a run config may still give is a warning here and an error in [`compile`].
-pub fn check(defs: &Definitions, libs: &Libraries) -> Vec<Diagnostic> {
+/// a run config may still give is a warning here and an error in [`compile`]. What is made by partition is checked
+/// for the last one there is.
+pub fn check(defs: &Definitions, libs: &Libraries, present: &Present) -> Vec<Diagnostic> {
     let run_config = RunConfig::default();
     let mut problems = check_resources(defs);
     for job in defs.jobs.keys() {
-        problems.extend(compile_target(defs, libs, Request::job(job, &run_config), None).1);
+        let request = Request::job(job, &run_config);
+        problems.extend(compile_target(defs, libs, request, Stage::Checking(present)).1);
     }
-    problems.extend(assets::check(defs, libs));
+    problems.extend(assets::check(defs, libs, present));
     problems
 }
 
@@ -84,7 +119,7 @@ pub fn compile(
     request: Request<'_>,
     world: &World,
 ) -> Result<(Plan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    match compile_target(defs, libs, request, Some(world)) {
+    match compile_target(defs, libs, request, Stage::Making(world)) {
         (Some(plan), warnings) => Ok((plan, warnings)),
         (None, problems) => Err(problems),
     }
@@ -94,10 +129,10 @@ pub(crate) fn compile_target(
     defs: &Definitions,
     libs: &Libraries,
     request: Request<'_>,
-    world: Option<&World>,
+    stage: Stage<'_>,
 ) -> (Option<Plan>, Vec<Diagnostic>) {
-    match resolve_target(defs, request, world) {
-        Ok(subject) => compile_job(defs, libs, request, &subject, world),
+    match resolve_target(defs, request, stage) {
+        Ok(subject) => compile_job(defs, libs, request, &subject, stage.world()),
         Err(problems) => (None, problems),
     }
 }
@@ -108,12 +143,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) def: Cow<'a, JobDef>,
     pub(crate) environment: Option<&'a EnvironmentDef>,
     pub(crate) assets: AssetPlaces,
+    warnings: Vec<Diagnostic>,
 }
 
 pub(crate) fn resolve_target<'a>(
     defs: &'a Definitions,
     request: Request<'_>,
-    world: Option<&World>,
+    stage: Stage<'_>,
 ) -> Result<Subject<'a>, Vec<Diagnostic>> {
     let environment = match request.environment {
         None => None,
@@ -122,21 +158,33 @@ pub(crate) fn resolve_target<'a>(
             None => return Err(vec![unknown_environment(defs, name)]),
         },
     };
-    let (name, def, assets) = match request.target {
+    let of_assets = |name, AssetJob { def, places, warnings }| Subject {
+        name,
+        def: Cow::Owned(def),
+        environment,
+        assets: places,
+        warnings,
+    };
+    match request.target {
         Target::Job(name) => match (defs.jobs.get(name), defs.asset_jobs.get(name)) {
-            (Some(def), _) => (name.clone(), Cow::Borrowed(def), AssetPlaces::default()),
+            (Some(def), _) => Ok(Subject {
+                name: name.clone(),
+                def: Cow::Borrowed(def),
+                environment,
+                assets: AssetPlaces::default(),
+                warnings: vec![],
+            }),
             (None, Some(def)) => {
-                let (def, places) = assets::asset_job(defs, Some(def), &[], request.partition, world)?;
-                (name.clone(), Cow::Owned(def), places)
+                let job = assets::asset_job(defs, Some(def), &[], request.partition, stage)?;
+                Ok(of_assets(name.clone(), job))
             }
-            (None, None) => return Err(vec![unknown_job(defs, name)]),
+            (None, None) => Err(vec![unknown_job(defs, name)]),
         },
         Target::Assets(selection) => {
-            let (def, places) = assets::asset_job(defs, None, selection, request.partition, world)?;
-            (Name::new(assets::IMPLICIT_JOB).expect("the constant is a name"), Cow::Owned(def), places)
+            let job = assets::asset_job(defs, None, selection, request.partition, stage)?;
+            Ok(of_assets(Name::new(assets::IMPLICIT_JOB).expect("the constant is a name"), job))
         }
-    };
-    Ok(Subject { name, def, environment, assets })
+    }
 }
 
 fn compile_job(
@@ -166,9 +214,10 @@ pub fn pending_mappings(
     defs: &Definitions,
     libs: &Libraries,
     request: Request<'_>,
+    present: &Present,
     results: &MappingResults,
 ) -> Vec<PendingMapping> {
-    let Ok(subject) = resolve_target(defs, request, None) else { return vec![] };
+    let Ok(subject) = resolve_target(defs, request, Stage::Checking(present)) else { return vec![] };
     let mut job = Job::open(defs, libs, request, &subject, None);
     job.select(request.selection);
     let (resolved, _) = validate(&job.config_tree(), request.run_config.root.as_ref(), results);
@@ -182,9 +231,10 @@ pub fn with_config_tree<T>(
     defs: &Definitions,
     libs: &Libraries,
     request: Request<'_>,
+    present: &Present,
     act: impl FnOnce(&ConfigTree<'_>) -> T,
 ) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let subject = resolve_target(defs, request, None)?;
+    let subject = resolve_target(defs, request, Stage::Checking(present))?;
     let mut job = Job::open(defs, libs, request, &subject, None);
     job.select(request.selection);
     if job.problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -248,7 +298,7 @@ impl<'a> Job<'a> {
         world: Option<&'a World>,
     ) -> Job<'a> {
         let def: &JobDef = &subject.def;
-        let mut problems = vec![];
+        let mut problems = subject.warnings.clone();
         let flat = Flat::open(defs, outermost(def), &mut problems);
         let mut job = Job {
             defs,

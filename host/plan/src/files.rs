@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cofferdam_model::{Definitions, Diagnostic, KeyedValue, Name, Node, NodeKind, Span, nearest};
 
 use crate::Libraries;
-use crate::compile::{Job, Request, resolve_target};
+use crate::compile::{Job, Present, Request, Stage, resolve_target};
 use crate::flat::FlatKind;
 use crate::run_config::{MappingResults, validate};
 
@@ -30,9 +30,10 @@ pub fn file_sources(
     defs: &Definitions,
     libs: &Libraries,
     request: Request<'_>,
+    present: &Present,
     mappings: &MappingResults,
 ) -> (Vec<FileSource>, Vec<Diagnostic>) {
-    let subject = match resolve_target(defs, request, None) {
+    let subject = match resolve_target(defs, request, Stage::Checking(present)) {
         Ok(subject) => subject,
         Err(problems) => return (vec![], problems),
     };

@@ -36,7 +36,7 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
 pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
-pub use compile::{Request, Target, World, check, compile, pending_mappings, with_config_tree};
+pub use compile::{Present, Request, Target, World, check, compile, pending_mappings, with_config_tree};
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{FileSource, Files, file_sources};
 pub use io_schemas::{check_io_manager, io_manager_schema};

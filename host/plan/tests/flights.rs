@@ -140,10 +140,11 @@ fn a_cycle_is_printed_with_its_edges() {
 fn check_needs_no_files_and_file_sources_names_them() {
     let mut texts = Texts::default();
     let (defs, _) = read_definitions(&mut texts, "cofferdam.toml", GOOD);
-    assert_eq!(check(&defs, &libraries()), []);
+    assert_eq!(check(&defs, &libraries(), &Default::default()), []);
     let (job, run_config) = (Name::new("delays").unwrap(), Default::default());
     let request = Request::job(&job, &run_config);
-    let (sources, found) = file_sources(&defs, &libraries(), request, &Default::default());
+    let (sources, found) =
+        file_sources(&defs, &libraries(), request, &Default::default(), &Default::default());
     assert_eq!(found, []);
     assert_eq!(sources.len(), 1);
     assert!(sources[0].many && sources[0].pattern == "data/*.csv");

@@ -36,7 +36,7 @@ fn told(toml: &str) -> String {
     let mut texts = Texts::default();
     let (definitions, found) = read_definitions(&mut texts, "cofferdam.toml", toml);
     assert_eq!(found, []);
-    render(&texts, &check(&definitions, &Default::default()), false, 100)
+    render(&texts, &check(&definitions, &Default::default(), &Default::default()), false, 100)
 }
 
 #[test]

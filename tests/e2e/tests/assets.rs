@@ -285,3 +285,41 @@ fn asset_commands_refuse_bad_input_with_a_way_out() {
     let empty = Project::new("");
     insta::assert_snapshot!("no_assets", refused(&empty, &["asset", "list"], 3));
 }
+
+#[test]
+fn a_job_over_time_windows_is_checked_scaffolded_and_run_for_one_of_them() {
+    let project = project(
+        r#"
+[partitions.months]
+kind = "monthly"
+start = "2020-01-01"
+
+[assets.base]
+op = "typed.work"
+partitions = "months"
+inputs.number = { file = "data/number.cbor" }
+
+[assets.twice]
+op = "typed.double"
+partitions = "months"
+inputs.number = { asset = "base" }
+
+[asset_jobs.monthly]
+select = "*"
+"#,
+    );
+    // CBOR: 4.
+    project.write("data/number.cbor", [0x04]);
+    assert!(!project.path().join(".cofferdam").exists(), "nothing was ever run here");
+    let (exit, checked) = project.json(["check"]);
+    assert_eq!(exit, 0, "{checked:#}");
+    let written = project.run(["scaffold", "monthly"]).expect(0);
+    assert!(written.stdout.contains("rounds: "), "{written:#?}");
+    project.write("run.yaml", &written.stdout);
+    let (exit, schema) = project.json(["config", "schema", "monthly"]);
+    assert_eq!(exit, 0, "{schema:#}");
+    let run = ["run", "monthly", "--partition", "2020-02-01", "--config", "run.yaml", "--export", "out"];
+    let (exit, run) = project.json(run);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(project.read("out/twice.json").trim(), "8");
+}

@@ -11,7 +11,8 @@ use crate::text::count;
 pub(crate) async fn run(global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
     let libraries = crate::prepare::describe_all(&project, output).await?;
-    let found = cofferdam_plan::check(&project.definitions, &libraries);
+    let present = crate::prepare::present(&project).await?;
+    let found = cofferdam_plan::check(&project.definitions, &libraries, &present);
     let n_warnings = found.len();
     let Project { definitions, texts, .. } = project;
     sort_out(texts, found, output)?;

@@ -7,7 +7,7 @@ use crate::args;
 use crate::args::Global;
 use crate::error::{Failed, Result};
 use crate::output::Output;
-use crate::prepare::{describe_all, environment, read_config};
+use crate::prepare::{describe_all, environment, present, read_config};
 use crate::project::{Project, sort_out};
 
 pub(crate) async fn run(args: &args::Scaffold, global: &Global, output: Output) -> Result<()> {
@@ -15,12 +15,18 @@ pub(crate) async fn run(args: &args::Scaffold, global: &Global, output: Output) 
     let job = project.job(args.job.job.as_deref())?;
     let environment = environment(args.job.given.environment.as_deref())?;
     let libraries = describe_all(&project, output).await?;
+    let present = present(&project).await?;
     let Project { mut texts, definitions, .. } = project;
     let (given, found) = read_config(&args.job.given, &mut texts)?;
     let texts = sort_out(texts, found, output)?;
-    let request = Request { environment: environment.as_ref(), ..Request::job(&job, &given) };
+    let request = Request {
+        environment: environment.as_ref(),
+        selection: &args.job.selection,
+        partition: args.job.given.partition.as_deref(),
+        ..Request::job(&job, &given)
+    };
     let root = given.root.as_ref();
-    let written = cofferdam_plan::with_config_tree(&definitions, &libraries, request, |tree| {
+    let written = cofferdam_plan::with_config_tree(&definitions, &libraries, request, &present, |tree| {
         if args.remove_extra {
             cofferdam_plan::remove_extra(tree, root)
         } else if args.defaults {

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use cofferdam_config::{Texts, read_definitions, render};
-use cofferdam_model::{AssetKey, CBOR, Materialization, Plan, Role, RunConfig, Timestamp, ValueRef};
-use cofferdam_plan::{Catalog, Request, Target, World, compile};
+use cofferdam_model::{
+    AssetKey, CBOR, Definitions, Materialization, Plan, Role, RunConfig, Timestamp, ValueRef,
+};
+use cofferdam_plan::{
+    Catalog, Present, Request, Target, World, check, compile, expand_defaults, file_sources, with_config_tree,
+};
 
 use crate::common::{WIDTH, job, name, text_ops};
 use crate::mapping::drawn;
@@ -32,13 +36,18 @@ struct Asked<'a> {
     target: Target<'a>,
     selection: &'a [String],
     partition: Option<&'a str>,
-    latest: BTreeMap<(AssetKey, Option<String>), Materialization>,
+    latest: Catalog,
 }
 
-fn planned(toml: &str, asked: Asked<'_>) -> Result<Plan, String> {
+fn definitions(toml: &str) -> (Texts, Definitions) {
     let mut texts = Texts::default();
     let (defs, found) = read_definitions(&mut texts, "cofferdam.toml", job(toml));
     assert!(found.is_empty(), "{}", render(&texts, &found, false, WIDTH));
+    (texts, defs)
+}
+
+fn planned(toml: &str, asked: Asked<'_>) -> Result<Plan, String> {
+    let (texts, defs) = definitions(toml);
     let run_config = RunConfig::default();
     let request = Request {
         target: asked.target,
@@ -47,8 +56,8 @@ fn planned(toml: &str, asked: Asked<'_>) -> Result<Plan, String> {
         selection: asked.selection,
         partition: asked.partition,
     };
-    let catalog = Catalog { latest: asked.latest, dynamic: BTreeMap::new() };
-    let world = World { catalog, now: NOW, ..World::default() };
+    let present = Present { now: NOW, ..Present::default() };
+    let world = World { catalog: asked.latest, present, ..World::default() };
     match compile(&defs, &text_ops(), request, &world) {
         Ok((plan, _)) => Ok(plan),
         Err(found) => Err(render(&texts, &found, false, WIDTH)),
@@ -217,4 +226,85 @@ fn assets_are_selected_by_hand() {
          |
          = hint: write `*` to select everything
         "#);
+}
+
+/// What `check` says at an instant.
+fn checked(toml: &str, now: Timestamp) -> String {
+    let (texts, defs) = definitions(toml);
+    let present = Present { now, ..Present::default() };
+    render(&texts, &check(&defs, &text_ops(), &present), false, WIDTH)
+}
+
+#[test]
+fn what_is_made_by_partition_is_checked_without_choosing_one() {
+    assert_eq!(checked(ASSETS, NOW), "");
+    let bad = ASSETS.replace("[assets.clean]", "[assets.clean]\nconfig = { chanel = 1 }");
+    insta::assert_snapshot!(checked(&bad, NOW), @r"
+        error[plan::unknown-key]: `ops.clean.config`: there is nothing to configure
+          --> cofferdam.toml:13:10
+           |
+        13 | config = { chanel = 1 }
+           |          ^^^^^^^^^^^^^^ its op takes no config
+           |
+           = hint: remove it
+        ");
+}
+
+#[test]
+fn before_the_first_partition_there_is_a_warning_and_everything_else_is_checked() {
+    insta::assert_snapshot!(checked(ASSETS, Timestamp(0)), @r"
+        warning[plan::no-partition-yet]: asset `clean` has no partition yet
+         |
+         = hint: what its steps read of other assets is checked when there is one
+        ");
+    let bad = ASSETS.replace("[assets.clean]", "[assets.clean]\nconfig = { chanel = 1 }");
+    insta::assert_snapshot!(checked(&bad, Timestamp(0)), @r"
+        error[plan::unknown-key]: `ops.clean.config`: there is nothing to configure
+          --> cofferdam.toml:13:10
+           |
+        13 | config = { chanel = 1 }
+           |          ^^^^^^^^^^^^^^ its op takes no config
+           |
+           = hint: remove it
+
+        warning[plan::no-partition-yet]: asset `clean` has no partition yet
+         |
+         = hint: what its steps read of other assets is checked when there is one
+        ");
+}
+
+#[test]
+fn files_and_config_of_what_is_made_by_partition_are_found() {
+    let toml = r#"
+[partitions.daily]
+kind = "daily"
+start = "2026-01-01"
+[assets.told]
+op = "t.notify"
+partitions = "daily"
+[assets.read]
+op = "t.pass"
+partitions = "daily"
+inputs.value = { file = "data/day.cbor" }
+[asset_jobs.all]
+select = "*"
+"#;
+    let toml = toml.replace("t.notify", "t.configured");
+    let (_, defs) = definitions(&toml);
+    let mut libraries = text_ops();
+    let spec = &mut libraries.get_mut(&name("t")).unwrap().1;
+    let mut op = spec.op(&name("notify")).unwrap().clone();
+    op.name = name("configured");
+    op.outputs = spec.op(&name("make")).unwrap().outputs.clone();
+    spec.ops.push(op);
+    let present = Present { now: NOW, ..Present::default() };
+    let (all, run_config) = (name("all"), RunConfig::default());
+    for partition in [None, Some("2026-01-02")] {
+        let request = Request { partition, ..Request::job(&all, &run_config) };
+        let (files, found) = file_sources(&defs, &libraries, request, &present, &BTreeMap::new());
+        assert_eq!((files.len(), found), (1, vec![]));
+        let written =
+            with_config_tree(&defs, &libraries, request, &present, |tree| expand_defaults(tree, None));
+        assert_eq!(written.unwrap().0, "ops:\n  told:\n    config:\n      channel: all\n");
+    }
 }
