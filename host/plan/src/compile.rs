@@ -18,7 +18,7 @@ use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
 use crate::resource_schemas::check_resources;
 use crate::run_config::{
-    ConfigTree, MappingResults, PendingMapping, Resolved, ResolvedConfig, resolve_one, validate,
+    Apart, ConfigTree, MappingResults, PendingMapping, Resolved, ResolvedConfig, validate,
 };
 use crate::settings;
 use crate::types::Mismatch;
@@ -265,8 +265,7 @@ pub(crate) struct Job<'a> {
     pub(crate) flat: Flat<'a>,
     /// By step; none where the op is unknown, which is reported once and stops nothing else.
     pub(crate) ops: Vec<Option<&'a OpSpec>>,
-    /// By the address of the schema: many steps share one op.
-    pub(crate) validators: HashMap<usize, Option<std::rc::Rc<jsonschema::Validator>>>,
+    pub(crate) apart: Apart,
     /// By the addresses of both schemas.
     pub(crate) mismatches: HashMap<(usize, usize), Option<Mismatch>>,
     /// By the address of the definition.
@@ -310,7 +309,7 @@ impl<'a> Job<'a> {
             given: Resolved::default(),
             flat,
             ops: vec![],
-            validators: HashMap::new(),
+            apart: Apart::default(),
             mismatches: HashMap::new(),
             hooks: HashMap::new(),
             environment_name: request.environment,
@@ -571,8 +570,7 @@ impl<'a> Job<'a> {
         what: &str,
         span: Option<&Span>,
     ) -> Checked {
-        let layers: Vec<&Node> = given.into_iter().collect();
-        let (resolved, mut found) = resolve_one(op.config_schema.as_ref(), &layers, what, false);
+        let (resolved, mut found) = self.apart.config(op.config_schema.as_ref(), given, what);
         for problem in found.iter_mut().filter(|problem| problem.labels.is_empty()) {
             *problem = problem.clone().at(span, "configured here");
         }
@@ -581,33 +579,6 @@ impl<'a> Job<'a> {
         }
         self.problems.extend(found);
         resolved.into()
-    }
-
-    /// The compiled schema; a schema that is none is reported once.
-    pub(crate) fn validator(
-        &mut self,
-        schema: &serde_json::Value,
-        what: &str,
-    ) -> Option<std::rc::Rc<jsonschema::Validator>> {
-        let address = std::ptr::from_ref(schema).addr();
-        if let Some(known) = self.validators.get(&address) {
-            return known.clone();
-        }
-        let compiled = match jsonschema::draft202012::options().build(schema) {
-            Ok(validator) => Some(std::rc::Rc::new(validator)),
-            Err(error) => {
-                self.problems.push(
-                    Diagnostic::error(
-                        "plan::bad-schema",
-                        format!("the schema of `{what}` is not valid: {error}"),
-                    )
-                    .hint("this is a mistake of the library; tell its author"),
-                );
-                None
-            }
-        };
-        self.validators.insert(address, compiled.clone());
-        compiled
     }
 
     /// Something that a run config may still give.

@@ -7,7 +7,6 @@
 
 mod assets;
 mod compile;
-mod config;
 mod config_diff;
 mod configurable;
 mod disjoint;
@@ -44,8 +43,8 @@ pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, re
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{
     ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
-    ResolvedConfig, ResourceSection, expand_defaults, in_words, remove_extra, resolve_one, run_config_schema,
-    scaffold, validate,
+    ResolvedConfig, ResourceSection, expand_defaults, in_words, remove_extra, run_config_schema, scaffold,
+    validate,
 };
 
 /// Libraries by the name that the definitions give them.

@@ -81,17 +81,6 @@ impl<'a> Schema<'a> {
         self.resolved().is_some_and(|schema| schema.types() == ["null"])
     }
 
-    /// What it says where nothing else is left: the only alternative that is not null.
-    pub(crate) fn not_null(self) -> Option<Schema<'a>> {
-        let schema = self.resolved()?;
-        let Some(alternatives) = schema.alternatives() else { return Some(schema) };
-        let mut rest = alternatives.into_iter().filter(|schema| !schema.is_null());
-        match (rest.next(), rest.next()) {
-            (Some(only), None) => only.not_null(),
-            _ => None,
-        }
-    }
-
     /// A value that shows the form, for hints. Short: only what is required.
     pub(crate) fn example(self, depth: usize) -> Value {
         let Some(schema) = self.resolved() else { return Value::Null };

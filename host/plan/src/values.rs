@@ -7,15 +7,13 @@ use cofferdam_model::{
 };
 
 use crate::compile::Job;
-use crate::config;
 use crate::encode_cbor;
 use crate::files::{bad_path, is_list};
 use crate::inputs::Feed;
-use crate::schema::Schema;
 
 impl<'a> Job<'a> {
     /// A literal. For an input that takes many, a list gives one value per item.
-    pub(crate) fn literal(&mut self, step: &str, spec: &InputSpec, node: &Node) -> Option<Feed<'a>> {
+    pub(crate) fn literal(&mut self, step: &str, spec: &'a InputSpec, node: &Node) -> Option<Feed<'a>> {
         let what = format!("ops.{step}.inputs.{}", spec.name);
         if spec.many && is_list(node) {
             let NodeKind::List(items) = &node.kind else { return None };
@@ -33,14 +31,8 @@ impl<'a> Job<'a> {
         Some(Feed::Value(value))
     }
 
-    fn literal_value(&mut self, what: &str, spec: &InputSpec, node: &Node) -> Option<ValueRef> {
-        let schema = Schema::new(&spec.schema);
-        let mut json = node.to_json();
-        config::complete(&mut json, schema, 0);
-        let found = match self.validator(&spec.schema, what) {
-            Some(validator) => config::problems(&validator, schema, &json, node, what),
-            None => vec![],
-        };
+    fn literal_value(&mut self, what: &str, spec: &'a InputSpec, node: &Node) -> Option<ValueRef> {
+        let (json, found) = self.apart.literal(&spec.schema, node, what);
         let failed = !found.is_empty();
         self.problems.extend(found);
         let (media_type, bytes) = match (&json, spec.media_type.as_str()) {

@@ -12,7 +12,7 @@ use super::mapping::{Mapped, map_config};
 use super::tree::{
     ConfigBody, ConfigSection, ConfigTree, MappingResults, Resolved, ResolvedConfig, ResourceSection,
 };
-use super::{Places, Problems};
+use super::{Places, Problems, Variables};
 use crate::files::known;
 
 /// Keys of a whole run config.
@@ -167,7 +167,7 @@ impl Reader<'_> {
         let at = At {
             places: Places(&place),
             span: section.span.as_ref(),
-            keeps_env: false,
+            variables: Variables::Listed,
             secrets: &self.secrets,
         };
         self.schemas.resolve(section.schema.as_deref(), layers, at, &mut self.problems)
@@ -253,8 +253,8 @@ impl Reader<'_> {
             let given = given.remove(&at).unwrap_or_default();
             let layers: Vec<&Node> = section.layer.into_iter().chain(given).collect();
             let place = ["resources".to_owned(), section.name.to_string(), "config".to_owned()];
-            let keeps_env = section.keeps_env;
-            let at = At { places: Places(&place), span: section.span.as_ref(), keeps_env, secrets: &[] };
+            let variables = if section.keeps_env { Variables::Kept } else { Variables::Listed };
+            let at = At { places: Places(&place), span: section.span.as_ref(), variables, secrets: &[] };
             let config = self.schemas.resolve(section.schema.as_deref(), &layers, at, &mut self.problems);
             self.resolved.resources.insert(section.name.clone(), config);
         }

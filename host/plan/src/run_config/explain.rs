@@ -9,7 +9,8 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use super::form::{Form, Kind};
-use super::{Places, Problems};
+use super::leaf::At;
+use super::{Problems, Variables};
 use crate::schema::Schema;
 
 /// Characters of a value that a message shows.
@@ -27,12 +28,11 @@ pub(super) fn explain_all(
     schema: Schema<'_>,
     value: &Value,
     node: &Node,
-    places: Places<'_>,
+    at: At<'_>,
     known: Known<'_>,
     problems: &mut Problems,
 ) {
-    let mut explain =
-        Explain { schema, node, places, known, missing: BTreeMap::new(), chosen: vec![], problems };
+    let mut explain = Explain { schema, node, at, known, missing: BTreeMap::new(), chosen: vec![], problems };
     for error in validator.iter_errors(value) {
         explain.one(&error);
     }
@@ -42,7 +42,7 @@ pub(super) fn explain_all(
 struct Explain<'a, 'p> {
     schema: Schema<'a>,
     node: &'a Node,
-    places: Places<'a>,
+    at: At<'a>,
     known: Known<'a>,
     /// Names of required fields that are not there, by the path of their table.
     missing: BTreeMap<Vec<String>, Vec<String>>,
@@ -137,7 +137,7 @@ impl Explain<'_, '_> {
     }
 
     fn unknown(&mut self, path: &[String], unexpected: &[String]) {
-        let here = self.places.dotted(path);
+        let here = self.at.places.dotted(path);
         let at = self.node.nearest(path);
         let names: Vec<String> =
             unexpected.iter().take(NAMES_SHOWN_MAX).map(|key| format!("`{key}`")).collect();
@@ -166,14 +166,14 @@ impl Explain<'_, '_> {
         for key in unexpected {
             let mut path = path.to_vec();
             path.push(key.clone());
-            self.problems.extra(self.places.all(&path));
+            self.problems.extra(self.at.places.all(&path));
         }
         self.push(one.hint(hint));
     }
 
     fn all_missing(&mut self) {
         for (path, names) in std::mem::take(&mut self.missing) {
-            let here = self.places.dotted(&path);
+            let here = self.at.places.dotted(&path);
             let list = format!("`{}`", names.join("`, `"));
             let message = match names.as_slice() {
                 [_] => format!("`{here}` has no {list}"),
@@ -207,7 +207,7 @@ impl Explain<'_, '_> {
         let list: Vec<String> =
             options.iter().take(NAMES_SHOWN_MAX).map(|option| format!("`{}`", plain(option))).collect();
         let more = if options.len() > NAMES_SHOWN_MAX { ", …" } else { "" };
-        let message = format!("`{}` is {}", self.places.dotted(path), self.shown(path, value));
+        let message = format!("`{}` is {}", self.at.places.dotted(path), self.shown(path, value));
         let of = if options.len() == 1 { "" } else { "one of " };
         let mut one = Diagnostic::error("plan::bad-config", message)
             .at(at.span.as_ref(), format!("expected {of}{}{more}", list.join(", ")));
@@ -221,7 +221,7 @@ impl Explain<'_, '_> {
 
     /// Another type, or none of several forms.
     fn other_form(&mut self, path: &[String], value: &Value) {
-        let here = self.places.dotted(path);
+        let here = self.at.places.dotted(path);
         let at = self.node.nearest(path);
         let form = self.place(path);
         if let Some(Kind::Choice(words)) = form.as_ref().map(|form| &form.kind) {
@@ -242,7 +242,8 @@ impl Explain<'_, '_> {
         } else {
             format!("`{here}`: expected {}, found {found}", short(&form))
         };
-        let env = if form.env_kind().is_some() { " or `{env: NAME}`" } else { "" };
+        let takes_env = self.at.variables != Variables::Refused && form.env_kind().is_some();
+        let env = if takes_env { " or `{env: NAME}`" } else { "" };
         let example = form.schema.example(2);
         self.push(
             Diagnostic::error("plan::bad-config", message)
@@ -255,7 +256,7 @@ impl Explain<'_, '_> {
         let at = self.node.nearest(path);
         let why = error.masked_with("the value").to_string();
         let shown = self.shown(path, error.instance());
-        let message = format!("`{}` is {shown}: {why}", self.places.dotted(path));
+        let message = format!("`{}` is {shown}: {why}", self.at.places.dotted(path));
         let mut one = Diagnostic::error("plan::bad-config", message).at(at.span.as_ref(), "");
         if let Some(form) = self.place(path) {
             one = one.hint(format!("write for example `{}`", form.schema.example(2)));

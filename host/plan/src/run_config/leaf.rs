@@ -14,7 +14,7 @@ use super::form::{Form, Kind, default_of, is_all_optional, is_secret};
 use super::merge::{bare, env_name, field, has, merge};
 use super::numbers::{Problem, number};
 use super::tree::{ConfigBody, ConfigSection, ResolvedConfig};
-use super::{Places, Problems};
+use super::{Places, Problems, Variables};
 use crate::schema::Schema;
 
 /// How deep defaults are filled in: a recursive schema with recursive data ends somewhere.
@@ -33,7 +33,7 @@ pub(super) struct Schemas {
 pub(super) struct At<'a> {
     pub(super) places: Places<'a>,
     pub(super) span: Option<&'a Span>,
-    pub(super) keeps_env: bool,
+    pub(super) variables: Variables,
     /// Places in the whole run config that hold what came from secret fields.
     pub(super) secrets: &'a [Vec<String>],
 }
@@ -90,10 +90,11 @@ impl Schemas {
         if let Some(validator) = self.validator(raw, at, problems)
             && !validator.is_valid(&value)
         {
-            explain_all(&validator, schema, &value, node, at.places, (&reported, &env, &secrets), problems);
+            explain_all(&validator, schema, &value, node, at, (&reported, &env, &secrets), problems);
         }
         for source in &env {
-            let marker = if at.keeps_env { json!({ "env": source.name }) } else { Value::Null };
+            let kept = at.variables == Variables::Kept;
+            let marker = if kept { json!({ "env": source.name }) } else { Value::Null };
             put(&mut value, &source.path, marker);
         }
         let resolved = ResolvedConfig { value, env, secrets };
@@ -347,6 +348,18 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
     /// `{env: NAME}`: noted, with something in its place that the validator takes.
     fn variable(&mut self, name: &Node, kind: EnvKind, form: &Form<'_>) -> Value {
         match &name.kind {
+            _ if self.at.variables == Variables::Refused => {
+                self.reported.push(self.path.clone());
+                let what = self.at.places.dotted(&self.path);
+                self.problems.list.push(
+                    Diagnostic::error(
+                        "plan::variable-in-literal",
+                        format!("`{what}`: the value of an input is not read from the environment"),
+                    )
+                    .at(name.span.as_ref(), "a variable")
+                    .hint("only config is: write the value itself, or let the op take it as config"),
+                );
+            }
             NodeKind::Text(text) if !text.is_empty() && !text.contains(['=', '\0']) => {
                 self.env.push(EnvSource { path: self.path.clone(), name: text.clone(), kind });
             }

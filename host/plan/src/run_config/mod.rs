@@ -45,6 +45,16 @@ impl Problems {
     }
 }
 
+/// What becomes of `{env: NAME}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variables {
+    /// Null stands in its place, and a list says what belongs there.
+    Listed,
+    /// It stays as it is, for whoever opens the resource.
+    Kept,
+    Refused,
+}
+
 /// Where a config lies in a run config: what messages begin with.
 #[derive(Clone, Copy)]
 struct Places<'a>(&'a [String]);
@@ -60,17 +70,45 @@ impl Places<'_> {
     }
 }
 
-/// One config against its schema, for ops that no section of a run config names: hooks, IO managers, what sets up
-/// a resource. `layers` lie over one another, lowest first; `what` is its name in messages.
-pub fn resolve_one(
-    schema: Option<&serde_json::Value>,
-    layers: &[&Node],
-    what: &str,
-    keeps_env: bool,
-) -> (ResolvedConfig, Vec<Diagnostic>) {
-    let prefix = [what.to_owned()];
-    let mut problems = Problems::default();
-    let at = leaf::At { places: Places(&prefix), span: None, keeps_env, secrets: &[] };
-    let resolved = leaf::Schemas::default().resolve(schema, layers, at, &mut problems);
-    (resolved, problems.list)
+/// What no section of a run config names, against its schema: the config of hooks, of IO managers and of what sets up
+/// a resource, and literals. Remembers compiled schemas by their address, so all it is given must outlive it.
+#[derive(Default)]
+pub(crate) struct Apart(leaf::Schemas);
+
+impl Apart {
+    /// The config of an op. `what` is its name in messages.
+    pub(crate) fn config(
+        &mut self,
+        schema: Option<&serde_json::Value>,
+        given: Option<&Node>,
+        what: &str,
+    ) -> (ResolvedConfig, Vec<Diagnostic>) {
+        self.resolve(schema, given, what, Variables::Listed)
+    }
+
+    /// A value that is known when the plan is made: it reads no environment.
+    pub(crate) fn literal(
+        &mut self,
+        schema: &serde_json::Value,
+        given: &Node,
+        what: &str,
+    ) -> (serde_json::Value, Vec<Diagnostic>) {
+        let (resolved, found) = self.resolve(Some(schema), Some(given), what, Variables::Refused);
+        (resolved.value, found)
+    }
+
+    fn resolve(
+        &mut self,
+        schema: Option<&serde_json::Value>,
+        given: Option<&Node>,
+        what: &str,
+        variables: Variables,
+    ) -> (ResolvedConfig, Vec<Diagnostic>) {
+        let prefix = [what.to_owned()];
+        let layers: Vec<&Node> = given.into_iter().collect();
+        let mut problems = Problems::default();
+        let at = leaf::At { places: Places(&prefix), span: None, variables, secrets: &[] };
+        let resolved = self.0.resolve(schema, &layers, at, &mut problems);
+        (resolved, problems.list)
+    }
 }

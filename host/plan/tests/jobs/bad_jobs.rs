@@ -283,6 +283,7 @@ fn literals_that_do_not_fit_their_input_are_refused() {
     assert!(text.contains("hint: put it into a file"));
     let cases = [
         "{ value = 3 }",
+        "{ value = { env = \"HOME\" } }",
         "{ value = nan }",
         "{ file = \"../x\" }",
         "{ file = \"none.csv\" }",
@@ -290,13 +291,21 @@ fn literals_that_do_not_fit_their_input_are_refused() {
     ];
     let shown: Vec<String> = cases.iter().map(|case| bad(&steps(case))).collect();
     insta::assert_snapshot!(shown.concat(), @r#"
-        error[plan::bad-config]: `ops.a.inputs.value`: expected string, found an integer
+        error[plan::bad-config]: `ops.a.inputs.value`: expected text, found an integer
          --> cofferdam.toml:5:26
           |
         5 | inputs.value = { value = 3 }
-          |                          ^ expected string
+          |                          ^ expected text
           |
           = hint: write for example `"text"`
+
+        error[plan::variable-in-literal]: `ops.a.inputs.value`: the value of an input is not read from the environment
+         --> cofferdam.toml:5:34
+          |
+        5 | inputs.value = { value = { env = "HOME" } }
+          |                                  ^^^^^^ a variable
+          |
+          = hint: only config is: write the value itself, or let the op take it as config
 
         error[config::out-of-range]: `NaN` is not a finite number
          --> cofferdam.toml:5:26
