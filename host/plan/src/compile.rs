@@ -409,7 +409,9 @@ impl<'a> Job<'a> {
         };
         let mut scopes: Vec<Scope> = vec![vec![]; n_steps];
         for step in order {
-            scopes[step] = scope_of(step, &wired[step], &scopes, &self.flat, &mut self.problems);
+            let is_selected = |step: usize| self.places[step].is_some();
+            scopes[step] =
+                scope_of(step, &wired[step], &scopes, &self.flat, &is_selected, &mut self.problems);
         }
         let mut draft = Draft::default();
         let mut users = vec![];

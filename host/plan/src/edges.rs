@@ -2,8 +2,8 @@
 
 use cofferdam_model::{Diagnostic, Name, Span};
 
-use crate::flat::Flat;
-use crate::inputs::{Feed, Ref, Wired};
+use crate::flat::{Flat, FlatKind};
+use crate::inputs::{Feed, Ref, Wired, selecting};
 
 /// The dynamic outputs that a step is mapped over, outermost first; steps by place of definition.
 pub(crate) type Scope = Vec<(usize, Name)>;
@@ -11,6 +11,7 @@ pub(crate) type Scope = Vec<(usize, Name)>;
 /// What an input asks for: the scope that the step must have, and the part of it that must come first because
 /// what is read lives there.
 struct Asked<'a> {
+    from: Ref<'a>,
     scope: Scope,
     outer_len: usize,
     input: &'a Name,
@@ -20,30 +21,34 @@ struct Asked<'a> {
 /// The scope of a step whose sources have theirs already: what its inputs ask for, put together. What an input
 /// maps over in addition to the others comes further in, in the order of the op's inputs, so that the step is
 /// copied for each pair. What is read must live in a part that comes first.
-pub(crate) fn scope_of(
+pub(crate) fn scope_of<'a>(
     at: usize,
-    inputs: &[Wired<'_>],
+    inputs: &'a [Wired<'a>],
     scopes: &[Scope],
     flat: &Flat<'_>,
+    is_selected: &dyn Fn(usize) -> bool,
     problems: &mut Vec<Diagnostic>,
 ) -> Scope {
     let mut asked = vec![];
     for input in inputs {
-        let mut ask = |scope: Scope, outer_len: usize| {
-            asked.push(Asked { scope, outer_len, input: &input.spec.name, span: input.span.as_ref() });
+        let mut ask = |from: Ref<'a>, scope: Scope, outer_len: usize| {
+            asked.push(Asked { from, scope, outer_len, input: &input.spec.name, span: input.span.as_ref() });
         };
         match &input.feed {
-            Feed::One(from) => ask(scopes[from.step].clone(), scopes[from.step].len()),
-            Feed::Map(from) => ask(inner(*from, scopes), scopes[from.step].len()),
+            Feed::One(from) => ask(*from, scopes[from.step].clone(), scopes[from.step].len()),
+            Feed::Map(from) => ask(*from, inner(*from, scopes), scopes[from.step].len()),
             Feed::FanIn(from) => {
-                from.iter().for_each(|from| ask(scopes[from.step].clone(), scopes[from.step].len()));
+                from.iter().for_each(|from| ask(*from, scopes[from.step].clone(), scopes[from.step].len()));
             }
             Feed::Collect(from) => match collected(*from, scopes) {
                 Some(scope) => {
                     let len = scope.len();
-                    ask(scope, len);
+                    ask(*from, scope, len);
                 }
-                None => problems.push(nothing_to_collect(input, *from, flat)),
+                None => problems.push(match unselected_mapping(from.step, flat, is_selected).as_slice() {
+                    [] => nothing_to_collect(input, *from, flat),
+                    missing => not_mapped_here(input, *from, missing, flat),
+                }),
             },
             Feed::Value(_) | Feed::Values(_) | Feed::Resource(_) => {}
         }
@@ -114,7 +119,54 @@ fn two_scopes(at: usize, flat: &Flat<'_>, scope: &Scope, other: &Asked<'_>) -> D
     )
     .at(other.span, "of another mapping")
     .at(step.def.name.span.as_ref(), "this step")
-    .hint("map over the dynamic outputs themselves to pair their values, or collect one of them, as in `{ collect = \"…\" }`")
+    .hint(pairing(other, flat))
+}
+
+/// How to pair the values of two mapped chains: their copies have no order in which one is inside of the other, so
+/// the dynamic outputs are paired and what follows reads the pairs.
+fn pairing(other: &Asked<'_>, flat: &Flat<'_>) -> String {
+    let (input, read) = (other.input, path(other.from, flat));
+    match other.scope[..other.outer_len].last() {
+        Some((step, output)) => format!(
+            "to pair the values write `inputs.{input} = {{ map = \"{}.{output}\" }}` and put `{}` behind it; \
+             to take all of them `{{ collect = \"{read}\" }}`",
+            flat.steps[*step].key, flat.steps[other.from.step].key
+        ),
+        None => format!("to take all of them write `{{ collect = \"{read}\" }}`"),
+    }
+}
+
+/// Steps that were left out on the way from a step back to the dynamic outputs it is mapped over; none if it is not
+/// mapped in the definitions either.
+fn unselected_mapping(step: usize, flat: &Flat<'_>, is_selected: &dyn Fn(usize) -> bool) -> Vec<usize> {
+    let mut seen = vec![step];
+    let mut next = 0;
+    let mut mapped = false;
+    while let Some(at) = seen.get(next).copied() {
+        next += 1;
+        for (_, source) in &flat.steps[at].inputs {
+            mapped |= matches!(source.kind, FlatKind::Map(_));
+            for path in source.kind.paths() {
+                if !seen.contains(&path.step) {
+                    seen.push(path.step);
+                }
+            }
+        }
+    }
+    seen.retain(|step| mapped && !is_selected(*step));
+    seen.sort_unstable();
+    seen
+}
+
+fn not_mapped_here(input: &Wired<'_>, from: Ref<'_>, missing: &[usize], flat: &Flat<'_>) -> Diagnostic {
+    let steps: Vec<&str> = missing.iter().map(|step| flat.steps[*step].key.as_str()).collect();
+    let path = path(from, flat);
+    Diagnostic::error(
+        "plan::not-selected",
+        format!("`{path}` is a single value here: what its step is mapped over is not selected"),
+    )
+    .at(input.span.as_ref(), "nothing to collect")
+    .hint(format!("add {} to the selection", selecting(&steps)))
 }
 
 fn read_as_one(input: &Wired<'_>, from: Ref<'_>, flat: &Flat<'_>) -> Diagnostic {

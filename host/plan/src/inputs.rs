@@ -129,7 +129,8 @@ impl<'a> Job<'a> {
                 }
             }
             (None, Some(defined)) if !self.is_cut(&defined) => (None, Some(defined)),
-            (None, _) => {
+            (None, Some(defined)) => (spec.required.then(|| self.not_selected(&port, &defined)), None),
+            (None, None) => {
                 let span = step.def.name.span.as_ref();
                 (spec.required.then(|| missing(&step.key, spec, span)), None)
             }
@@ -234,6 +235,33 @@ impl<'a> Job<'a> {
         !paths.is_empty() && paths.iter().all(|path| !self.is_selected(path.step))
     }
 
+    /// All that a needed input reads was left out by the selection.
+    fn not_selected(&self, port: &str, source: &FlatSource<'_>) -> Diagnostic {
+        let paths: Vec<String> = source.kind.paths().iter().map(|path| self.path_text(path)).collect();
+        let mut steps: Vec<&str> =
+            source.kind.paths().iter().map(|path| self.flat.steps[path.step].key.as_str()).collect();
+        steps.dedup();
+        let (step, input) = port.rsplit_once('.').expect("a port is a step and an input");
+        let how = match source.kind {
+            FlatKind::Map(_) => "is mapped over",
+            FlatKind::Collect(_) => "collects",
+            _ => "reads",
+        };
+        let are = if paths.len() == 1 { "is" } else { "are" };
+        let message = format!("input `{port}` {how} `{}`, which {are} not selected", paths.join("`, `"));
+        Diagnostic::error("plan::not-selected", message)
+            .at(source.span.as_ref(), "left out by the selection")
+            .hint(format!(
+                "add {} to the selection, or give `ops.{}.inputs.{input}` in the run config",
+                selecting(&steps),
+                step.replace('.', ".ops.")
+            ))
+    }
+
+    fn path_text(&self, path: &FlatPath<'_>) -> String {
+        format!("{}.{}", self.flat.steps[path.step].key, path.output)
+    }
+
     /// `outer.clean.table`
     pub(crate) fn output_path(&self, from: Ref<'_>) -> String {
         format!("{}.{}", self.flat.steps[from.step].key, from.output.name)
@@ -301,6 +329,12 @@ impl<'a> Job<'a> {
             );
         }
     }
+}
+
+/// Steps as a hint lists them.
+pub(crate) fn selecting(steps: &[&str]) -> String {
+    let words: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
+    words.join(", ")
 }
 
 fn given_source(given: &GivenInput) -> FlatSource<'static> {

@@ -103,19 +103,80 @@ fn a_selection_leaves_steps_out_and_cuts_what_they_would_have_given() {
         c over [] all=[a.result]
         ");
     insta::assert_snapshot!(selected(&["b"]).unwrap_err(), @r#"
-        error[plan::missing-input]: input `b.first.value` has no source
-         --> cofferdam.toml:7:7
-          |
-        7 | steps.first = { op = "t.pass", inputs.value = { input = "text" } }
-          |       ^^^^^ `value` is needed
-          |
-          = hint: add for example `inputs.value = "other_step"` or `inputs.value = { value = "text" }`
+        error[plan::not-selected]: input `b.first.value` reads `a.result`, which is not selected
+          --> cofferdam.toml:11:38
+           |
+        11 | b = { graph = "twice", inputs.text = "a" }
+           |                                      ^^^ left out by the selection
+           |
+           = hint: add `a` to the selection, or give `ops.b.ops.first.inputs.value` in the run config
         "#);
     insta::assert_snapshot!(selected(&["cc+", "**a"]).unwrap_err(), @r"
         error[plan::bad-selection]: selection: expected a name, found `*`
          |
          = hint: one `*` stands for all levels
         ");
+}
+
+#[test]
+fn a_selection_that_leaves_a_mapping_out_says_which_step_to_add() {
+    let toml = r#"
+[jobs.j.steps]
+emit = { op = "t.emit" }
+each = { op = "t.pass", inputs.value = { map = "emit.items" } }
+more = { op = "t.pass", inputs.value = "each" }
+all = { op = "t.gather", inputs.all = { collect = "more" } }
+"#;
+    let job = name("j");
+    let message = |selection: &[&str]| {
+        let selection: Vec<String> = selection.iter().map(|text| (*text).to_owned()).collect();
+        let target = Target::Job(&job);
+        planned(toml, Asked { target, selection: &selection, partition: None, latest: Catalog::new() })
+            .unwrap_err()
+    };
+    insta::assert_snapshot!(message(&["all"]), @r#"
+        error[plan::not-selected]: input `all.all` collects `more.result`, which is not selected
+         --> cofferdam.toml:8:39
+          |
+        8 | all = { op = "t.gather", inputs.all = { collect = "more" } }
+          |                                       ^^^^^^^^^^^^^^^^^^^^ left out by the selection
+          |
+          = hint: add `more` to the selection, or give `ops.all.inputs.all` in the run config
+        "#);
+    insta::assert_snapshot!(message(&["each", "more", "all"]), @r#"
+        error[plan::not-selected]: input `each.value` is mapped over `emit.items`, which is not selected
+         --> cofferdam.toml:6:40
+          |
+        6 | each = { op = "t.pass", inputs.value = { map = "emit.items" } }
+          |                                        ^^^^^^^^^^^^^^^^^^^^^^ left out by the selection
+          |
+          = hint: add `emit` to the selection, or give `ops.each.inputs.value` in the run config
+
+        error[plan::not-selected]: `more.result` is a single value here: what its step is mapped over is not selected
+         --> cofferdam.toml:8:39
+          |
+        8 | all = { op = "t.gather", inputs.all = { collect = "more" } }
+          |                                       ^^^^^^^^^^^^^^^^^^^^ nothing to collect
+          |
+          = hint: add `emit` to the selection
+        "#);
+    insta::assert_snapshot!(message(&["more", "all"]), @r#"
+        error[plan::not-selected]: input `more.value` reads `each.result`, which is not selected
+         --> cofferdam.toml:7:40
+          |
+        7 | more = { op = "t.pass", inputs.value = "each" }
+          |                                        ^^^^^^ left out by the selection
+          |
+          = hint: add `each` to the selection, or give `ops.more.inputs.value` in the run config
+
+        error[plan::not-selected]: `more.result` is a single value here: what its step is mapped over is not selected
+         --> cofferdam.toml:8:39
+          |
+        8 | all = { op = "t.gather", inputs.all = { collect = "more" } }
+          |                                       ^^^^^^^^^^^^^^^^^^^^ nothing to collect
+          |
+          = hint: add `emit`, `each` to the selection
+        "#);
 }
 
 const ASSETS: &str = r#"

@@ -138,7 +138,7 @@ x = { op = "t.join", inputs.a = "one", inputs.b = "two" }"#,
         8 | x = { op = "t.join", inputs.a = "one", inputs.b = "two" }
           | - this step                                       ^^^^^ of another mapping
           |
-          = hint: map over the dynamic outputs themselves to pair their values, or collect one of them, as in `{ collect = "…" }`
+          = hint: to pair the values write `inputs.b = { map = "other.items" }` and put `two` behind it; to take all of them `{ collect = "two.result" }`
 
         error[plan::dynamic-output]: `outer.items` is dynamic: it gives many values, input `value` reads it as one
          --> cofferdam.toml:6:37
