@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_model::{InputSpec, Name, Node, ResourceDef, ResourceKind, StepDef};
 
-use crate::compile::Job;
 use crate::flat::{Child, Container, FlatKind};
+use crate::job::Job;
 use crate::resource_schemas::settings_schema;
 use crate::run_config::{ConfigBody, ConfigSection, ConfigTree, InputPoint, ResourceSection};
 

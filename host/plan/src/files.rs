@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use cofferdam_model::{Definitions, Diagnostic, KeyedValue, Name, Node, NodeKind, Span, nearest};
 
 use crate::Libraries;
-use crate::compile::{Job, Present, Request, Stage, resolve_target};
+use crate::compile::{Present, Request, Stage, resolve_target};
 use crate::flat::FlatKind;
+use crate::job::Job;
 use crate::run_config::{MappingResults, validate};
 
 /// A file, or files, that an input of a job names.

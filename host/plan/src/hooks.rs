@@ -4,9 +4,9 @@ use cofferdam_model::{
     CBOR, Diagnostic, HOOK_EVENT_INPUT, HookDef, OpSpec, PlanInput, PlanStep, Role, Source, StepKey, ValueRef,
 };
 
-use crate::compile::{Checked, Job};
 use crate::draft::Draft;
 use crate::encode_cbor;
+use crate::job::{Checked, Job};
 
 impl<'a> Job<'a> {
     /// Adds the hooks of all steps.

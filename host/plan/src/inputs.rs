@@ -2,9 +2,9 @@
 
 use cofferdam_model::{CBOR, Diagnostic, InputSpec, KeyedValue, Name, OpSpec, OutputSpec, Span, ValueRef};
 
-use crate::compile::Job;
 use crate::files::known;
 use crate::flat::{FlatKind, FlatPath, FlatSource};
+use crate::job::Job;
 use crate::run_config::GivenInput;
 use crate::schema::Schema;
 use crate::types::mismatch;

@@ -18,6 +18,7 @@ mod graph;
 mod hooks;
 mod inputs;
 mod io_schemas;
+mod job;
 mod managers;
 mod rerun;
 mod resource_schemas;
@@ -26,6 +27,7 @@ mod run_config;
 mod schema;
 mod selection;
 mod settings;
+mod steps;
 mod types;
 mod values;
 

@@ -7,9 +7,9 @@ use cofferdam_model::{
     PlanIoManager, PlanOutput, PlanStep, Source, Span, Spanned, StepIdx, StepKey,
 };
 
-use crate::compile::Job;
 use crate::draft::{Draft, for_each_output};
 use crate::files::known;
+use crate::job::Job;
 
 /// Output → the step that stores it, and its manager.
 type Stored = HashMap<OutputRef, (StepIdx, Name)>;

@@ -8,10 +8,10 @@ use cofferdam_model::{
     ResourceKind, Role, Source, Span, StepIdx, StepKey,
 };
 
-use crate::compile::{Checked, Job};
 use crate::draft::Draft;
 use crate::files::known;
 use crate::inputs::Feed;
+use crate::job::{Checked, Job};
 
 /// Name of the output that a set-up op gives.
 const RESULT: &str = "result";

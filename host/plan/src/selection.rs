@@ -3,7 +3,7 @@
 use cofferdam_model::{Diagnostic, StepIdx};
 use cofferdam_select::{GraphBuilder, OPS, Problem, Shape, parse};
 
-use crate::compile::Job;
+use crate::job::Job;
 
 impl Job<'_> {
     /// Leaves out what the expressions do not select; none select everything.

@@ -6,10 +6,10 @@ use cofferdam_model::{
     ValueRef,
 };
 
-use crate::compile::Job;
 use crate::encode_cbor;
 use crate::files::{bad_path, is_list};
 use crate::inputs::Feed;
+use crate::job::Job;
 
 impl<'a> Job<'a> {
     /// A literal. For an input that takes many, a list gives one value per item.

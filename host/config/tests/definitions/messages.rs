@@ -1,8 +1,6 @@
 //! Every message about graphs, services, partitions and assets, as a person sees it.
 
-mod shown;
-
-use shown::{below, found, shown};
+use crate::shown::{below, found, shown};
 
 const STEP: &str = "[jobs.j.steps.a]\nop = \"t.x\"";
 const JOB: &str = "[jobs.j]\nsteps = {}";

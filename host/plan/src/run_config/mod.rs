@@ -14,6 +14,7 @@ mod merge;
 mod numbers;
 mod scaffold;
 mod tree;
+mod walk;
 mod yaml;
 
 use cofferdam_model::{Diagnostic, Node};

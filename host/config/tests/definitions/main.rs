@@ -1,0 +1,6 @@
+//! Messages of the reader of definitions.
+
+mod messages;
+mod shown;
+mod steps;
+mod toml;
