@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
-use cofferdam_model::{Failure, FailureKind, Output, PlanOutput, RetryAdvice, STEPS_MAX};
+use cofferdam_model::{Failure, FailureKind, Output, Place, PlanOutput, RetryAdvice, STEPS_MAX};
 
 use crate::run::Run;
+
+/// Bytes that the materialisations of one step's partitions may repeat together: they are written in one
+/// transaction of the run log, which holds them in memory.
+const REPEATED_BYTES_MAX: usize = 64 << 20;
 
 impl Run {
     /// Checks outputs that a worker reports against what the step declares, before they are committed.
@@ -33,7 +37,30 @@ impl Run {
         if let Some(spec) = declared.iter().find(missing) {
             return refuse(format!("the required output `{}` is missing", spec.name));
         }
+        self.records_fit(at_step, outputs)?;
         self.fits(at_step, outputs)
+    }
+
+    /// Bounds what the materialisations of many partitions repeat of a value that is kept in the record itself.
+    fn records_fit(&self, at_step: u32, outputs: &[Output]) -> Result<(), Box<Failure>> {
+        let declared = &self.layout.step(self.steps[at_step as usize].template).outputs;
+        for spec in declared {
+            let n_partitions = spec.asset.as_ref().map_or(0, |asset| asset.partitions.len());
+            let Some(output) = outputs.iter().find(|output| output.name == spec.name) else { continue };
+            let Place::Inline(bytes) = &output.value.place else { continue };
+            if bytes.len().saturating_mul(n_partitions) > REPEATED_BYTES_MAX {
+                let message = format!(
+                    "the output `{}` has {} bytes and is recorded for each of {n_partitions} partitions, which is \
+                     more than {REPEATED_BYTES_MAX} bytes together; make fewer partitions in one run",
+                    spec.name,
+                    bytes.len()
+                );
+                let mut failure = Failure::new(FailureKind::OutputLimit, message);
+                failure.retry = RetryAdvice::Never;
+                return Err(Box::new(failure));
+            }
+        }
+        Ok(())
     }
 
     /// Bounds what a dynamic output may add to the run.

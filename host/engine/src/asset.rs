@@ -2,9 +2,9 @@
 //! and what is published at readable places.
 
 use cofferdam_model::{
-    CHECK_PASSED, CHECK_SEVERITY, CheckEvaluation, CheckSeverity, DATA_VERSION, DataVersionRule, Failure,
-    FailureKind, IoManagerKind, Materialization, MetadataEntry, MetadataValue, Name, Output, PlanAsset,
-    PlanAssetInput, Publication, Role, ValueDigest,
+    AssetKey, CHECK_PASSED, CHECK_SEVERITY, CheckEvaluation, CheckSeverity, DATA_VERSION, DataVersionRule,
+    Failure, FailureKind, IoManagerKind, Materialization, MetadataEntry, MetadataValue, Name, Output,
+    PlanAsset, PlanAssetInput, Publication, Role, ValueDigest,
 };
 
 use crate::run::{Run, Step, TakenOver};
@@ -15,20 +15,30 @@ const PROVENANCE_DOMAIN: &[u8] = b"cofferdam asset provenance 1";
 impl Run {
     /// What a step that has just committed its outputs has made of assets.
     pub(crate) fn materializations(&self, at_step: u32) -> Vec<(Name, Materialization)> {
-        let made = self.assets(at_step).map(|(asset, output)| {
+        let mut made = vec![];
+        for (asset, output) in self.assets(at_step) {
             let inputs = self.versioned(&asset.inputs);
-            let materialization = Materialization {
+            let version = data_version(asset, &inputs, output);
+            let of = |partition: Option<String>, inputs| Materialization {
                 key: asset.key.clone(),
-                partition: asset.partition.clone(),
+                partition,
                 code_version: asset.code_version.clone(),
-                data_version: data_version(asset, &inputs, output),
+                data_version: version.clone(),
                 inputs,
                 value: Some(output.value.clone()),
                 metadata: output.metadata.clone(),
             };
-            (output.name.clone(), materialization)
-        });
-        made.collect()
+            let name = || output.name.clone();
+            if asset.partitions.is_empty() {
+                made.push((name(), of(asset.partition.clone(), inputs)));
+                continue;
+            }
+            for partition in &asset.partitions {
+                let own = partition.inputs.iter().filter_map(|at| inputs.get(*at as usize));
+                made.push((name(), of(Some(partition.key.clone()), own.cloned().collect())));
+            }
+        }
+        made
     }
 
     /// Keeps the data versions of assets that a step took over from a run before, for those that read them.
@@ -115,20 +125,32 @@ impl Run {
             if !has_readable_places(manager.kind) {
                 continue;
             }
-            let asset = declared.asset.as_ref().map(|asset| (asset.key.clone(), asset.partition.clone()));
-            let outputs = step.outputs().iter().filter(|output| output.name == declared.name);
-            publications.extend(outputs.map(|output| Publication {
-                run: self.id,
-                step: step.key.clone(),
-                output: output.name.clone(),
-                key: output.key.clone(),
-                asset: asset.clone(),
-                manager: manager.clone(),
-                manager_name: name.clone(),
-                value: output.value.clone(),
-            }));
+            let assets = places(declared.asset.as_ref());
+            for output in step.outputs().iter().filter(|output| output.name == declared.name) {
+                publications.extend(assets.iter().map(|asset| Publication {
+                    run: self.id,
+                    step: step.key.clone(),
+                    output: output.name.clone(),
+                    key: output.key.clone(),
+                    asset: asset.clone(),
+                    manager: manager.clone(),
+                    manager_name: name.clone(),
+                    value: output.value.clone(),
+                }));
+            }
         }
         publications
+    }
+}
+
+/// The assets and partitions that an output is published as: one place each.
+fn places(asset: Option<&PlanAsset>) -> Vec<Option<(AssetKey, Option<String>)>> {
+    match asset {
+        Some(asset) if !asset.partitions.is_empty() => {
+            let keys = asset.partitions.iter().map(|partition| partition.key.clone());
+            keys.map(|key| Some((asset.key.clone(), Some(key)))).collect()
+        }
+        other => vec![other.map(|asset| (asset.key.clone(), asset.partition.clone()))],
     }
 }
 

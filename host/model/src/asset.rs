@@ -252,8 +252,12 @@ pub struct AssetJobDef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanAsset {
     pub key: AssetKey,
+    /// The partition that it is made for, or `first...last` of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
+    /// If it is made for several partitions at once: each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PlanAssetPartition>,
     /// What code makes it: the user's text, or a digest of library, op and config.
     pub code_version: String,
     #[serde(default)]
@@ -262,6 +266,15 @@ pub struct PlanAsset {
     /// makes itself are filled in when it does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<PlanAssetInput>,
+}
+
+/// One of several partitions that a step makes at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanAssetPartition {
+    pub key: String,
+    /// What it is made from, by position in [`PlanAsset::inputs`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use cofferdam_assets::{
 };
 use cofferdam_model::{
     AssetDef, AssetJobDef, AssetKey, DataVersionRule, Definitions, Diagnostic, JobDef, Materialization, Name,
-    PlanAssetInput, Role,
+    PlanAssetInput, PlanAssetPartition, Role,
 };
 
 use crate::Libraries;
@@ -42,6 +42,7 @@ pub(crate) struct AssetPlaces {
 struct AssetOutput {
     key: AssetKey,
     partition: Option<String>,
+    partitions: Vec<PlanAssetPartition>,
     code_version: Option<String>,
     data_version: DataVersionRule,
     inputs: Vec<PlanAssetInput>,

@@ -217,6 +217,63 @@ fn a_backfill_makes_all_partitions_and_then_what_reads_them() {
     assert!(ended.stderr.contains("up to date"), "{ended:#?}");
 }
 
+#[test]
+fn a_run_of_many_partitions_makes_each_of_them_for_those_that_read_one() {
+    let readers = r#"
+[assets.next]
+op = "typed.double"
+inputs.number = { asset = "daily" }
+partitions = "days"
+
+[assets.each]
+op = "typed.sum"
+inputs.numbers = { asset = "daily" }
+partitions = "days"
+"#;
+    let project = project(&format!("{PARTITIONED}{readers}"));
+    let backfill = ["asset", "backfill", "daily", "--partitions", "all", "--max-per-run", "3"];
+    let (exit, ended) = project.json(backfill);
+    assert_eq!(exit, 0, "{ended:#}");
+    assert_eq!(ended["runs"].as_array().map(Vec::len), Some(1), "{ended:#}");
+    assert_eq!(
+        statuses(&project, "daily"),
+        [("mon", "fresh"), ("tue", "fresh"), ("wed", "fresh")].map(texts)
+    );
+
+    let (exit, run) = project.json(["asset", "materialize", "next", "--partition", "tue"]);
+    assert_eq!(exit, 0, "{run:#}");
+    let (_, shown) = project.json(["asset", "show", "next", "--partition", "tue"]);
+    assert_eq!(shown["history"][0]["inputs"][0]["partition"], "tue", "{shown:#}");
+    let (_, shown) = project.json(["asset", "show", "daily"]);
+    let history = shown["history"].as_array().expect("a list");
+    let of = |field: &str| history.iter().map(|made| made[field].clone()).collect::<Vec<Value>>();
+    assert_eq!(of("partition"), ["wed", "tue", "mon"]);
+    assert!(of("run").iter().all(|run| *run == ended["runs"][0]["run"]), "{shown:#}");
+    assert_eq!(of("data_version")[0], of("data_version")[2]);
+    let wanted = [("mon", "missing"), ("tue", "fresh"), ("wed", "missing")].map(texts);
+    assert_eq!(statuses(&project, "next"), wanted);
+
+    // A range reads a range, each partition its own.
+    project.run(["asset", "backfill", "each", "--partitions", "all", "--single"]).expect(0);
+    let (_, shown) = project.json(["asset", "show", "each", "--partition", "wed"]);
+    let inputs = shown["history"][0]["inputs"].as_array().expect("a list");
+    assert_eq!((inputs.len(), &inputs[0]["partition"]), (1, &"wed".into()), "{shown:#}");
+    let (exit, run) = project.json(["asset", "materialize", "daily", "next", "--partition", "mon...wed"]);
+    assert_eq!(exit, 0, "{run:#}");
+    assert_eq!(status(&project, "next"), "fresh", "versions within one run are known partition by partition");
+}
+
+fn texts((key, status): (&str, &str)) -> (String, String) {
+    (key.to_owned(), status.to_owned())
+}
+
+/// Partitions with their status, as `asset partitions` has them.
+fn statuses(project: &Project, asset: &str) -> Vec<(String, String)> {
+    let (_, listed) = project.json(["asset", "partitions", asset]);
+    let all = listed["partitions"].as_array().expect("partitions").iter();
+    all.filter_map(|one| Some(texts((one["partition"].as_str()?, one["status"].as_str()?)))).collect()
+}
+
 fn run_of(backfill: &Value, at: usize) -> &str {
     backfill["runs"][at]["run"].as_str().expect("an id")
 }

@@ -10,6 +10,7 @@ fn asset(key: &str, rule: DataVersionRule, inputs: Vec<PlanAssetInput>) -> PlanA
     PlanAsset {
         key: AssetKey::parse(key).unwrap(),
         partition: Some("jan".to_owned()),
+        partitions: vec![],
         code_version: "v1".to_owned(),
         data_version: rule,
         inputs,
@@ -120,6 +121,66 @@ fn an_earlier_result_materialises_its_asset() {
     };
     world.recalled("raw", Some(found));
     assert_eq!(versions(&world), [value(4).digest.hex()]);
+}
+
+/// raw -> clean, both for the partitions `jan` to `mar`; each partition of `clean` reads the same one of `raw`.
+fn range() -> Plan {
+    let mut plan = pipeline(DataVersionRule::Content);
+    let partition = |(key, at): (&str, u32), n_inputs: u32| PlanAssetPartition {
+        key: key.to_owned(),
+        inputs: (at..at + n_inputs).collect(),
+    };
+    for (step, n_inputs) in [(0, 0), (1, 1)] {
+        let asset = plan.steps[step].outputs[0].asset.as_mut().unwrap();
+        asset.partition = Some("jan...mar".to_owned());
+        let keys = ["jan", "feb", "mar"].into_iter().zip(0..);
+        asset.partitions = keys.map(|place| partition(place, n_inputs)).collect();
+    }
+    let months = ["jan", "feb", "mar"].map(|month| input("raw", Some(month), None));
+    plan.steps[1].outputs[0].asset.as_mut().unwrap().inputs = months.to_vec();
+    plan
+}
+
+#[test]
+fn a_range_of_partitions_is_recorded_partition_by_partition() {
+    let mut plan = range();
+    plan.io_managers.insert(
+        name("lake"),
+        PlanIoManager { kind: IoManagerKind::Filesystem, settings: serde_json::json!({ "base": "/lake" }) },
+    );
+    plan.steps[1].outputs[0].io_manager = Some(name("lake"));
+    let mut world = World::with(plan, 1);
+    world.done("raw");
+    world.done("clean");
+    let made = made(&world);
+    let raw = value(1).digest.hex();
+    for (clean, month) in made[3..].iter().zip(["jan", "feb", "mar"]) {
+        assert_eq!(clean.partition.as_deref(), Some(month));
+        assert_eq!(
+            clean.inputs,
+            [input("raw", Some(month), Some(&raw))],
+            "only what it was made from itself"
+        );
+        assert_eq!((&clean.data_version, &clean.value), (&value(1).digest.hex(), &Some(value(1))));
+    }
+    assert_eq!(made.len(), 6);
+    let places: Vec<Option<String>> =
+        world.published.iter().map(|(_, published)| published.asset.clone().unwrap().1).collect();
+    assert_eq!(places, ["jan", "feb", "mar"].map(|month| Some(month.to_owned())));
+}
+
+#[test]
+fn a_value_that_many_partitions_would_repeat_is_refused() {
+    let mut plan = range();
+    let asset = plan.steps[0].outputs[0].asset.as_mut().unwrap();
+    let partition = |n: u32| PlanAssetPartition { key: n.to_string(), inputs: vec![] };
+    asset.partitions = (0..2000).map(partition).collect();
+    let mut world = World::with(plan, 1);
+    let mut large = emit("result", None, 1);
+    large.value = ValueRef::inline(CBOR, vec![0; INLINE_BYTES_MAX]);
+    world.finish("raw", ok(vec![large]));
+    assert_eq!(made(&world), []);
+    assert_eq!(ended(&world), RunStatus::Failed);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Turns makers of assets into steps, with what they read of each other and their checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cofferdam_assets::{AssetGraph, AssetIdx, Extents, MakerIdx, Read, ScopedMaker};
+use cofferdam_assets::{AssetGraph, AssetIdx, Extents, MakerIdx, Read, ScopedMaker, Subset};
 use cofferdam_model::{
-    AssetDef, Definitions, Diagnostic, Name, OutputPath, PlanAssetInput, Role, SourceDef, Spanned, StepDef,
+    AssetDef, AssetKey, Definitions, Diagnostic, Name, OutputPath, PlanAssetInput, PlanAssetPartition, Role,
+    SourceDef, Spanned, StepDef,
 };
 
 use super::{AssetOutput, AssetPlaces};
@@ -108,11 +109,13 @@ impl Making<'_> {
             Some(if first == last { first } else { format!("{first}...{last}") })
         });
         let inputs = self.inputs(scoped);
+        let partitions = self.partitions_made(scoped, &inputs);
         for asset in &scoped.assets {
             let asset = self.graph.asset(*asset);
             let output = AssetOutput {
                 key: asset.key.clone(),
                 partition: partition.clone(),
+                partitions: partitions.clone(),
                 code_version: asset.code_version.clone(),
                 data_version: asset.data_version,
                 inputs: inputs.clone(),
@@ -138,6 +141,35 @@ impl Making<'_> {
             }
         }
         inputs
+    }
+
+    /// The partitions of a step that makes several, each with what it is made from itself.
+    fn partitions_made(&self, scoped: &ScopedMaker, inputs: &[PlanAssetInput]) -> Vec<PlanAssetPartition> {
+        if scoped.partitions.len() < 2 {
+            return vec![];
+        }
+        let place = |(input, at): (_, u32)| {
+            let PlanAssetInput { key, partition, .. }: &PlanAssetInput = input;
+            ((key, partition.as_deref()), at)
+        };
+        let places: BTreeMap<(&AssetKey, Option<&str>), u32> = inputs.iter().zip(0..).map(place).collect();
+        let (maker, extent) = (self.graph.maker(scoped.maker), self.extents.of(scoped.maker));
+        let made = scoped.partitions.iter().filter_map(|at| {
+            let one = Subset::range(at..at + 1);
+            let mut inputs = BTreeSet::new();
+            for dependency in &maker.upstream {
+                let upstream = self.graph.asset(dependency.asset);
+                let partitioned = self.graph.maker(upstream.maker).partitions.is_some();
+                let read = self.extents.edge(self.graph, scoped.maker, dependency).upstream(&one).partitions;
+                for index in read.iter() {
+                    let partition =
+                        if partitioned { self.extents.of(upstream.maker).key(index) } else { None };
+                    inputs.extend(places.get(&(&upstream.key, partition.as_deref())));
+                }
+            }
+            Some(PlanAssetPartition { key: extent.key(at)?, inputs: inputs.into_iter().collect() })
+        });
+        made.collect()
     }
 
     /// The checks of an asset as steps behind what makes it.

@@ -123,6 +123,7 @@ impl<'a> Job<'a> {
         Some(PlanAsset {
             key: found.key.clone(),
             partition: found.partition.clone(),
+            partitions: found.partitions.clone(),
             code_version,
             data_version: found.data_version,
             inputs: found.inputs.clone(),

@@ -233,6 +233,25 @@ fn an_asset_job_makes_what_is_selected_for_one_partition_with_its_checks() {
     assert_eq!((asset.key.to_string().as_str(), asset.partition.as_deref()), ("clean", Some("2026-01-02")));
     assert_eq!(asset.inputs.len(), 1);
     assert_eq!(plan.partition.as_deref(), Some("2026-01-02"));
+    assert_eq!(asset.partitions, []);
+
+    let plan =
+        planned(ASSETS, asked(Some("2026-01-01...2026-01-03"))).unwrap_or_else(|text| panic!("{text}"));
+    let clean = plan.step(plan.find("clean").unwrap());
+    let asset = clean.outputs[0].asset.as_ref().expect("it is an asset");
+    let made: Vec<String> = asset
+        .partitions
+        .iter()
+        .map(|made| {
+            let read = made.inputs.iter().map(|at| asset.inputs[*at as usize].partition.as_deref());
+            format!("{} from {:?}", made.key, read.collect::<Vec<_>>())
+        })
+        .collect();
+    insta::assert_snapshot!(made.join("\n"), @r#"
+        2026-01-01 from [Some("2026-01-01")]
+        2026-01-02 from [Some("2026-01-02")]
+        2026-01-03 from [Some("2026-01-03")]
+        "#);
     insta::assert_snapshot!(planned(ASSETS, asked(None)).unwrap_err(), @r"
         error[assets::no-partition]: `clean` has partitions, and none is given
          |

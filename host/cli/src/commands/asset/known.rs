@@ -6,7 +6,7 @@ use cofferdam_assets::{
     AssetGraph, AssetIdx, Catalog, Extent, Extents, Judge, Partitions, StaleCause, StaleStatus, Staleness,
 };
 use cofferdam_config::Texts;
-use cofferdam_model::{AssetKey, Materialization, RunConfig, nearest};
+use cofferdam_model::{AssetKey, RunConfig, nearest};
 use cofferdam_runlog::Materialized;
 use cofferdam_scheduler::system_time;
 
@@ -74,27 +74,8 @@ impl Known {
 
     /// Oldest first.
     fn record(&mut self, made: Materialized) {
-        let one = &made.materialization;
-        match self.range_of(one) {
-            Some(partitions) => {
-                for partition in partitions {
-                    self.catalog.record(Materialization { partition: Some(partition), ..one.clone() });
-                }
-            }
-            None => self.catalog.record(one.clone()),
-        }
-        self.newest.insert(one.key.clone(), made);
-    }
-
-    /// The partitions of a materialisation that a run made for a range of them.
-    fn range_of(&self, made: &Materialization) -> Option<Vec<String>> {
-        let text = made.partition.as_ref()?;
-        let extent = self.extents.of_asset(&self.graph, self.graph.find(&made.key)?);
-        if extent.index(text).is_some() {
-            return None;
-        }
-        let range = extent.resolve(text).ok()?;
-        Some(range.iter().filter_map(|index| extent.key(index)).collect())
+        self.catalog.record(made.materialization.clone());
+        self.newest.insert(made.materialization.key.clone(), made);
     }
 
     /// Finds the versions that the code of the assets has now. Builds libraries that have changed. What cannot be
