@@ -123,7 +123,7 @@ pub(crate) async fn evaluate(
 
 /// All stores that values are in: the instance's own and those of IO managers.
 pub(crate) fn stores(state: &StateDir) -> Result<Stores> {
-    Ok(Stores::new(values(state)?, state.project(), Arc::new(environment)))
+    Ok(Stores::new(values(state)?, state.project().to_owned(), Arc::new(environment)))
 }
 
 /// A worker in this process, with the ends of its channels.

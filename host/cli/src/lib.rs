@@ -4,6 +4,7 @@
 //! a plan, `instance` opens what a run needs. Meaning goes to stdout, talk to stderr, the outcome into the
 //! exit code.
 
+mod again;
 mod args;
 mod commands;
 mod error;
@@ -75,7 +76,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
             commands::config::schema(job, environment, &global, output).await?;
         }
         Command::Run(args) => return commands::run::run(args, &global, output).await,
-        Command::Resume(args) => return commands::run::resume(args, &state()?, output).await,
+        Command::Resume(args) => return commands::run::resume(args, &global, output).await,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &state()?, output).await?,
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,

@@ -17,57 +17,67 @@ const STATE_FOLDER: &str = ".cofferdam";
 
 /// Where an instance keeps what: one folder, nothing to set up.
 #[derive(Debug, Clone)]
-pub(crate) struct StateDir(PathBuf);
+pub(crate) struct StateDir {
+    folder: PathBuf,
+    project: PathBuf,
+}
 
 impl StateDir {
     /// The folder that was asked for, or the one beside the definitions.
     pub(crate) fn find(global: &Global) -> Result<StateDir> {
-        match &global.state_dir {
-            Some(folder) => Ok(StateDir(folder.clone())),
-            None => Ok(StateDir(project_root(global)?.join(STATE_FOLDER))),
+        let project = project_root(global);
+        match (&global.state_dir, project) {
+            (Some(folder), Ok(project)) => Ok(StateDir { folder: folder.clone(), project }),
+            // Looking at runs takes no project.
+            (Some(folder), Err(_)) => Ok(StateDir::at(folder)),
+            (None, project) => {
+                let project = project?;
+                Ok(StateDir { folder: project.join(STATE_FOLDER), project })
+            }
         }
     }
 
-    /// A folder of the caller's choice.
+    /// A folder of the caller's choice, with no other project than what is around it.
     pub(crate) fn at(folder: &Path) -> StateDir {
-        StateDir(folder.to_path_buf())
+        let project = folder.parent().map(Path::to_path_buf).unwrap_or_default();
+        StateDir { folder: folder.to_path_buf(), project }
     }
 
-    /// The folder of the project that it belongs to: the one around it.
-    pub(crate) fn project(&self) -> PathBuf {
-        self.0.parent().map(Path::to_path_buf).unwrap_or_default()
+    /// The folder of the project whose runs are in it: where relative paths of resources start.
+    pub(crate) fn project(&self) -> &Path {
+        &self.project
     }
 
     /// Files of resources that no setting names.
     pub(crate) fn resources(&self) -> PathBuf {
-        self.0.join("resources")
+        self.folder.join("resources")
     }
 
     pub(crate) fn run_log(&self) -> PathBuf {
-        self.0.join("runlog.sqlite")
+        self.folder.join("runlog.sqlite")
     }
 
     pub(crate) fn values(&self) -> PathBuf {
-        self.0.join("values")
+        self.folder.join("values")
     }
 
     pub(crate) fn libraries(&self) -> PathBuf {
-        self.0.join("libraries")
+        self.folder.join("libraries")
     }
 
     /// Compiled libraries.
     pub(crate) fn artefacts(&self) -> PathBuf {
-        self.0.join("artefacts")
+        self.folder.join("artefacts")
     }
 
     /// What the last build of each library gave.
     pub(crate) fn builds(&self) -> PathBuf {
-        self.0.join("builds")
+        self.folder.join("builds")
     }
 
     /// Descriptions of libraries by digest.
     pub(crate) fn descriptions(&self) -> PathBuf {
-        self.0.join("descriptions")
+        self.folder.join("descriptions")
     }
 
     /// Makes the folder, readable by its owner only: values and logs are nobody else's business.
@@ -77,8 +87,8 @@ impl StateDir {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder
-            .create(&self.0)
-            .doing(Exit::Unreachable, format!("make the state folder {}", self.0.display()))
+            .create(&self.folder)
+            .doing(Exit::Unreachable, format!("make the state folder {}", self.folder.display()))
     }
 }
 

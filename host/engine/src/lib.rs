@@ -26,7 +26,8 @@ pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
 pub use run::{InvalidHistory, Run, TakenOver};
 pub use run_retry::{
-    MAX_RETRIES_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG, RunRetry, run_retry,
+    MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,
+    ROOT_RUN_TAG, RunRetry, rerun_tags, run_retry,
 };
 pub use view::{AttemptView, StepView};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{FailureKind, Reexecution, RunRetryDef, RunStatus};
+use cofferdam_model::{FailureKind, Origin, Reexecution, RunRetryDef, RunStatus};
 
 /// Tag of a run: how often it is executed again if it fails.
 pub const MAX_RETRIES_TAG: &str = "dagster/max_retries";
@@ -12,6 +12,13 @@ pub const RETRY_STRATEGY_TAG: &str = "dagster/retry_strategy";
 pub const RETRY_ON_FAILURE_TAG: &str = "dagster/retry_on_asset_or_op_failure";
 /// Tag of the run that comes of it: which retry it is, 1 for the first.
 pub const RETRY_NUMBER_TAG: &str = "dagster/retry_number";
+
+/// Tag of a re-execution: the run that it executes again.
+pub const PARENT_RUN_TAG: &str = "dagster/parent_run_id";
+/// Tag of a re-execution: the first run of its group.
+pub const ROOT_RUN_TAG: &str = "dagster/root_run_id";
+/// Tag of a re-execution: `true` if it goes on from the failure.
+pub const RESUME_TAG: &str = "dagster/is_resume_retry";
 
 /// How a run is executed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,4 +62,17 @@ pub fn run_retry(
         _ => declared.map_or(Reexecution::FromFailure, |declared| declared.strategy),
     };
     (number <= max_retries).then_some(RunRetry { how, number })
+}
+
+/// The tags by which a re-execution can be told from other runs; `retry` is its number if the instance started it.
+pub fn rerun_tags(origin: &Origin, retry: Option<u32>) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::from([
+        (PARENT_RUN_TAG.to_owned(), origin.parent.to_string()),
+        (ROOT_RUN_TAG.to_owned(), origin.root.to_string()),
+    ]);
+    if origin.how == Reexecution::FromFailure {
+        tags.insert(RESUME_TAG.to_owned(), "true".to_owned());
+    }
+    tags.extend(retry.map(|number| (RETRY_NUMBER_TAG.to_owned(), number.to_string())));
+    tags
 }

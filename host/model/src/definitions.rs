@@ -104,7 +104,7 @@ pub struct HookDef {
 }
 
 /// Run retries (SEMANTICS.md, section 6.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RunRetryDef {
     pub max_retries: u32,
     pub strategy: crate::Reexecution,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssetKey, LibraryDigest, Limits, Name, PlanAsset, PlanIoManager, PlanResource, RetryPolicy, StepKey,
-    ValueDigest, ValueRef,
+    AssetKey, LibraryDigest, Limits, Name, PlanAsset, PlanIoManager, PlanResource, RetryPolicy, RunRetryDef,
+    StepKey, ValueDigest, ValueRef,
 };
 
 /// Version of the stored form. A reader refuses a larger one.
@@ -42,6 +42,9 @@ pub struct Plan {
     /// The run config as it was given, with nothing resolved: what a person would type to start this run.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub run_config: serde_json::Value,
+    /// Whether the instance executes the run again by itself if it fails. Its tags come before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_retry: Option<RunRetryDef>,
 }
 
 /// Index into [`Plan::steps`].
@@ -262,6 +265,7 @@ impl Plan {
             environment: None,
             selection: None,
             run_config: serde_json::Value::Null,
+            run_retry: None,
         }
     }
 

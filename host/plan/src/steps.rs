@@ -80,6 +80,7 @@ impl<'a> Job<'a> {
             partition: request.partition.map(str::to_owned),
             selection: self.selection.take(),
             run_config: request.run_config.root.as_ref().map_or(serde_json::Value::Null, Node::to_json),
+            run_retry: self.def.run_retry,
             ..Plan::new(self.name.clone(), steps)
         }
     }

@@ -97,7 +97,7 @@ fn assignment(step: &StepView<'_>, with_resources: bool) -> Result<Assignment> {
 
 /// Runs one attempt on a worker of its own.
 async fn attempt_once(assignment: Assignment, state: &StateDir) -> Result<Replayed> {
-    let mut worker = instance::start_worker(state, &state.project(), 1)?;
+    let mut worker = instance::start_worker(state, state.project(), 1)?;
     let order = vec![Order::Run(Box::new(assignment))];
     let gone = || Failed::new(Exit::Internal, "the worker ended before the attempt did");
     worker.orders.send(order).await.map_err(|_| gone())?;

@@ -1,21 +1,16 @@
 //! `cofferdam rerun`: executes a run again, taking over what earlier runs have made.
 
-use std::collections::BTreeMap;
-
 use cofferdam_engine::Run;
-use cofferdam_model::{
-    Known, Name, Node, NodeKind, Origin, Plan, Reexecution, RunConfig, RunId, Spanned, StepKey,
-};
-use cofferdam_plan::{Past, PastStep, RerunRequest, rerun};
-use cofferdam_runlog::RunLog;
-use cofferdam_scheduler::Submission;
+use cofferdam_model::{Name, Node, NodeKind, Plan, Reexecution, RunConfig, Spanned};
+use cofferdam_plan::RerunRequest;
 use cofferdam_select::{STEPS, parse};
 use serde_json::Value;
 
+use crate::again::{self, Again};
 use crate::args;
 use crate::args::{Given, Global};
-use crate::commands::{run, show};
-use crate::error::{Doing, Failed, Result};
+use crate::commands::run;
+use crate::error::{Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::{DIM, Output};
@@ -23,55 +18,25 @@ use crate::prepare::{Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, StateDir};
 use crate::selected;
 
-/// Ancestors that are looked at for outputs that the parent has not made.
-const ANCESTORS_MAX: usize = 100;
-
-/// A run before this one.
-struct Before {
-    run: Run,
-    known: Known,
-    steps: BTreeMap<StepKey, PastStep>,
-    origin: Option<Origin>,
-}
-
 pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> Result<Exit> {
     let state = StateDir::find(global)?;
     let log = instance::read(&state)?;
     let parent = instance::find_run(&*log, args.run.as_deref()).await?;
-    let chain = chain(&*log, parent).await?;
-    let plan = plan_of(args, global, &chain[0].run, output).await?;
+    let chain = again::chain(&*log, parent).await?;
+    let plan = match plan_of(args, global, &chain[0].run, output).await? {
+        Some(newest) => newest,
+        None if args.from_failure => chain[0].run.plan().as_ref().clone(),
+        None => again::whole_plan(&chain)?.clone(),
+    };
     let (request, how) = request(args)?;
     selected::say(&args.selection, &STEPS, output);
-    let past: Vec<Past<'_>> = chain
-        .iter()
-        .map(|before| Past {
-            run: before.run.id(),
-            status: before.run.status(),
-            plan: before.run.plan(),
-            known: &before.known,
-            steps: &before.steps,
-        })
-        .collect();
-    let decided = rerun(&plan, &past, &request).map_err(|problems| {
-        let diagnostics = problems.iter().map(|problem| problem.diagnostic(None)).collect();
-        Failed::diagnosed(cofferdam_config::Texts::default(), diagnostics)
-    })?;
-    let root = chain[0].origin.as_ref().map_or(parent, |origin| origin.root);
+    let Again { submission, n_runs } = again::decide(&plan, &chain, &request, how, None)?;
     drop(log);
-    let n_runs = decided.runs.len();
     output.say(&format!(
         "{DIM}of run {parent}: {} run again, {} taken over{DIM:#}",
         crate::text::count(n_runs, "step"),
-        decided.known.0.len()
+        submission.known.0.len()
     ));
-    let submission = Submission {
-        run: RunId(uuid::Uuid::now_v7()),
-        tags: decided.plan.tags.clone(),
-        plan: decided.plan.into(),
-        idempotency_key: None,
-        origin: Some(Origin { parent, root, how, automatic: false }),
-        known: decided.known,
-    };
     run::submit(submission, &state, &args.local, &args.export, output).await
 }
 
@@ -91,33 +56,11 @@ fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {
     }
 }
 
-/// The run and those that it came from, nearest first.
-async fn chain(log: &dyn RunLog, parent: RunId) -> Result<Vec<Before>> {
-    let mut chain: Vec<Before> = vec![];
-    let mut next = Some(parent);
-    while let Some(id) = next.filter(|_| chain.len() < ANCESTORS_MAX) {
-        let run = show::load(log, id).await?;
-        let known = log.known(id).await.doing(Exit::Unreachable, "read the run log")?;
-        let summary = log.summary(id).await.doing(Exit::Unreachable, "read the run log")?;
-        let steps = run
-            .steps()
-            .map(|step| {
-                let from = step.taken_over().map(|taken| taken.run());
-                let past = PastStep { status: step.status(), from, outputs: step.outputs().to_vec() };
-                (step.key().clone(), past)
-            })
-            .collect();
-        next = summary.origin.as_ref().map(|origin| origin.parent);
-        chain.push(Before { run, known, steps, origin: summary.origin });
-    }
-    Ok(chain)
-}
-
-/// The plan of that run, or a new one of the same job with the same config where nothing else is given.
-async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Output) -> Result<Plan> {
+/// A new plan of the same job, with the same config where no other is given; none if that run's own is wanted.
+async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Output) -> Result<Option<Plan>> {
     let old: &Plan = parent.plan();
     if !args.newest && args.config.is_none() {
-        return Ok(old.clone());
+        return Ok(None);
     }
     let mut project = Project::open(global, output)?;
     let given = Given {
@@ -142,7 +85,7 @@ async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Outp
     };
     let prepared = prepare_wanted(project, &wanted, &given, &run_config, Reading::Import, output).await?;
     say_changes(old, &prepared.plan, output);
-    Ok(prepared.plan)
+    Ok(Some(prepared.plan))
 }
 
 /// The assets that a plan makes, as expressions.

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use cofferdam_engine::{Layout, Run};
-use cofferdam_model::{Known, RunId, RunStatus};
+use cofferdam_model::{Known, Reexecution, RunId, RunStatus};
 use cofferdam_scheduler::Submission;
 
+use crate::again;
 use crate::args;
 use crate::args::Global;
-use crate::commands::show;
+use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, Instance};
-use crate::output::{GREEN, Output, YELLOW};
+use crate::output::{DIM, GREEN, Output, YELLOW, printable};
 use crate::prepare::{Prepared, Reading};
 use crate::progress::Follow;
 use crate::project::{Project, StateDir};
@@ -44,30 +45,66 @@ pub(crate) async fn submit(
     output: Output,
 ) -> Result<Exit> {
     crate::gone::refuse(&submission)?;
-    let instance = Instance::start(state, &state.project(), local.slots).await?;
+    let instance = Instance::start(state, state.project(), local.slots).await?;
     let (asked, plan) = (submission.run, submission.plan.clone());
     let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
     if id != asked {
-        return known_run(id, &instance, state, export, output).await;
+        return known_run(id, instance, state, export, output).await;
     }
     let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
     let seen = follow(Run::new(id, layout), &instance, output).await?;
-    instance.stop().await;
-    finish(&seen, state, export, output).await
+    let last = retries(seen, &instance, output).await?;
+    end(last, instance, state, export, output).await
 }
 
-pub(crate) async fn resume(args: &args::Resume, state: &StateDir, output: Output) -> Result<Exit> {
+pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output) -> Result<Exit> {
+    let state = &StateDir::find(global)?;
     let id = find_unfinished(args.run.as_deref(), state).await?;
-    let instance = Instance::start(state, &state.project(), args.local.slots).await?;
+    let instance = Instance::start(state, state.project(), args.local.slots).await?;
     let before = show::load(&*instance.log, id).await?;
-    if before.status().is_terminal() {
-        return Err(Failed::usage(format!("run {id} has ended: it {}", before.status()))
+    let had_ended = before.status().is_terminal();
+    let seen = if had_ended {
+        before
+    } else {
+        instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
+        follow(before, &instance, output).await?
+    };
+    let status = seen.status();
+    let last = retries(seen, &instance, output).await?;
+    if had_ended && last.id() == id {
+        return Err(Failed::usage(format!("run {id} has ended: it {status}"))
             .hint(format!("`cofferdam show {id}` shows it")));
     }
-    instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
-    let after = follow(before, &instance, output).await?;
-    instance.stop().await;
-    finish(&after, state, &args.export, output).await
+    end(last, instance, state, &args.export, output).await
+}
+
+/// While the run has failed and is to be retried by itself, starts the run that comes after it. Gives the last one.
+async fn retries(mut seen: Run, instance: &Instance, output: Output) -> Result<Run> {
+    loop {
+        let (retry, submission) = match again::retry(&*instance.log, &seen).await {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(seen),
+            Err(failed) => {
+                let why = failed.diagnostics.as_ref().and_then(|found| found.1.first());
+                let why = why.map_or(&failed.message, |first| &first.message);
+                output.say(&format!("{YELLOW}not retried{YELLOW:#}: {}", printable(why)));
+                return Ok(seen);
+            }
+        };
+        let from = match retry.how {
+            Reexecution::AllSteps => "all steps",
+            Reexecution::FromFailure | Reexecution::Selection => "from the failure",
+        };
+        let (id, plan) = (submission.run, submission.plan.clone());
+        output.say(&format!(
+            "{YELLOW}retry {}{YELLOW:#} of the run, {from}: run {id} {DIM}because run {} failed{DIM:#}",
+            retry.number,
+            seen.id()
+        ));
+        instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
+        let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
+        seen = follow(Run::new(id, layout), instance, output).await?;
+    }
 }
 
 /// The run that a person means, or the only one that has not ended.
@@ -76,7 +113,8 @@ async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId>
     if asked.is_some() {
         return instance::find_run(&*log, asked).await;
     }
-    let unfinished = log.unfinished().await.doing(Exit::Unreachable, "read the run log")?;
+    let mut unfinished = log.unfinished().await.doing(Exit::Unreachable, "read the run log")?;
+    unfinished.extend(again::all_due(&*log).await?);
     match unfinished.as_slice() {
         [only] => Ok(*only),
         [] => Err(Failed::usage("no run waits to be resumed").hint("`cofferdam runs` lists the runs")),
@@ -123,56 +161,80 @@ async fn follow(before: Run, instance: &Instance, output: Output) -> Result<Run>
     show::load(&*instance.log, id).await
 }
 
-/// The key names a run that was accepted before: what became of it is the answer.
+/// The key names a run that was accepted before: what became of it, and of its retries, is the answer.
 async fn known_run(
     id: RunId,
-    instance: &Instance,
+    instance: Instance,
     state: &StateDir,
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
-    let run = show::load(&*instance.log, id).await?;
     output.say(&format!("run {id} has this idempotency key already"));
+    let mut id = id;
+    loop {
+        let children = again::children(&*instance.log, id).await?;
+        let retry = children.iter().find(|run| run.origin.as_ref().is_some_and(|origin| origin.automatic));
+        match retry {
+            Some(retry) => id = retry.run,
+            None => break,
+        }
+    }
+    let run = show::load(&*instance.log, id).await?;
     if !run.status().is_terminal() {
         return Err(
             Failed::usage(format!("run {id} has not ended")).hint(format!("`cofferdam resume {id}` goes on"))
         );
     }
-    finish(&run, state, export, output).await
+    end(run, instance, state, export, output).await
 }
 
 /// The answer, and the exit code that goes with it.
-async fn finish(run: &Run, state: &StateDir, export: &args::Export, output: Output) -> Result<Exit> {
-    if output.json {
-        output.document("cofferdam.run/v1", show::document(run))?;
-    } else {
-        output.answer(&summary(run))?;
-    }
+async fn end(
+    run: Run,
+    instance: Instance,
+    state: &StateDir,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
     let exit = match run.status() {
         RunStatus::Succeeded => Exit::Ok,
         RunStatus::Cancelled => Exit::RunCancelled,
         RunStatus::Queued | RunStatus::Running | RunStatus::Cancelling | RunStatus::Failed => Exit::RunFailed,
     };
-    if exit == Exit::Ok {
-        show::export_results(run, state, export, output).await?;
+    let lineage = Lineage::of(&*instance.log, run.id()).await?;
+    instance.stop().await;
+    // Before the answer: if it fails, what is said is that, and nothing else.
+    let written = match exit {
+        Exit::Ok => show::export_results(&run, state, export).await?,
+        _ => vec![],
+    };
+    if output.json {
+        output.document("cofferdam.run/v1", show::document(&run, &lineage))?;
+    } else {
+        output.answer(&summary(&run))?;
     }
+    show::say_written(&written, output);
     Ok(exit)
 }
 
 /// A screen at most: how it ended, the first failure, the results, what to do next.
 fn summary(run: &Run) -> String {
     use cofferdam_model::StepStatus::{Abandoned, Failed, Skipped, Succeeded};
+    let n_failed = u32::try_from(run.failures().count()).unwrap_or(u32::MAX);
     let style = crate::commands::runs::status_style(run.status());
     let took = run.started_at().zip(run.ended_at()).map(|(from, to)| duration(to.since(from)));
     let mut parts = vec![count(run.count(Succeeded) as usize, "step")];
-    for (status, word) in [(Failed, "failed"), (Skipped, "skipped"), (Abandoned, "not run")] {
-        if run.count(status) > 0 {
-            parts.push(format!("{} {word}", run.count(status)));
-        }
-    }
+    let beside = run.count(Failed) - n_failed;
+    let counts = [
+        (n_failed, "failed"),
+        (run.count(Skipped), "skipped"),
+        (run.count(Abandoned), "not run"),
+        (beside, "failed beside it (hooks, tear-downs)"),
+    ];
+    parts.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
     let took = took.map(|took| format!(" in {took}")).unwrap_or_default();
     let mut lines = vec![format!("{style}{}{style:#}{took}: {}", run.status(), parts.join(", "))];
-    if let Some(step) = run.steps().find(|step| step.status() == Failed) {
+    if let Some(step) = show::first_failure(run) {
         lines.extend(show::failure_card(&step));
     }
     lines.push(format!("{GREEN}next{GREEN:#}: cofferdam show {}", run.id()));

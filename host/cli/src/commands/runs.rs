@@ -64,6 +64,7 @@ pub(crate) fn summary_json(run: &RunSummary) -> serde_json::Value {
         "run": run.run,
         "job": run.job,
         "status": run.status,
+        "origin": run.origin,
         "tags": run.tags,
         "plan": run.plan,
         "created_at": run.created_at.to_string(),
@@ -78,18 +79,26 @@ fn table(runs: &[RunSummary]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(terminal_width()).unwrap_or(u16::MAX));
-    table.set_header(["RUN", "JOB", "STATUS", "STARTED", "TOOK", "STEPS", "FIRST ERROR"]);
+    // A column that is empty as a rule would take the room of the error.
+    let any_origin = runs.iter().any(|run| run.origin.is_some());
+    let optional = |cell: String| any_origin.then_some(cell);
+    let mut header = ["RUN", "JOB", "STATUS", "STARTED", "TOOK", "STEPS"].map(str::to_owned).to_vec();
+    header.extend(optional("OF RUN".to_owned()));
+    header.push("FIRST ERROR".to_owned());
+    table.set_header(header);
     for run in runs {
         let took = run.started_at.zip(run.ended_at).map(|(from, to)| duration(to.since(from)));
-        table.add_row([
+        let mut row = vec![
             short(run.run),
             run.job.to_string(),
             styled(run.status),
             ago(run.created_at),
             took.unwrap_or_default(),
             run.steps.succeeded.to_string(),
-            printable(run.first_error.as_deref().unwrap_or_default()),
-        ]);
+        ];
+        row.extend(optional(run.origin.as_ref().map(|origin| short(origin.parent)).unwrap_or_default()));
+        row.push(printable(run.first_error.as_deref().unwrap_or_default()));
+        table.add_row(row);
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n")

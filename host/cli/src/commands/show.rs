@@ -1,13 +1,17 @@
 //! `cofferdam show`: what a run did, and why it failed.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_engine::{Layout, Run, StepView};
 use cofferdam_io::Stores;
-use cofferdam_model::{Failure, MetadataEntry, MetadataValue, Plan, RunId, RunStatus, StepStatus};
+use cofferdam_model::{
+    Failure, MetadataEntry, MetadataValue, Origin, Plan, Reexecution, RunId, RunStatus, StepStatus,
+};
 use cofferdam_runlog::RunLog;
 use serde_json::{Value, json};
 
+use crate::again;
 use crate::args;
 use crate::commands::runs::status_style;
 use crate::error::{Doing, Failed, Result};
@@ -28,12 +32,48 @@ pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> 
         return events(&*log, id, output).await;
     }
     let run = load(&*log, id).await?;
+    let lineage = Lineage::of(&*log, id).await?;
+    // Before the answer: if it fails, what is said is that, and nothing else.
+    let written = export_results(&run, state, &args.export).await?;
     if output.json {
-        output.document("cofferdam.run/v1", document(&run))?;
+        output.document("cofferdam.run/v1", document(&run, &lineage))?;
     } else {
-        output.answer(&text(&run, args.all))?;
+        output.answer(&text(&run, &lineage, args.all))?;
     }
-    export_results(&run, state, &args.export, output).await
+    say_written(&written, output);
+    Ok(())
+}
+
+/// Which run a run executes again, and which runs execute it again.
+pub(crate) struct Lineage {
+    origin: Option<Origin>,
+    /// Newest first.
+    children: Vec<RunId>,
+}
+
+impl Lineage {
+    pub(crate) async fn of(log: &dyn RunLog, id: RunId) -> Result<Lineage> {
+        let origin = log.summary(id).await.doing(Exit::Unreachable, "read the run log")?.origin;
+        let children = again::children(log, id).await?;
+        Ok(Lineage { origin, children: children.iter().map(|run| run.run).collect() })
+    }
+
+    /// `retry of run …, from the failure; the first was run …`
+    fn lines(&self) -> Vec<String> {
+        let origin = self.origin.as_ref().map(|origin| {
+            let what = if origin.automatic { "retry" } else { "re-execution" };
+            let how = match origin.how {
+                Reexecution::AllSteps => "all steps",
+                Reexecution::Selection => "selected steps",
+                Reexecution::FromFailure => "from the failure",
+            };
+            let first =
+                (origin.root != origin.parent).then(|| format!("; the first was run {}", origin.root));
+            format!("{DIM}{what} of run {}, {how}{}{DIM:#}", origin.parent, first.unwrap_or_default())
+        });
+        let children = self.children.iter().map(|child| format!("{DIM}executed again by run {child}{DIM:#}"));
+        origin.into_iter().chain(children).collect()
+    }
 }
 
 /// The history as it is stored, an event per line.
@@ -55,22 +95,24 @@ pub(crate) async fn load(log: &dyn RunLog, id: RunId) -> Result<Run> {
     Run::fold(id, layout, &events).doing(Exit::Unreachable, format!("read the history of run {id}"))
 }
 
-/// Writes results into the folder that was asked for, and says where.
+/// Writes results into the folder that was asked for, if one was.
 pub(crate) async fn export_results(
     run: &Run,
     state: &StateDir,
     export: &args::Export,
-    output: Output,
-) -> Result<()> {
-    let Some(folder) = &export.dir else { return Ok(()) };
+) -> Result<Vec<PathBuf>> {
+    let Some(folder) = &export.dir else { return Ok(vec![]) };
     let values = instance::stores(state)?;
-    for path in export_to(run, &values, folder).await? {
-        output.say(&format!("{GREEN}  wrote{GREEN:#}  {}", shown(&path)));
-    }
-    Ok(())
+    export_to(run, &values, folder).await
 }
 
-async fn export_to(run: &Run, values: &Stores, folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
+pub(crate) fn say_written(paths: &[PathBuf], output: Output) {
+    for path in paths {
+        output.say(&format!("{GREEN}  wrote{GREEN:#}  {}", shown(path)));
+    }
+}
+
+async fn export_to(run: &Run, values: &Stores, folder: &Path) -> Result<Vec<PathBuf>> {
     if run.status() != RunStatus::Succeeded {
         let unfinished = format!("run {} has not succeeded, so there is nothing to export", run.id());
         return Err(Failed::new(Exit::RunFailed, unfinished));
@@ -93,13 +135,15 @@ pub(crate) fn results(run: &Run) -> Vec<Found> {
 }
 
 /// A run as programs see it.
-pub(crate) fn document(run: &Run) -> Value {
+pub(crate) fn document(run: &Run, lineage: &Lineage) -> Value {
     let steps: Vec<Value> = run.steps().map(|step| step_json(&step)).collect();
     json!({
         "run": run.id(),
         "job": run.plan().job,
         "plan": run.plan().digest(),
         "status": run.status(),
+        "origin": lineage.origin,
+        "executed_again_by": lineage.children,
         "accepted_at": run.accepted_at().map(|at| at.to_string()),
         "started_at": run.started_at().map(|at| at.to_string()),
         "ended_at": run.ended_at().map(|at| at.to_string()),
@@ -133,9 +177,10 @@ fn step_json(step: &StepView<'_>) -> Value {
 }
 
 /// A run for a person: the first failure first, then the steps, then the results.
-pub(crate) fn text(run: &Run, all: bool) -> String {
+fn text(run: &Run, lineage: &Lineage, all: bool) -> String {
     let mut lines = vec![headline(run)];
-    if let Some(step) = run.steps().find(|step| step.status() == StepStatus::Failed) {
+    lines.extend(lineage.lines());
+    if let Some(step) = first_failure(run) {
         lines.push(String::new());
         lines.extend(failure_card(&step));
     }
@@ -173,6 +218,12 @@ fn headline(run: &Run) -> String {
         run.plan().job,
         run.id()
     )
+}
+
+/// The step to look at first: one that made the run fail, else a hook or a tear-down that failed beside it.
+pub(crate) fn first_failure(run: &Run) -> Option<StepView<'_>> {
+    let counted = run.failures().next().and_then(|(key, _)| run.step(key));
+    counted.or_else(|| run.steps().find(|step| step.status() == StepStatus::Failed))
 }
 
 /// The cause in one line, then what a person needs to act on it.

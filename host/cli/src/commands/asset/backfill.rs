@@ -148,7 +148,7 @@ impl<'a> Driver<'a> {
     async fn drive(&mut self) -> Result<()> {
         let state = &self.known.project.state;
         state.create()?;
-        let instance = Instance::start(state, &state.project(), self.args.local.slots).await?;
+        let instance = Instance::start(state, state.project(), self.args.local.slots).await?;
         let mut active = FuturesUnordered::new();
         loop {
             let progress = self.progress();
