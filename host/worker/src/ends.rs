@@ -133,6 +133,10 @@ impl Supervisor {
         slot.slow = false;
         let values = slot.values.take();
         self.begin(at);
+        let result = result.map(|(mut outputs, metadata)| {
+            outputs::add_declared(&mut outputs, &job.assignment);
+            (outputs, metadata)
+        });
         let id = job.assignment.id;
         let Some((_, asks)) = values else {
             let result = result.and_then(|(outputs, metadata)| Ok((outputs::plain(outputs)?, metadata)));

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use cofferdam_cell::{CellOutput, CellOutputContent};
 use cofferdam_io::{Error, Stores, ValueKey, ValueStore};
 use cofferdam_model::{
-    Assignment, AttemptId, Failure, FailureKind, IoManagerKind, Name, Output, PlanIoManager, ValueRef,
+    Assignment, AttemptId, Failure, FailureKind, IoManagerKind, MetadataEntry, MetadataValue, Name, Output,
+    PlanIoManager, ValueRef,
 };
 
 use crate::prepare::because;
@@ -107,6 +108,20 @@ impl Destination {
         let missing = || Failure::new(FailureKind::Store, format!("output `{name}` was not stored"));
         let (key, size, digest) = kept.get(&writer).ok_or_else(missing)?;
         Ok(ValueRef { media_type, size: *size, digest: *digest, place: self.stores.main().place(key) })
+    }
+}
+
+/// Adds to each output the facts that the definitions give for it. What its op said under the same name stays.
+pub(crate) fn add_declared(outputs: &mut [CellOutput], assignment: &Assignment) {
+    for declared in assignment.outputs.iter().filter(|declared| !declared.metadata.is_empty()) {
+        for output in outputs.iter_mut().filter(|output| output.name == declared.name) {
+            for (name, text) in &declared.metadata {
+                if output.metadata.iter().all(|entry| entry.name != *name) {
+                    let value = MetadataValue::Text(text.clone());
+                    output.metadata.push(MetadataEntry { name: name.clone(), value });
+                }
+            }
+        }
     }
 }
 
