@@ -213,6 +213,14 @@ impl Run {
         matches!(self.role(at_step), Role::TearDown { .. })
     }
 
+    /// Hooks and tear-downs: their own failure does not fail the run.
+    pub(crate) fn is_beside(&self, at_step: u32) -> bool {
+        match self.role(at_step) {
+            Role::Op | Role::SetUp { .. } | Role::Check { .. } => false,
+            Role::Hook { .. } | Role::TearDown { .. } => true,
+        }
+    }
+
     pub(crate) fn attempts(&self, at_step: u32) -> &[Attempt] {
         let history = &self.steps[at_step as usize].history;
         history.as_ref().map_or(&[], |history| &history.attempts)

@@ -73,6 +73,9 @@ pub enum Event {
         failure: Box<Failure>,
         usage: Usage,
         retry_at: Option<Timestamp>,
+        /// The step is a hook or a tear-down: what becomes of it is nothing to the run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        beside: bool,
     },
     /// The worker of an attempt is gone. The step is dispatched anew; not counted against its retries.
     StepLost { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },

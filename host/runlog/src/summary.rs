@@ -37,6 +37,9 @@ pub struct RunSummary {
 pub struct StepCounts {
     pub succeeded: u64,
     pub failed: u64,
+    /// Hooks and tear-downs that failed, which no run fails by.
+    #[serde(default)]
+    pub failed_beside: u64,
     pub skipped: u64,
     pub abandoned: u64,
     pub cancelled: u64,
@@ -83,6 +86,7 @@ impl RunSummary {
                 self.steps.succeeded += 1
             }
             Event::StepFailed { retry_at: Some(_), .. } => self.steps.retries += 1,
+            Event::StepFailed { beside: true, .. } => self.steps.failed_beside += 1,
             Event::StepFailed { step, failure, .. } => {
                 self.steps.failed += 1;
                 self.first_error.get_or_insert_with(|| one_line(&format!("{step}: {}", failure.message)));

@@ -48,8 +48,19 @@ fn failed(seq: u64, again: bool) -> Recorded {
         failure: Box::new(Failure::new(FailureKind::Op, "bad\nluck")),
         usage: Usage::default(),
         retry_at: again.then_some(Timestamp(9)),
+        beside: false,
     };
     recorded(seq, event)
+}
+
+/// A hook failed.
+fn failed_beside(seq: u64) -> Recorded {
+    let mut failed = failed(seq, false);
+    if let Event::StepFailed { beside, failure, .. } = &mut failed.event {
+        *beside = true;
+        "nobody is there".clone_into(&mut failure.message);
+    }
+    failed
 }
 
 fn finished(seq: u64, status: RunStatus) -> Recorded {
@@ -187,7 +198,7 @@ async fn summaries_are_listed_newest_first_and_are_the_fold_of_the_events() {
         for n in 1..=4 {
             log.create_run(new_run(n, None)).await.unwrap();
         }
-        let events = vec![dispatched(1), failed(2, true), dispatched(3), failed(4, false)];
+        let events = vec![dispatched(1), failed(2, true), failed_beside(3), failed(4, false)];
         log.append(vec![batch(2, term, 0, events)]).await.unwrap();
         let last = vec![finished(5, RunStatus::Failed)];
         log.append(vec![batch(2, term, 4, last), batch(3, term, 0, vec![dispatched(1)])]).await.unwrap();
@@ -201,7 +212,8 @@ async fn summaries_are_listed_newest_first_and_are_the_fold_of_the_events() {
         }
         let summary = log.summary(run_id(2)).await.unwrap();
         assert_eq!(summary.first_error.as_deref(), Some("a[x]: bad"));
-        assert_eq!((summary.steps.failed, summary.steps.retries), (1, 1));
+        let steps = summary.steps;
+        assert_eq!((steps.failed, steps.failed_beside, steps.retries), (1, 1, 1));
         assert_eq!((summary.started_at, summary.ended_at), (Some(Timestamp(101)), Some(Timestamp(105))));
         let list = |filter| {
             let log = log.clone();

@@ -134,7 +134,9 @@ impl Engine {
         if let Some(at) = retry_at {
             self.retries.push(Reverse((at, claim.run, claim.step)));
         }
-        Event::StepFailed { step: id.step, attempt: id.attempt, fence: id.fence, failure, usage, retry_at }
+        let beside = self.active(claim.run).run.is_beside(claim.step);
+        let AttemptId { step, attempt, fence, .. } = id;
+        Event::StepFailed { step, attempt, fence, failure, usage, retry_at, beside }
     }
 
     fn release(&mut self, fence: Fence) {
@@ -185,6 +187,7 @@ impl Engine {
                 failure: Box::new(failure),
                 usage: Usage::default(),
                 retry_at: None,
+                beside: self.active(id).run.is_beside(at_step),
             };
             self.record_of(id, at_step, event, now, actions);
         }

@@ -1,8 +1,6 @@
 //! What each event changes.
 
-use cofferdam_model::{
-    Event, Fence, Output, Recorded, Role, RunStatus, StepKey, StepStatus, Timestamp, WorkerId,
-};
+use cofferdam_model::{Event, Fence, Output, Recorded, RunStatus, StepKey, StepStatus, Timestamp, WorkerId};
 
 use super::{Attempt, InvalidHistory, NONE, Run, TakenOver, term};
 #[cfg(test)]
@@ -164,10 +162,7 @@ impl Run {
             return;
         }
         self.steps[at_step as usize].root = at_step;
-        self.n_failures += match self.role(at_step) {
-            Role::Op | Role::SetUp { .. } | Role::Check { .. } => 1,
-            Role::Hook { .. } | Role::TearDown { .. } => 0,
-        };
+        self.n_failures += u32::from(!self.is_beside(at_step));
         self.end(at_step, StepStatus::Failed);
     }
 
