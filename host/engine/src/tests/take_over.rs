@@ -147,6 +147,9 @@ fn a_step_without_an_earlier_result_runs_and_records_its_own() {
     let key = world.recalls[0].1;
     let parts = world.run().memo_parts(&StepKey::new("a")).unwrap();
     assert_eq!(memo_key(&parts), key);
+    let mut other = parts.clone();
+    other.iter_mut().find(|part| part.name == "profile").unwrap().digest = ValueDigest::of(b"another");
+    assert_ne!(memo_key(&other), key, "what a guest sees of the host is a part");
     world.recalled("a", None);
     world.leave(WORKER);
     world.join(WorkerId(2), 4, &[]);

@@ -1,5 +1,6 @@
 //! Libraries on a worker: two engines, artefacts that are refused, more libraries than a cell keeps.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use cofferdam_cell::{Artefacts, Cell, CellEvent, FromCell, Target};
@@ -35,6 +36,31 @@ async fn f5_the_same_op_uses_the_same_fuel_on_every_cell_and_too_little_ends_it(
     assert_eq!(bench.failure(6).await.kind, FailureKind::Fuel);
     bench.order(bench.with_limits(7, "write_large", 300_000, with(Some(used[0])))).await;
     bench.value(7).await;
+}
+
+/// A hermetic op's clock and random numbers are virtual: whatever it makes of them comes out the same, on every cell
+/// of every worker, and takes the same number of instructions.
+#[tokio::test]
+async fn a_hundred_runs_of_a_step_give_one_digest_and_use_one_amount_of_fuel() {
+    const RUNS: usize = 100;
+    let limits = Limits { fuel: Some(1 << 40), ..Limits::default() };
+    let mut workers = [Bench::in_memory(2).await, Bench::in_memory(2).await];
+    let ops = [("random", 0), ("read_clock", 0), ("sleep_a_year", 0), ("write_large", 100_000)];
+    for ((op, config), first) in ops.into_iter().zip((1..).step_by(RUNS)) {
+        let mut seen = BTreeSet::new();
+        for bench in &mut workers {
+            let fences = (first..).take(RUNS / 2);
+            let order = |fence| Order::Run(Box::new(bench.with_limits(fence, op, config, limits.clone())));
+            bench.orders.send(fences.clone().map(order).collect()).await.unwrap();
+            for fence in fences {
+                let (outcome, usage) = ended(bench, fence).await;
+                let Outcome::Succeeded { outputs, .. } = outcome else { panic!("{op}: {outcome:?}") };
+                seen.insert((outputs[0].value.digest.hex(), usage.fuel));
+            }
+        }
+        assert!(matches!(seen.first(), Some((_, Some(fuel))) if *fuel > 0), "{op}: {seen:?}");
+        assert_eq!(seen.len(), 1, "{op}: {seen:?}");
+    }
 }
 
 /// For which engine cells of this machine compile.
