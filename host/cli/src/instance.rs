@@ -76,9 +76,18 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// This program, also when its file has been replaced by another version meanwhile: cells and compilers must be of the
+/// same version as the process that starts them, and an upgrade must not end what runs.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// How cells are started: this program with another first argument.
 pub(crate) fn cell_command() -> Result<CellCommand> {
-    let program = std::env::current_exe().doing(Exit::Internal, "find this program's own file")?;
+    let own = Path::new(OWN_PROGRAM);
+    let program = if own.exists() {
+        own.to_owned()
+    } else {
+        std::env::current_exe().doing(Exit::Internal, "find this program's own file")?
+    };
     Ok(CellCommand { program, run: vec!["cell".into()], compile: vec!["compile".into()] })
 }
 

@@ -37,9 +37,11 @@ pub(crate) enum Why {
     Broken,
 }
 
-/// Looks, one every `LOOK_INTERVAL`, after which a cell that has an attempt and says nothing is killed: 3 s, 30 of
-/// its beats. Looks are counted and not time, so that a worker that was stopped itself blames nobody.
-const SILENT_LOOKS_MAX: u32 = 30;
+/// Looks, one every `LOOK_INTERVAL`, after which a cell that has an attempt and says nothing is killed: 10 s, a hundred
+/// of its beats. A machine that is short of memory may keep a healthy process from running for some seconds, while it
+/// reads that process's code from disk again, and a step would fail by that. Looks are counted and not time, so that a
+/// worker that was stopped itself blames nobody.
+const SILENT_LOOKS_MAX: u32 = 100;
 
 #[derive(Default)]
 pub(crate) struct Slot {

@@ -1,11 +1,11 @@
 //! The program is killed with SIGKILL in the middle of a run, and resumed.
 
 use std::collections::BTreeSet;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::Project;
 use cofferdam_e2e::look::{of_type, steps, steps_of_type};
+use cofferdam_e2e::{Project, program};
 use serde_json::Value;
 
 const STEPS: u64 = 60;
@@ -112,6 +112,30 @@ fn a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
     assert!(second.stderr.contains("in use by another cofferdam process"), "{second:#?}");
     kill_after(&project, child, 1);
     project.run(["resume", "--quiet"]).expect(0);
+}
+
+#[test]
+fn a_run_goes_on_when_the_file_of_the_program_is_replaced() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[libraries.behaviours]\nwasm = \"lib/behaviours.wasm\"\n\
+         [jobs.j.steps.first]\nop = \"typed.work\"\ninputs.number = { value = 1 }\nconfig = { rounds = 2_000_000_000 }\n\
+         [jobs.j.steps.second]\nop = \"behaviours.nothing\"\nafter = [\"first\"]\nlimits = { fuel = 1000000000 }\n",
+    );
+    let copy = project.path().join("cofferdam");
+    std::fs::copy(program(), &copy).expect("the program can be copied");
+    let ours = project.command(["run", "j", "--quiet", "--json"]);
+    let mut command = std::process::Command::new(&copy);
+    command.args(ours.get_args()).current_dir(project.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the copy can be started");
+    let started = Instant::now();
+    while steps_of_type(&project.events(), "step_dispatched").is_empty() {
+        assert!(started.elapsed() < PATIENCE, "the run does not start");
+    }
+    // From here on the library of the second step is compiled for the engine that counts fuel, by a child of its own.
+    std::fs::remove_file(&copy).expect("the copy can be removed");
+    assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended before the removal");
+    let ended = child.wait_with_output().expect("the child can be waited for");
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stdout));
 }
 
 #[test]

@@ -18,8 +18,8 @@ async fn a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
     let failure = bench.failure(1).await;
     assert_eq!(failure.kind, FailureKind::CellDied);
     assert!(failure.message.contains("the cell fell silent"), "{failure:?}");
-    // Three seconds of silence; the rest is what a loaded machine may add.
-    assert!((2..10).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    // Ten seconds of silence; the rest is what a loaded machine may add.
+    assert!((9..30).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
     bench.order(bench.assignment(2, "add_one", 1)).await;
     bench.value(2).await;
 }
@@ -28,7 +28,7 @@ async fn a_cell_whose_ticker_is_dead_is_killed_and_replaced() {
 async fn a_cell_that_works_for_longer_than_it_may_be_silent_is_left_alone() {
     let mut bench = Bench::in_memory(1).await;
     let mut long = bench.assignment(1, "spin", 0);
-    long.limits.timeout = Some(Duration::from_secs(4));
+    long.limits.timeout = Some(Duration::from_secs(12));
     bench.order(long).await;
     assert_eq!(bench.failure(1).await.kind, FailureKind::Timeout);
     assert_eq!(bench.cells().len(), 1);
