@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::{Project, guest};
+use cofferdam_e2e::Project;
+use cofferdam_e2e::look::id;
 use serde_json::Value;
 
 /// How long a run may take to come as far as a test waits for.
@@ -74,9 +75,7 @@ inputs.flights = { value = [{ carrier = "LH", delay = 4 }] }
 "#;
 
 fn project(definitions: &str) -> Project {
-    let project = Project::new(&format!("{LIBRARIES}{definitions}"));
-    project.write("lib/resources.wasm", std::fs::read(guest("resources")).expect("the guest can be read"));
-    project
+    Project::with(&format!("{LIBRARIES}{definitions}"), &["typed", "resources"])
 }
 
 /// Which steps of a run were run, and of which runs the others were taken over.
@@ -96,10 +95,6 @@ fn ran_and_taken(project: &Project, run: &str) -> (Vec<String>, BTreeMap<String,
     }
     ran.sort();
     (ran, taken)
-}
-
-fn id(run: &Value) -> &str {
-    run["run"].as_str().expect("an id")
 }
 
 fn value(project: &Project, run: &str, step: &str) -> Value {

@@ -1,26 +1,18 @@
 //! Hooks, tags and facts, through the real program.
 
-use cofferdam_e2e::{Project, guest};
+use cofferdam_e2e::Project;
+use cofferdam_e2e::look::{id, step, text};
 use serde_json::{Value, json};
 
 const LIBRARIES: &str = r#"
 [libraries.typed]
 wasm = "lib/typed.wasm"
-[libraries.behaviours]
-wasm = "lib/behaviours.wasm"
 [libraries.resources]
 wasm = "lib/resources.wasm"
 "#;
 
 fn project(definitions: &str) -> Project {
-    let project = Project::new(&format!("{LIBRARIES}{definitions}"));
-    project.write("lib/resources.wasm", std::fs::read(guest("resources")).expect("the guest can be read"));
-    project
-}
-
-fn step<'a>(run: &'a Value, key: &str) -> &'a Value {
-    let steps = run["steps"].as_array().expect("steps");
-    steps.iter().find(|step| step["step"] == key).unwrap_or_else(|| panic!("{key} in {run:#}"))
+    Project::with(&format!("{LIBRARIES}{definitions}"), &["typed", "resources"])
 }
 
 fn newest(project: &Project) -> Value {
@@ -62,7 +54,7 @@ fn a13_hooks_of_ops_and_jobs_tell_of_success_and_failure_and_their_own_failure_i
     let (exit, run) = project.json(["run", "good"]);
     assert_eq!(exit, 0, "{run:#}");
     assert_eq!(run["status"], "succeeded");
-    let status = |run: &Value, key: &str| step(run, key)["status"].as_str().expect("a word").to_owned();
+    let status = |run: &Value, key: &str| text(step(run, key), "status").to_owned();
     for (hook, expected) in [
         ("a.hooks.mutter", "succeeded"),
         ("a.hooks.notify_2", "succeeded"),
@@ -73,14 +65,14 @@ fn a13_hooks_of_ops_and_jobs_tell_of_success_and_failure_and_their_own_failure_i
     ] {
         assert_eq!(status(&run, hook), expected, "{hook} in {run:#}");
     }
-    let (_, told) = project.json(["value", "show", run["run"].as_str().expect("an id"), "a.hooks.notify_2"]);
+    let (_, told) = project.json(["value", "show", id(&run), "a.hooks.notify_2"]);
     assert_eq!(told["value"], "a succeeded at try 1");
     let listed = newest(&project);
     let steps = &listed["steps"];
     assert_eq!((&steps["failed"], &steps["failed_beside"]), (&0.into(), &2.into()), "{listed:#}");
     assert_eq!(listed["first_error"], Value::Null);
-    let text = project.run(["run", "good"]).expect(0).stdout;
-    assert!(text.contains("2 failed beside it (hooks, tear-downs)"), "{text}");
+    let summary = project.run(["run", "good"]).expect(0).stdout;
+    assert!(summary.contains("2 failed beside it (hooks, tear-downs)"), "{summary}");
 
     let (exit, run) = project.json(["run", "bad"]);
     assert_eq!(exit, 10, "{run:#}");
@@ -88,8 +80,8 @@ fn a13_hooks_of_ops_and_jobs_tell_of_success_and_failure_and_their_own_failure_i
     assert_eq!(status(&run, "a.hooks.mutter_2"), "skipped");
     assert_eq!(status(&run, "b.hooks.notify"), "skipped", "what did not run calls no hook");
     assert_eq!(status(&run, "c.hooks.notify"), "skipped");
-    let (_, told) = project.json(["value", "show", run["run"].as_str().expect("an id"), "a.hooks.notify_3"]);
-    let told = told["value"].as_str().expect("text");
+    let (_, told) = project.json(["value", "show", id(&run), "a.hooks.notify_3"]);
+    let told = text(&told, "value");
     assert!(told.starts_with("a failed at try 1: ") && told.ends_with("(op-failed)"), "{told}");
     let listed = newest(&project);
     assert_eq!(listed["steps"]["failed"], 1, "{listed:#}");
@@ -121,9 +113,7 @@ fn tags_of_job_and_run_and_facts_of_steps_and_outputs_are_kept() {
     let outputs = step(&run, "split")["outputs"].as_array().expect("outputs").clone();
     let facts = |output: &Value| -> Vec<(String, Value)> {
         let entries = output["metadata"].as_array().expect("facts").iter();
-        entries
-            .map(|entry| (entry["name"].as_str().expect("a name").to_owned(), entry["value"].clone()))
-            .collect()
+        entries.map(|entry| (text(entry, "name").to_owned(), entry["value"].clone())).collect()
     };
     let of =
         |name: &str| outputs.iter().filter(|output| output["name"] == name).map(facts).collect::<Vec<_>>();
@@ -138,8 +128,8 @@ fn tags_of_job_and_run_and_facts_of_steps_and_outputs_are_kept() {
         of("n"),
         [vec![fact("counted", json!({ "truth": true })), fact("owner", json!({ "text": "ada" }))]]
     );
-    let text = project.run(["show"]).expect(0).stdout;
-    assert!(text.contains("owner = ada"), "{text}");
+    let shown = project.run(["show"]).expect(0).stdout;
+    assert!(shown.contains("owner = ada"), "{shown}");
 }
 
 #[test]

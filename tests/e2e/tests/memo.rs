@@ -59,8 +59,7 @@ fn changed(mut component: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn e5_a_step_runs_again_if_its_code_config_or_input_has_changed_and_else_takes_the_earlier_result() {
-    let project = Project::new(JOB);
-    project.write("lib/resources.wasm", std::fs::read(guest("resources")).expect("the guest can be read"));
+    let project = Project::with(JOB, &["typed", "resources"]);
     let (all, cached) = ran_and_cached(&project);
     assert_eq!(
         (all, cached.len()),
