@@ -140,10 +140,16 @@ pub(crate) struct Given {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cofferdam plan delays -c run.yaml")]
+#[command(after_help = "\
+Examples:
+  cofferdam plan delays -c run.yaml
+  cofferdam plan delays -c run.yaml --explain   which steps would run, and why")]
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) job: JobArgs,
+    /// Say of each step whether it would take an earlier result or run, why, and which hosts it fits.
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 #[derive(Debug, Args)]

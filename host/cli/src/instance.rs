@@ -135,6 +135,13 @@ pub(crate) fn stores(state: &StateDir) -> Result<Stores> {
     Ok(Stores::new(values(state)?, state.project().to_owned(), Arc::new(environment)))
 }
 
+/// What a worker in this process offers: as many slots as there are cores, if nobody says otherwise.
+pub(crate) fn offer(slots: Option<u32>) -> WorkerOffer {
+    let cores = || std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
+    let slots = slots.unwrap_or_else(cores);
+    WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() }
+}
+
 /// A worker in this process, with the ends of its channels.
 pub(crate) struct OwnWorker {
     pub(crate) worker: Worker,
@@ -175,11 +182,8 @@ impl Instance {
         let log: Arc<dyn RunLog> = Arc::new(log);
         let scheduler = Scheduler::start(log.clone(), system_clock());
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
-        let slots = slots.unwrap_or_else(|| {
-            std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
-        });
-        let OwnWorker { worker, orders, reports } = start_worker(state, project, slots)?;
-        let offer = WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() };
+        let offer = offer(slots);
+        let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;
         let attached = scheduler.attach_worker(offer, orders, reports).await;
         attached.doing(Exit::Internal, "attach the worker")?;
         Ok(Instance { log, scheduler, worker })

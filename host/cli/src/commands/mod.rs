@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod exit_codes;
+pub(crate) mod explain;
 pub(crate) mod gc;
 pub(crate) mod library;
 pub(crate) mod logs;

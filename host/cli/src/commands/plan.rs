@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::args::Global;
+use crate::commands::explain::explained;
 use crate::error::Result;
 use crate::output::{DIM, GREEN, Output};
 use crate::prepare::{Prepared, Reading};
@@ -13,12 +14,17 @@ use crate::text::{count, duration, size};
 
 pub(crate) async fn run(args: &args::Plan, global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
-    let Prepared { plan, .. } = crate::prepare::prepare(project, &args.job, Reading::Digest, output).await?;
+    let Prepared { plan, project } =
+        crate::prepare::prepare(project, &args.job, Reading::Digest, output).await?;
+    let explained = if args.explain { Some(explained(&plan, &project.state).await?) } else { None };
     if output.json {
-        let document = serde_json::to_value(&plan).expect("a plan can be written as JSON");
-        return output.document("cofferdam.plan/v1", json!({ "digest": plan.digest(), "plan": document }));
+        let mut document = json!({ "digest": plan.digest(), "plan": plan });
+        if let Some(explained) = explained {
+            document["explained"] = explained.json();
+        }
+        return output.document("cofferdam.plan/v1", document);
     }
-    output.answer(&text(&plan))
+    output.answer(&explained.map_or_else(|| text(&plan), |explained| explained.text()))
 }
 
 /// The plan for a person: libraries, then a paragraph per step in the order in which they may start.
