@@ -1,4 +1,7 @@
-//! Diagnostics as text for people (in the manner of rustc) and as JSON for machines.
+//! Diagnostics as text for people (in the manner of rustc) and as JSON for machines. What a finding marks as secret is
+//! hidden in the lines of all of them.
+
+use std::collections::BTreeMap;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -16,9 +19,10 @@ pub fn render(texts: &Texts, diagnostics: &[Diagnostic], color: bool, width: usi
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(width).decor_style(DecorStyle::Ascii);
     let sorted = sorted(diagnostics);
+    let hidden = hidden(texts, diagnostics);
     let mut out = String::new();
     for diagnostic in sorted.iter().take(ERRORS_SHOWN_MAX) {
-        out.push_str(&renderer.render(&[group(texts, diagnostic)]));
+        out.push_str(&renderer.render(&[group(texts, &hidden, diagnostic)]));
         out.push_str("\n\n");
     }
     if sorted.len() > ERRORS_SHOWN_MAX {
@@ -28,7 +32,26 @@ pub fn render(texts: &Texts, diagnostics: &[Diagnostic], color: bool, width: usi
     out
 }
 
-fn group<'a>(texts: &'a Texts, diagnostic: &'a Diagnostic) -> Group<'a> {
+/// The texts that hold secrets, with an asterisk for each of their bytes, so that all places stay where they are.
+fn hidden(texts: &Texts, diagnostics: &[Diagnostic]) -> BTreeMap<TextId, String> {
+    let mut hidden: BTreeMap<TextId, String> = BTreeMap::new();
+    for label in diagnostics.iter().flat_map(|one| &one.labels).filter(|label| label.secret) {
+        let content =
+            hidden.entry(label.span.text).or_insert_with(|| texts.content(label.span.text).to_owned());
+        let start = floor_char_boundary(content, label.span.range.start);
+        let end = floor_char_boundary(content, label.span.range.end.max(start));
+        let stars = |c: char| if c == '\n' { "\n".to_owned() } else { "*".repeat(c.len_utf8()) };
+        let stars: String = content[start..end].chars().map(stars).collect();
+        content.replace_range(start..end, &stars);
+    }
+    hidden
+}
+
+fn group<'a>(
+    texts: &'a Texts,
+    hidden: &'a BTreeMap<TextId, String>,
+    diagnostic: &'a Diagnostic,
+) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -42,7 +65,7 @@ fn group<'a>(texts: &'a Texts, diagnostic: &'a Diagnostic) -> Group<'a> {
         }
         let text = label.span.text;
         shown.push(text);
-        let content = texts.content(text);
+        let content = hidden.get(&text).map_or_else(|| texts.content(text), String::as_str);
         let annotations =
             diagnostic.labels.iter().enumerate().filter(|(_, label)| label.span.text == text).map(
                 |(at, label)| {

@@ -62,6 +62,8 @@ pub struct Diagnostic {
 pub struct Label {
     pub span: Span,
     pub text: String,
+    /// What stands there is not shown.
+    pub secret: bool,
 }
 
 impl Diagnostic {
@@ -76,7 +78,15 @@ impl Diagnostic {
     /// Marks a place, if it is known.
     pub fn at(mut self, span: Option<&Span>, text: impl Into<String>) -> Diagnostic {
         if let Some(span) = span {
-            self.labels.push(Label { span: span.clone(), text: text.into() });
+            self.labels.push(Label { span: span.clone(), text: text.into(), secret: false });
+        }
+        self
+    }
+
+    /// Marks a place whose text must not be shown again, if it is known.
+    pub fn at_secret(mut self, span: Option<&Span>, text: impl Into<String>) -> Diagnostic {
+        if let Some(span) = span {
+            self.labels.push(Label { span: span.clone(), text: text.into(), secret: true });
         }
         self
     }

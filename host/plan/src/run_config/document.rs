@@ -12,7 +12,7 @@ use super::mapping::{Mapped, map_config};
 use super::tree::{
     ConfigBody, ConfigSection, ConfigTree, MappingResults, Resolved, ResolvedConfig, ResourceSection,
 };
-use super::{Places, Problems, Variables};
+use super::{Places, Problems, SECRET_IN_CLEAR, Variables};
 use crate::files::known;
 
 /// Keys of a whole run config.
@@ -107,9 +107,29 @@ impl Reader<'_> {
 
     /// A section of the documents: `nodes` are its own tables.
     fn section(&mut self, section: &ConfigSection<'_>, nodes: &[&Node], path: &str, place: &[String]) {
-        if !section.selected {
-            return;
+        if section.selected {
+            self.given(section, nodes, path, place);
+        } else if !nodes.is_empty() {
+            self.secrets_in(|reader| reader.given(section, nodes, path, place));
         }
+    }
+
+    /// What is given for a part that does not run is of no account, but it is kept with the plan: no secret may stand
+    /// there in clear.
+    fn secrets_in(&mut self, read: impl FnOnce(&mut Reader<'_>)) {
+        let mut apart = Reader {
+            results: self.results,
+            schemas: Schemas::default(),
+            resolved: Resolved::default(),
+            problems: Problems::default(),
+            secrets: vec![],
+        };
+        read(&mut apart);
+        let found = apart.problems.list.into_iter().filter(|problem| problem.code == SECRET_IN_CLEAR);
+        self.problems.list.extend(found);
+    }
+
+    fn given(&mut self, section: &ConfigSection<'_>, nodes: &[&Node], path: &str, place: &[String]) {
         let mut given = Given::default();
         for node in nodes {
             let what = format!("`{}`", place.join("."));
@@ -247,15 +267,22 @@ impl Reader<'_> {
             }
         }
         for (at, section) in sections.iter().enumerate() {
-            if !section.used {
+            let given = given.remove(&at).unwrap_or_default();
+            if !section.used && given.is_empty() {
                 continue;
             }
-            let given = given.remove(&at).unwrap_or_default();
             let layers: Vec<&Node> = section.layer.into_iter().chain(given).collect();
             let place = ["resources".to_owned(), section.name.to_string(), "config".to_owned()];
             let variables = if section.keeps_env { Variables::Kept } else { Variables::Listed };
             let at = At { places: Places(&place), span: section.span.as_ref(), variables, secrets: &[] };
-            let config = self.schemas.resolve(section.schema.as_deref(), &layers, at, &mut self.problems);
+            let schema = section.schema.as_deref();
+            if !section.used {
+                self.secrets_in(|reader| {
+                    reader.schemas.resolve(schema, &layers, at, &mut reader.problems);
+                });
+                continue;
+            }
+            let config = self.schemas.resolve(schema, &layers, at, &mut self.problems);
             self.resolved.resources.insert(section.name.clone(), config);
         }
     }

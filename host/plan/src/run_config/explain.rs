@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use cofferdam_model::{Diagnostic, EnvSource, Node, NodeKind, Span, nearest};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::form::{Form, Kind};
+use super::form::{Form, Kind, is_secret, variable_name};
 use super::leaf::At;
 use super::{Problems, Variables};
 use crate::schema::Schema;
@@ -185,7 +185,11 @@ impl Explain<'_, '_> {
                 .iter()
                 .map(|name| {
                     let place = form.as_ref().and_then(|form| form.schema.property(name));
-                    (name.clone(), place.map_or(Value::Null, |place| place.example(2)))
+                    let example = |place: Schema<'_>| {
+                        let variable = is_secret(place) && Form::of(place).env_kind().is_some();
+                        if variable { json!({ "env": variable_name(name) }) } else { place.example(2) }
+                    };
+                    (name.clone(), place.map_or(Value::Null, example))
                 })
                 .collect();
             let example: Vec<String> =

@@ -291,7 +291,9 @@ fn for_editors(place: Schema<'_>, name: &str) -> Value {
     let (notes, form): (Map<_, _>, Map<_, _>) =
         out.into_iter().partition(|(key, _)| NOTES.contains(&key.as_str()));
     let mut beside = notes;
-    beside.insert("anyOf".to_owned(), json!([form, {"$ref": "#/$defs/env"}]));
+    let variable = json!({"$ref": "#/$defs/env"});
+    let forms = if is_secret(place) { json!([variable]) } else { json!([form, variable]) };
+    beside.insert("anyOf".to_owned(), forms);
     Value::Object(beside)
 }
 

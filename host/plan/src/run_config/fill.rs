@@ -4,7 +4,7 @@
 use cofferdam_model::{Node, NodeKind};
 use serde_json::{Number, Value, json};
 
-use super::form::{Form, Kind, doc_of, is_required};
+use super::form::{Form, Kind, doc_of, is_required, is_secret, variable_name};
 use super::merge::{field, has};
 use super::yaml::{Draft, Entry};
 use crate::schema::Schema;
@@ -20,13 +20,20 @@ const WORDS_MAX: usize = 20;
 
 /// What is given, with what is needed and given neither there nor by `layer`. None: there is nothing to say.
 pub(super) fn fill(place: Schema<'_>, layer: Option<&Node>, given: Option<&Node>) -> Option<Draft> {
-    fill_within(place, layer, given, 0)
+    fill_within(place, layer, given, "", 0)
 }
 
-fn fill_within(place: Schema<'_>, layer: Option<&Node>, given: Option<&Node>, depth: usize) -> Option<Draft> {
+/// `name` is the field's, or that of the nearest field around it.
+fn fill_within(
+    place: Schema<'_>,
+    layer: Option<&Node>,
+    given: Option<&Node>,
+    name: &str,
+    depth: usize,
+) -> Option<Draft> {
     let form = Form::of(place);
     let Some(node) = given.or(layer).filter(|_| depth < DEPTH_MAX) else {
-        return given.is_none().then(|| blank(&form, depth));
+        return given.is_none().then(|| blank_at(place, &form, name, depth));
     };
     match (&node.kind, given) {
         (NodeKind::Map(_), _) => match form.meant(|name, word| has(node, name, word)) {
@@ -42,7 +49,7 @@ fn fill_within(place: Schema<'_>, layer: Option<&Node>, given: Option<&Node>, de
         (NodeKind::List(items), Some(_)) => {
             let list = form.list().and_then(|list| list.schema.sub("items"));
             let each = |item: &Node| {
-                let filled = list.and_then(|place| fill_within(place, None, Some(item), depth + 1));
+                let filled = list.and_then(|place| fill_within(place, None, Some(item), name, depth + 1));
                 filled.unwrap_or_else(|| Draft::of(item.to_json()))
             };
             Some(Draft::List(items.iter().map(each).collect()))
@@ -55,7 +62,8 @@ fn fill_table(table: &Form<'_>, layer: Option<&Node>, given: Option<&Node>, dept
     let mut entries = vec![];
     for (key, inner) in given.into_iter().flat_map(entries_of) {
         let below = layer.and_then(|layer| layer.get(key));
-        let filled = field(table, key).and_then(|place| fill_within(place, below, Some(inner), depth + 1));
+        let filled =
+            field(table, key).and_then(|place| fill_within(place, below, Some(inner), key, depth + 1));
         let value = filled.unwrap_or_else(|| Draft::of(inner.to_json()));
         entries.push(Entry { key: key.to_owned(), comment: String::new(), value });
     }
@@ -70,7 +78,7 @@ fn fill_table(table: &Form<'_>, layer: Option<&Node>, given: Option<&Node>, dept
         if below.is_none() && !is_required(place) {
             continue;
         }
-        if let Some(value) = fill_within(place, below, None, depth + 1) {
+        if let Some(value) = fill_within(place, below, None, name, depth + 1) {
             entries.push(Entry { key: name.to_owned(), comment: comment(place), value });
         }
     }
@@ -91,7 +99,7 @@ fn fill_selector(
     let place = field(table, key)?;
     let below = layer.and_then(|layer| layer.get(key));
     let inner = given.map(|_| inner).filter(|inner| inner.kind != NodeKind::Null);
-    let value = fill_within(place, below, inner, depth + 1).or_else(|| given.map(|_| Draft::empty()))?;
+    let value = fill_within(place, below, inner, key, depth + 1).or_else(|| given.map(|_| Draft::empty()))?;
     Some(Draft::Table(vec![Entry { key: key.to_owned(), comment: String::new(), value }]))
 }
 
@@ -103,8 +111,16 @@ fn entries_of(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
     entries.iter().map(|(key, node)| (key.value.as_str(), node))
 }
 
-/// The value of a place of which nothing is known but its form.
-fn blank(form: &Form<'_>, depth: usize) -> Draft {
+/// The value of a place of which nothing is known. A secret is never written down.
+fn blank_at(place: Schema<'_>, form: &Form<'_>, name: &str, depth: usize) -> Draft {
+    if !is_secret(place) || form.env_kind().is_none() {
+        return blank(form, name, depth);
+    }
+    let variable = Draft::Value(variable_name(name).into());
+    Draft::Table(vec![Entry { key: "env".to_owned(), comment: String::new(), value: variable }])
+}
+
+fn blank(form: &Form<'_>, name: &str, depth: usize) -> Draft {
     let schema = form.schema;
     if let Some(example) = schema.get("examples").and_then(|list| list.get(0)) {
         return Draft::of(example.clone());
@@ -119,19 +135,21 @@ fn blank(form: &Form<'_>, depth: usize) -> Draft {
         Kind::Choice(words) => words.first().map_or(Value::Null, |word| (*word).clone()),
         Kind::Selector(_) => SELECTOR.into(),
         Kind::Table => return fill_table(form, None, None, depth + 1),
-        Kind::List => return Draft::List(items(schema, depth)),
+        Kind::List => return Draft::List(items(schema, name, depth)),
         Kind::Union(forms) => {
             let scalar = forms.iter().find(|form| {
                 !matches!(form.kind, Kind::Table | Kind::List | Kind::Selector(_) | Kind::Union(_))
             });
-            return scalar.or(forms.first()).map_or(Draft::Value(Value::Null), |form| blank(form, depth + 1));
+            return scalar
+                .or(forms.first())
+                .map_or(Draft::Value(Value::Null), |form| blank(form, name, depth + 1));
         }
     };
     Draft::Value(value)
 }
 
 /// As many as there have to be.
-fn items(schema: Schema<'_>, depth: usize) -> Vec<Draft> {
+fn items(schema: Schema<'_>, name: &str, depth: usize) -> Vec<Draft> {
     let n_min = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
     let n_min = usize::try_from(n_min).unwrap_or(usize::MAX);
     let prefix = schema.list("prefixItems").unwrap_or_default();
@@ -139,7 +157,7 @@ fn items(schema: Schema<'_>, depth: usize) -> Vec<Draft> {
     let places = places.take(if depth < DEPTH_MAX { n_min.min(WORDS_MAX) } else { 0 });
     places
         .map(|place| match place {
-            Some(place) => blank(&Form::of(place), depth + 1),
+            Some(place) => blank_at(place, &Form::of(place), name, depth + 1),
             None => Draft::Value(ANY.into()),
         })
         .collect()
@@ -195,7 +213,7 @@ pub(super) fn comment(place: Schema<'_>) -> String {
     if matches!(form.kind, Kind::Table | Kind::Selector(_) | Kind::Choice(_)) && form.nullable {
         kind.push_str(" | null");
     }
-    if super::form::is_secret(place) {
+    if is_secret(place) {
         kind.push_str(", secret");
     }
     match doc_of(place).map(str::trim).filter(|doc| !doc.is_empty()) {

@@ -296,6 +296,17 @@ pub(super) fn is_secret(place: Schema<'_>) -> bool {
     marked(place) || marked(schema) || alternatives.any(marked)
 }
 
+/// The variable that a field would be read from, by its name: `api-token` from `API_TOKEN`.
+pub(super) fn variable_name(field: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let name: String = field.chars().map(legal).collect();
+    match name.chars().next() {
+        None => "SECRET".to_owned(),
+        Some(first) if first.is_ascii_alphabetic() => name,
+        Some(_) => format!("SECRET_{name}"),
+    }
+}
+
 /// A field that its table requires has to be given: there is no default, it may not be null and is not a table
 /// of which all is optional.
 pub(super) fn is_required(place: Schema<'_>) -> bool {

@@ -85,7 +85,9 @@ pub(super) fn map_config(reader: &mut Reader<'_>, mapped: &Mapped<'_>) -> Option
                         ),
                     )
                     .at(mapped.layers.last().and_then(|node| node.span.as_ref()), "given here")
-                    .hint("give the value itself, or let the mapping be a template"),
+                    .hint(
+                        "let the mapping be a template; a value that is no secret can also be given itself",
+                    ),
                 );
                 return None;
             }
@@ -97,39 +99,9 @@ pub(super) fn map_config(reader: &mut Reader<'_>, mapped: &Mapped<'_>) -> Option
                 });
                 return None;
             };
-            let mut secrets = vec![];
-            hide(result, &secret_texts(&outer), &mut mapped.inner_place(), &mut secrets);
-            reader.secrets.extend(secrets);
             bare(result)
         }
     }
-}
-
-/// What an op made of a secret holds it: every text that a secret text is a part of.
-fn hide(value: &Value, texts: &[&str], path: &mut Vec<String>, secrets: &mut Vec<Vec<String>>) {
-    match value {
-        Value::String(text) if texts.iter().any(|secret| text.contains(secret)) => secrets.push(path.clone()),
-        Value::Object(fields) => {
-            for (key, inner) in fields {
-                path.push(key.clone());
-                hide(inner, texts, path, secrets);
-                path.pop();
-            }
-        }
-        Value::Array(items) => {
-            for (at, inner) in items.iter().enumerate() {
-                path.push(at.to_string());
-                hide(inner, texts, path, secrets);
-                path.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
-fn secret_texts(outer: &ResolvedConfig) -> Vec<&str> {
-    let places = outer.secrets.iter().filter_map(|path| part(&outer.value, path));
-    places.filter_map(Value::as_str).filter(|text| !text.is_empty()).collect()
 }
 
 /// The part of a value at a path.

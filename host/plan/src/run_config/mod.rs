@@ -28,6 +28,9 @@ pub use tree::{
     ResolvedConfig, ResourceSection,
 };
 
+/// Code of the finding that a secret is written down.
+const SECRET_IN_CLEAR: &str = "plan::secret-in-clear";
+
 /// What is wrong, and which keys are there that nothing asks for.
 #[derive(Default)]
 struct Problems {

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use cofferdam_model::{Diagnostic, EnvKind, EnvSource, Node, NodeKind};
 use serde_json::{Map, Value, json};
 
-use super::form::{Form, Kind, default_of, is_all_optional, is_secret};
+use super::form::{Form, Kind, default_of, is_all_optional, is_secret, variable_name};
 use super::leaf::At;
 use super::merge::{bare, env_name, field, has};
 use super::numbers::{Problem, number};
-use super::{Problems, Variables};
+use super::{Problems, SECRET_IN_CLEAR, Variables};
 use crate::schema::Schema;
 
 /// How deep defaults are filled in: a recursive schema with recursive data ends somewhere.
@@ -34,6 +34,10 @@ pub(super) struct Walk<'a, 'p, 's> {
     pub(super) secrets: Vec<Vec<String>>,
     /// Where something is wrong that the validator need not say again.
     pub(super) reported: Vec<Vec<String>>,
+    /// Below a secret field.
+    in_secret: bool,
+    /// In a default of the schema.
+    in_default: bool,
     problems: &'p mut Problems,
 }
 
@@ -41,7 +45,17 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
     pub(super) fn new(at: At<'a>, problems: &'p mut Problems) -> Walk<'a, 'p, 's> {
         let inside = at.secrets.iter().filter_map(|place| place.strip_prefix(at.places.0));
         let secrets = inside.map(<[String]>::to_vec).collect();
-        Walk { at, known: HashMap::new(), path: vec![], env: vec![], secrets, reported: vec![], problems }
+        Walk {
+            at,
+            known: HashMap::new(),
+            path: vec![],
+            env: vec![],
+            secrets,
+            reported: vec![],
+            in_secret: false,
+            in_default: false,
+            problems,
+        }
     }
 
     fn known(&mut self, place: Schema<'s>) -> Rc<Known<'s>> {
@@ -63,17 +77,26 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
             return node.to_json();
         }
         let known = self.known(place);
-        let form = &known.form;
-        if known.secret && node.kind != NodeKind::Null {
+        let outermost = known.secret && !self.in_secret && node.kind != NodeKind::Null;
+        if outermost {
             self.secrets.push(self.path.clone());
+            self.refuse_clear(node, &known.form);
         }
+        self.in_secret |= outermost;
+        let value = self.build_known(node, place, &known, depth);
+        self.in_secret &= !outermost;
+        value
+    }
+
+    fn build_known(&mut self, node: &Node, place: Schema<'s>, known: &Known<'s>, depth: usize) -> Value {
+        let form = &known.form;
         if let Some(name) = env_name(node)
             && let Some(kind) = known.env
         {
             return self.variable(name, kind, form);
         }
         match &node.kind {
-            NodeKind::Map(entries) => self.table(node, entries, &known, depth),
+            NodeKind::Map(entries) => self.table(node, entries, known, depth),
             NodeKind::List(items) => match form.list() {
                 Some(list) => self.list(items, list, depth),
                 None => node.to_json(),
@@ -138,7 +161,9 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
     /// What a field is that is not given: its default, null, or a table whose defaults are filled in.
     fn default(&mut self, place: Schema<'s>, needed: bool, depth: usize) -> Option<Value> {
         if let Some(default) = default_of(place) {
+            let was = std::mem::replace(&mut self.in_default, true);
             let built = bare(default).map(|node| self.build(&node, place, depth));
+            self.in_default = was;
             return Some(built.unwrap_or_else(|| default.clone()));
         }
         if Form::of(place).defaults_to_null() {
@@ -230,6 +255,45 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
         form.schema.example(0)
     }
 
+    /// A secret comes from the environment of the worker: written down, it would be in every plan and every log of
+    /// plans.
+    fn refuse_clear(&mut self, node: &Node, form: &Form<'_>) {
+        let mut clear = vec![];
+        in_clear(node, &mut clear);
+        let Some(first) = clear.first() else { return };
+        self.reported.push(self.path.clone());
+        let what = self.at.places.dotted(&self.path);
+        let message = if self.in_default {
+            format!("`{what}` takes its default, a secret that everybody who has the library can read")
+        } else {
+            format!("`{what}` is a secret, which stands here in clear")
+        };
+        let inside = matches!(form.kind, Kind::Table | Kind::List);
+        let variable = match self.path.last() {
+            Some(field) if !inside => variable_name(field),
+            _ => "NAME".to_owned(),
+        };
+        let hint = match self.at.variables {
+            Variables::Refused => "let the op take it as config, which can come from the environment".to_owned(),
+            Variables::Listed if form.env_kind().is_none() && !inside => {
+                "this is a mistake of the library: only text, numbers, true and false can be secret, since they can \
+                 come from the environment"
+                    .to_owned()
+            }
+            Variables::Listed | Variables::Kept => {
+                format!("write for example `{{env: {variable}}}`, a variable of the worker")
+            }
+        };
+        let mut problem = Diagnostic::error(SECRET_IN_CLEAR, message);
+        for node in &clear {
+            problem = problem.at_secret(node.span.as_ref(), "a secret");
+        }
+        if first.span.is_none() {
+            problem = problem.at(self.at.span, "configured here");
+        }
+        self.problems.list.push(problem.hint(hint));
+    }
+
     fn report_null(&mut self, node: &Node, place: Schema<'_>, form: &Form<'_>) {
         let what = self.at.places.dotted(&self.path);
         let words = form.words();
@@ -249,15 +313,13 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
     fn report_number(&mut self, node: &Node, problem: Problem) -> Value {
         let what = self.at.places.dotted(&self.path);
         let value = node.to_json();
-        let shown = if self.secrets.iter().any(|secret| self.path.starts_with(secret)) {
-            "out of range".to_owned()
-        } else {
-            value.to_string()
-        };
-        self.problems.list.push(
-            Diagnostic::error("plan::bad-config", format!("`{what}` is {shown}, expected {problem}"))
-                .at(node.span.as_ref(), "out of range"),
-        );
+        // A secret in clear was told already, and is not shown.
+        if !self.in_secret {
+            self.problems.list.push(
+                Diagnostic::error("plan::bad-config", format!("`{what}` is {value}, expected {problem}"))
+                    .at(node.span.as_ref(), "out of range"),
+            );
+        }
         self.reported.push(self.path.clone());
         value
     }
@@ -293,6 +355,18 @@ impl<'a, 'p, 's> Walk<'a, 'p, 's> {
         };
         self.problems.list.push(one.hint(hint));
         self.reported.push(self.path.clone());
+    }
+}
+
+/// Scalars that are no names of variables. An empty text hides nothing.
+fn in_clear<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
+    match &node.kind {
+        _ if env_name(node).is_some() => {}
+        NodeKind::Map(entries) => entries.iter().for_each(|(_, inner)| in_clear(inner, found)),
+        NodeKind::List(items) => items.iter().for_each(|item| in_clear(item, found)),
+        NodeKind::Null => {}
+        NodeKind::Text(text) if text.is_empty() => {}
+        NodeKind::Text(_) | NodeKind::Bool(_) | NodeKind::Int(_) | NodeKind::Float(_) => found.push(node),
     }
 }
 

@@ -258,7 +258,8 @@ fn secret_fields_are_known_by_their_paths() {
         "db": record(json!({"url": {"type": "string"}, "password": {"type": "string", "writeOnly": true}})),
         "spare": {"anyOf": [{"type": "string", "writeOnly": true}, {"type": "null"}]},
     }));
-    let found = configured(&schema, "{token: t0, db: {url: u, password: {env: P}}, spare: s}").unwrap();
+    let found =
+        configured(&schema, "{token: {env: T}, db: {url: u, password: {env: P}}, spare: {env: S}}").unwrap();
     let mut secrets: Vec<String> = found.secrets.iter().map(|path| path.join(".")).collect();
     secrets.sort();
     assert_eq!(secrets, ["db.password", "spare", "token"]);

@@ -138,30 +138,49 @@ fn secrets_stay_secret_and_variables_variables_on_their_way_inside() {
     }));
     let inner = optional(json!({"auth": {"type": "string"}, "port": {"type": "integer"}, "any": true,
         "all": {"type": "object"}}));
-    let mapping = template("{a: {config: {auth: 'Bearer ${$.token}', port: $.port, any: $.host, all: $}}}");
+    let mapping = template("{a: {config: {auth: $.token, port: $.port, any: $.host, all: $}}}");
     let tree = tree(vec![mapped("g", &outer, &mapping, vec![op("a", &inner)])]);
-    let yaml = "ops: {g: {config: {token: s3cr3t, port: {env: PORT}, host: {env: HOST}}}}";
+    let yaml = "ops: {g: {config: {token: {env: TOKEN}, port: {env: PORT}, host: {env: HOST}}}}";
     let step = resolve(&tree, yaml).unwrap().steps.remove("g.a").unwrap();
-    assert_eq!(step.value["auth"], json!("Bearer s3cr3t"));
-    assert_eq!(step.value["any"], Value::Null);
+    assert_eq!((&step.value["auth"], &step.value["any"]), (&Value::Null, &Value::Null));
     let mut secrets: Vec<String> = step.secrets.iter().map(|path| path.join(".")).collect();
     secrets.sort();
     assert_eq!(secrets, ["all.token", "auth"]);
     let env: Vec<_> = step.env.iter().map(|source| (source.path.join("."), source.kind)).collect();
-    assert!(env.contains(&("port".to_owned(), EnvKind::Integer)), "{env:?}");
-    assert!(env.contains(&("any".to_owned(), EnvKind::Text)), "{env:?}");
-    // What is wrong inside is told without the secret.
-    let strict = optional(json!({"auth": {"type": "string", "maxLength": 3}}));
-    let mapping = template("{a: {config: {auth: $.token}}}");
-    let tree = crate::kit::tree(vec![mapped("g", &outer, &mapping, vec![op("a", &strict)])]);
-    let found = resolve(&tree, "ops: {g: {config: {token: s3cr3t, port: 1, host: h}}}").unwrap_err();
-    let message = found.lines().next().unwrap();
-    assert!(!message.contains("s3cr3t"), "{message}");
-    assert!(message.contains("the config mapping of graph `g`"), "{message}");
+    for place in [("auth", EnvKind::Text), ("port", EnvKind::Integer), ("any", EnvKind::Text)] {
+        assert!(env.contains(&(place.0.to_owned(), place.1)), "{env:?}");
+    }
 }
 
 #[test]
-fn what_an_op_made_of_a_secret_is_one() {
+fn a_template_takes_no_secret_in_clear_and_puts_none_into_a_text() {
+    let outer = record(json!({"token": {"type": "string", "writeOnly": true}}));
+    let inner = optional(json!({"auth": {"type": "string"}}));
+    let spliced = template("{a: {config: {auth: 'Bearer ${$.token}'}}}");
+    let tree = tree(vec![mapped("g", &outer, &spliced, vec![op("a", &inner)])]);
+    let clear = resolve(&tree, "ops: {g: {config: {token: s3cr3t}}}").unwrap_err();
+    let variable = resolve(&tree, "ops: {g: {config: {token: {env: TOKEN}}}}").unwrap_err();
+    insta::assert_snapshot!(clear + &variable, @r"
+        error[plan::secret-in-clear]: `ops.g.config.token` is a secret, which stands here in clear
+         --> run.yaml:1:27
+          |
+        1 | ops: {g: {config: {token: ******}}}
+          |                           ^^^^^^ a secret
+          |
+          = hint: write for example `{env: TOKEN}`, a variable of the worker
+
+        error[plan::bad-mapping]: the config mapping of graph `g`: variable `TOKEN` cannot be a part of a longer text
+         --> run.yaml:1:21
+          |
+        1 | ops: {g: {config: {token: {env: TOKEN}}}}
+          |                     ^^^^^^^^^^^^^^^^^^^ in this template
+          |
+          = hint: let `$.token` be the whole value, so that it is filled in where the step runs
+        ");
+}
+
+#[test]
+fn an_op_that_maps_config_never_sees_a_secret() {
     let outer = record(json!({"token": {"type": "string", "writeOnly": true}}));
     let inner = optional(json!({"auth": {"type": "string"}, "n": {"type": "string"}}));
     let by_op = ConfigMappingDef {
@@ -169,11 +188,12 @@ fn what_an_op_made_of_a_secret_is_one() {
         ..template("{}")
     };
     let tree = tree(vec![mapped("g", &outer, &by_op, vec![op("a", &inner)])]);
-    let result = json!({"a": {"config": {"auth": "Bearer s3cr3t", "n": "x"}}});
-    let results = MappingResults::from([("g".to_owned(), result)]);
-    let resolved = resolve_with(&tree, "ops: {g: {config: {token: s3cr3t}}}", &results).unwrap();
-    assert_eq!(resolved.steps["g.a"].secrets, [["auth"]]);
-    let found = resolve_with(&tree, "ops: {g: {config: {token: {env: T}}}}", &results).unwrap_err();
+    for config in ["{token: s3cr3t}", "{token: {env: T}}"] {
+        let (_, root) = read(&format!("ops: {{g: {{config: {config}}}}}"));
+        let (resolved, found) = validate(&tree, root.as_ref(), &MappingResults::new());
+        assert_eq!((resolved.pending, found.len()), (vec![], 1), "{config}");
+    }
+    let found = resolve(&tree, "ops: {g: {config: {token: {env: T}}}}").unwrap_err();
     insta::assert_snapshot!(found);
 }
 

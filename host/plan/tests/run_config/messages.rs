@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::{messages, op, optional, record, resolve, tree};
+use crate::kit::{graph, messages, op, optional, record, resolve, tree};
 
 #[test]
 fn keys_that_are_not_known_come_with_the_expected_form() {
@@ -89,10 +89,103 @@ fn a_secret_is_in_no_message() {
         &schema,
         &["{token: hunter2}", "{pin: 77777}", "{word: hunter2}", "{byte: 77777}", "{either: hunter2}"],
     );
-    for line in found.lines().filter(|line| line.starts_with("error") || line.contains("hint")) {
-        assert!(!line.contains("hunter2") && !line.contains("77777"), "{line}");
-    }
+    assert!(!found.contains("hunter2") && !found.contains("77777"), "{found}");
     insta::assert_snapshot!(found);
+}
+
+#[test]
+fn a_secret_in_clear_is_refused_wherever_it_stands() {
+    let secret = json!({"type": "string", "writeOnly": true});
+    let schema = optional(json!({
+        "token": secret, "list": {"type": "array", "items": secret}, "n": {"type": "integer"},
+        "table": {"type": "object", "writeOnly": true, "additionalProperties": {"type": "string"}},
+        "choice": {"enum": ["a", "b"], "writeOnly": true},
+    }));
+    let found = messages(
+        &schema,
+        &[
+            "{token: hunter2, n: x}",
+            "{list: [{env: A}, hunter2, '', hunter2]}",
+            "{table: {a: hunter2, b: {env: B}}}",
+            "{choice: a}",
+        ],
+    );
+    assert!(!found.contains("hunter2"), "{found}");
+    insta::assert_snapshot!(found, @r"
+        error[plan::secret-in-clear]: `ops.s.config.token` is a secret, which stands here in clear
+         --> run.yaml:1:27
+          |
+        1 | ops: {s: {config: {token: *******, n: x}}}
+          |                           ^^^^^^^ a secret
+          |
+          = hint: write for example `{env: TOKEN}`, a variable of the worker
+
+        error[plan::bad-config]: `ops.s.config.n`: expected integer, found text
+         --> run.yaml:1:39
+          |
+        1 | ops: {s: {config: {token: *******, n: x}}}
+          |                                       ^ expected integer
+          |
+          = hint: write for example `1` or `{env: NAME}`
+
+        error[plan::secret-in-clear]: `ops.s.config.list.1` is a secret, which stands here in clear
+         --> run.yaml:1:37
+          |
+        1 | ops: {s: {config: {list: [{env: A}, *******, '', *******]}}}
+          |                                     ^^^^^^^ a secret
+          |
+          = hint: write for example `{env: SECRET_1}`, a variable of the worker
+
+        error[plan::secret-in-clear]: `ops.s.config.list.3` is a secret, which stands here in clear
+         --> run.yaml:1:50
+          |
+        1 | ops: {s: {config: {list: [{env: A}, *******, '', *******]}}}
+          |                                                  ^^^^^^^ a secret
+          |
+          = hint: write for example `{env: SECRET_3}`, a variable of the worker
+
+        error[plan::secret-in-clear]: `ops.s.config.table` is a secret, which stands here in clear
+         --> run.yaml:1:31
+          |
+        1 | ops: {s: {config: {table: {a: *******, b: {env: B}}}}}
+          |                               ^^^^^^^ a secret
+          |
+          = hint: write for example `{env: NAME}`, a variable of the worker
+
+        error[plan::secret-in-clear]: `ops.s.config.choice` is a secret, which stands here in clear
+         --> run.yaml:1:28
+          |
+        1 | ops: {s: {config: {choice: *}}}
+          |                            ^ a secret
+          |
+          = hint: this is a mistake of the library: only text, numbers, true and false can be secret, since they can come from the environment
+        ");
+    // What the selection leaves out is ignored, and kept with the plan all the same.
+    let mut left_out = op("left_out", &schema);
+    left_out.selected = false;
+    let tree = tree(vec![graph("g", vec![left_out])]);
+    let yaml = "ops: {g: {ops: {left_out: {config: {n: x, token: hunter2}}}}}";
+    insta::assert_snapshot!(resolve(&tree, yaml).unwrap_err(), @r"
+        error[plan::secret-in-clear]: `ops.g.ops.left_out.config.token` is a secret, which stands here in clear
+         --> run.yaml:1:50
+          |
+        1 | ops: {g: {ops: {left_out: {config: {n: x, token: *******}}}}}
+          |                                                  ^^^^^^^ a secret
+          |
+          = hint: write for example `{env: TOKEN}`, a variable of the worker
+        ");
+}
+
+#[test]
+fn a_default_is_no_secret() {
+    let schema = optional(json!({"token": {"type": "string", "writeOnly": true, "default": "hush"},
+        "empty": {"type": "string", "writeOnly": true, "default": ""}}));
+    insta::assert_snapshot!(messages(&schema, &["{}"]), @r"
+        error[plan::secret-in-clear]: `ops.s.config.token` takes its default, a secret that everybody who has the library can read
+         |
+         = hint: write for example `{env: TOKEN}`, a variable of the worker
+        ");
+    assert!(resolve(&tree(vec![op("s", &schema)]), "ops: {s: {config: {token: {env: T}}}}").is_ok());
 }
 
 #[test]

@@ -69,17 +69,17 @@ fn defaults_are_written_out_and_mean_the_same() {
         "labels": {"type": "object", "default": {}}, "maybe": {"type": ["string", "null"]},
     }});
     let mut step = op("by_month", &schema);
-    let (_, layer) = read("{host: {env: HOST}, token: from the definition}");
+    let (_, layer) = read("{host: {env: HOST}, token: {env: DEFINED}}");
     step.layer = layer.as_ref();
     let (_, of_job) = read("execution: {config: {max_concurrent: 4}}");
     let tree = ConfigTree { layers: vec![of_job.as_ref().unwrap()], ..tree(vec![step]) };
     let (_, root) = read("tags: {a: b}\nops: {by-month: {config: {n: 5}}}");
     let text = expand_defaults(&tree, root.as_ref());
     insta::assert_snapshot!(text);
-    let (_, root) = read("ops: {by-month: {config: {n: 5, token: mine, old: typed}}}");
+    let (_, root) = read("ops: {by-month: {config: {n: 5, token: {env: MINE}, old: {env: OLD}}}}");
     let text = expand_defaults(&tree, root.as_ref());
-    assert!(text.contains("token: mine") && text.contains("old: typed"), "{text}");
-    let yaml = "ops: {by-month: {config: {n: 5, token: mine, old: typed}}}";
+    assert!(text.contains("env: MINE") && text.contains("env: OLD"), "{text}");
+    let yaml = "ops: {by-month: {config: {n: 5, token: {env: MINE}, old: {env: OLD}}}}";
     assert_eq!(resolve(&tree, &text).unwrap().steps, resolve(&tree, yaml).unwrap().steps);
 }
 
