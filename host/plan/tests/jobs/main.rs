@@ -3,6 +3,7 @@
 mod assets;
 mod bad_config;
 mod bad_jobs;
+mod builder;
 mod common;
 mod edges;
 mod graphs;
