@@ -15,10 +15,10 @@ use crate::flat::Flat;
 const CYCLE_SHOWN_MAX: usize = 10;
 
 /// Steps by their place in the definition; an edge leads from a step to one that needs it and says how.
-pub(crate) type StepGraph = DiGraph<usize, String>;
+pub(crate) type StepGraph<'a> = DiGraph<usize, &'a str>;
 
 /// Topological order by place of definition, or one finding per knot of steps that need each other.
-pub(crate) fn order(graph: &StepGraph, flat: &Flat<'_>) -> Result<Vec<usize>, Vec<Diagnostic>> {
+pub(crate) fn order(graph: &StepGraph<'_>, flat: &Flat<'_>) -> Result<Vec<usize>, Vec<Diagnostic>> {
     let mut waits: Vec<usize> =
         graph.node_indices().map(|node| graph.edges_directed(node, Direction::Incoming).count()).collect();
     let mut ready: BinaryHeap<Reverse<usize>> =
@@ -47,7 +47,7 @@ pub(crate) fn order(graph: &StepGraph, flat: &Flat<'_>) -> Result<Vec<usize>, Ve
 }
 
 /// Walks within the knot, always to the first next step, until a step comes again.
-fn cycle(graph: &StepGraph, knot: &[NodeIndex], flat: &Flat<'_>) -> Diagnostic {
+fn cycle(graph: &StepGraph<'_>, knot: &[NodeIndex], flat: &Flat<'_>) -> Diagnostic {
     let members: HashSet<NodeIndex> = knot.iter().copied().collect();
     let mut path: Vec<(NodeIndex, &str)> = vec![];
     let mut visited = HashMap::new();

@@ -285,20 +285,16 @@ impl<'a> Job<'a> {
             return None;
         };
         let found = Ref { step: path.step, output };
-        let ports = (self.output_path(found), format!("{step}.{}", spec.name));
-        self.check_edge(&ports, output, spec, span);
+        self.check_edge(found, step, spec, span);
         Some(found)
     }
 
-    fn check_edge(
-        &mut self,
-        ports: &(String, String),
-        output: &OutputSpec,
-        input: &InputSpec,
-        span: Option<&Span>,
-    ) {
-        let (given, wanted) = ports;
+    fn check_edge(&mut self, from: Ref<'_>, step: &str, input: &InputSpec, span: Option<&Span>) {
+        let output = from.output;
+        // Spelt out only where something is wrong: there may be a million edges.
+        let ports = |job: &Self| (job.output_path(from), format!("{step}.{}", input.name));
         if input.media_type != "*/*" && output.media_type != "*/*" && input.media_type != output.media_type {
+            let (given, wanted) = ports(self);
             self.problems.push(
                 Diagnostic::error(
                     "plan::media-type-mismatch",
@@ -316,6 +312,7 @@ impl<'a> Job<'a> {
         let found =
             self.mismatches.entry(key).or_insert_with(|| mismatch(&output.schema, &input.schema)).clone();
         if let Some(found) = found {
+            let (given, wanted) = ports(self);
             self.problems.push(
                 Diagnostic::error(
                     "plan::type-mismatch",

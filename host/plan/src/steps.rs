@@ -10,6 +10,7 @@ use cofferdam_model::{
 use crate::compile::Request;
 use crate::draft::Draft;
 use crate::edges::{Scope, scope_of};
+use crate::flat::Flat;
 use crate::graph::{StepGraph, order};
 use crate::inputs::{Feed, Ref, Wired};
 use crate::job::{Checked, Job};
@@ -65,6 +66,8 @@ impl<'a> Job<'a> {
     }
 
     fn finish(&mut self, draft: Draft, request: Request<'_>) -> Plan {
+        // No longer needed, and as large as the plan: both at once would be the peak of a large job.
+        self.flat = Flat::default();
         let steps = draft.finish();
         let used: HashSet<LibraryDigest> = steps.iter().map(|step| step.library).collect();
         let libraries = self.libs.iter().filter(|(_, (digest, _))| used.contains(digest));
@@ -163,21 +166,21 @@ impl<'a> Job<'a> {
     }
 
     /// Who needs whom, by names alone, so that a cycle is found even where outputs are wrong.
-    fn graph(&self) -> StepGraph {
+    fn graph(&self) -> StepGraph<'_> {
         let mut graph = StepGraph::with_capacity(self.flat.steps.len(), self.flat.steps.len());
         let nodes: Vec<_> = (0..self.flat.steps.len()).map(|at| graph.add_node(at)).collect();
         for (at, step) in self.flat.steps.iter().enumerate() {
             for (input, source) in &step.inputs {
                 for path in source.kind.paths() {
-                    graph.add_edge(nodes[path.step], nodes[at], input.value.to_string());
+                    graph.add_edge(nodes[path.step], nodes[at], input.value.as_str());
                 }
             }
             for from in &step.after {
-                graph.add_edge(nodes[*from], nodes[at], "after".to_owned());
+                graph.add_edge(nodes[*from], nodes[at], "after");
             }
         }
         for (at, input, path) in &self.checks {
-            graph.add_edge(nodes[path.step], nodes[*at], input.to_string());
+            graph.add_edge(nodes[path.step], nodes[*at], input.as_str());
         }
         graph
     }
