@@ -2,10 +2,13 @@
 //! for every attempt, outputs committed through the log. Prints a JSON line per measurement, in the form of
 //! the peers' side: system, case, n, seconds, steps_per_s, peak_rss_mb, notes.
 //!
-//! `cofferdam-bench [--slots 1,2] [--n 1000] [--cases fanout,layers,diamond,chain] [--rounds 3]`
+//! The case `plan` compiles a job of `n` steps and runs nothing: seconds, bytes per step, ratio to a tenth of it.
+//!
+//! `cofferdam-bench [--slots 1,2] [--n 1000] [--cases fanout,layers,diamond,chain,plan] [--rounds 3]`
 
 mod cases;
 mod measure;
+mod plan;
 
 use anyhow::{Context, Result, bail};
 
@@ -22,9 +25,13 @@ struct Args {
 fn main() -> Result<()> {
     let args = parse(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    for slots in &args.slots {
+    let (plans, runs): (Vec<&String>, Vec<&String>) = args.cases.iter().partition(|case| *case == "plan");
+    for _ in plans.iter().flat_map(|_| 0..args.rounds) {
+        println!("{}", plan::measure(args.n)?);
+    }
+    for slots in args.slots.iter().filter(|_| !runs.is_empty()) {
         let bench = Bench::new(*slots)?;
-        for case in &args.cases {
+        for case in &runs {
             for _ in 0..args.rounds {
                 println!("{}", runtime.block_on(bench.run(case, args.n))?);
             }
