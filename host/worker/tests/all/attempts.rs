@@ -133,3 +133,33 @@ async fn attempts_queued_behind_a_long_one_move_to_an_idle_cell() {
     bench.orders.send(vec![Order::Cancel(id(1))]).await.unwrap();
     assert_eq!(bench.failure(1).await.kind, FailureKind::Cancelled);
 }
+
+/// Peak of a guest's memory while it streams that many bytes out and in again.
+async fn peaks(bench: &mut Bench, fence: u64, size: u64) -> [u64; 2] {
+    let peak = |report: Report| match report {
+        Report::Finished { outcome: Outcome::Succeeded { outputs, .. }, usage, .. } => {
+            (outputs.into_iter().next().expect("one output").value, usage.memory_bytes_peak)
+        }
+        other => panic!("{other:?}"),
+    };
+    let ended =
+        |fence: u64| move |r: &Report| matches!(r, Report::Finished { id, .. } if id.fence.0 == fence);
+    bench.order(bench.assignment(fence, "write_large", size)).await;
+    let (value, writing) = peak(bench.until(ended(fence)).await);
+    assert_eq!(value.size, size);
+    bench.order(bench.reading(fence + 1, value)).await;
+    let (_, reading) = peak(bench.until(ended(fence + 1)).await);
+    [writing, reading]
+}
+
+#[tokio::test]
+async fn e7_large_data_goes_through_a_guest_in_pieces_of_which_it_holds_two_at_most() {
+    /// What the guest asks for at a time.
+    const CHUNK_BYTES: u64 = 256 * 1024;
+    let mut bench = Bench::new(1).await;
+    let idle = peaks(&mut bench, 1, 1).await;
+    let busy = peaks(&mut bench, 3, 200 * CHUNK_BYTES).await;
+    for (idle, busy) in idle.into_iter().zip(busy) {
+        assert!(busy - idle <= 2 * CHUNK_BYTES, "{idle} B at rest, {busy} B while it streams");
+    }
+}
