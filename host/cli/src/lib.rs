@@ -13,6 +13,7 @@ mod export;
 mod gone;
 mod instance;
 mod libraries;
+mod mapping;
 mod output;
 mod prepare;
 mod progress;

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{
-    AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, PartitionsKind, Place, Plan,
-    RunConfig, ValueRef,
+    AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, PartitionsKind, Plan, RunConfig,
+    ValueRef,
 };
-use cofferdam_plan::{
-    Catalog, FileSource, Files, Libraries, MappingResults, PendingMapping, Present, Request, Target, World,
-};
+use cofferdam_plan::{Catalog, FileSource, Files, Libraries, Present, Request, Target, World};
 use cofferdam_scheduler::system_time;
 
 use crate::args::{Given, JobArgs};
@@ -19,6 +17,7 @@ use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::libraries;
+use crate::mapping;
 use crate::output::Output;
 use crate::project::{Project, read_text, shown, sort_out};
 use crate::selected;
@@ -93,7 +92,10 @@ pub(crate) async fn prepare_wanted(
         partition: given.partition.as_deref(),
     };
     let present = present(&project).await?;
-    let mappings = run_mappings(&project, &libraries, request, &present).await?;
+    let mappings = match mapping::run_all(&project, &libraries, request, &present).await {
+        Ok(mappings) => mappings,
+        Err(problems) => return Err(Failed::diagnosed(project.texts, problems)),
+    };
     // What is wrong with the sources is said again, with everything else, when the plan is compiled.
     let (sources, _) =
         cofferdam_plan::file_sources(&project.definitions, &libraries, request, &present, &mappings);
@@ -164,55 +166,6 @@ pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
         }
     }
     Ok(catalog)
-}
-
-/// Runs the ops of config mappings, outer ones first, each as a function under a tight cap.
-async fn run_mappings(
-    project: &Project,
-    libraries: &Libraries,
-    request: Request<'_>,
-    present: &Present,
-) -> Result<MappingResults> {
-    let mut results = MappingResults::new();
-    loop {
-        let pending =
-            cofferdam_plan::pending_mappings(&project.definitions, libraries, request, present, &results);
-        if pending.is_empty() {
-            return Ok(results);
-        }
-        for mapping in pending {
-            let given = run_mapping(project, libraries, &mapping).await?;
-            results.insert(mapping.path, given);
-        }
-    }
-}
-
-async fn run_mapping(
-    project: &Project,
-    libraries: &Libraries,
-    mapping: &PendingMapping,
-) -> Result<serde_json::Value> {
-    let path = &mapping.op.value;
-    let failed = |why: String| {
-        let graph =
-            if mapping.path.is_empty() { "the job".to_owned() } else { format!("`{}`", mapping.path) };
-        Failed::invalid(format!("config mapping of {graph}: op `{path}` {why}"))
-    };
-    let Some((digest, op)) =
-        libraries.get(&path.library).and_then(|(digest, spec)| Some((digest, spec.op(&path.op)?)))
-    else {
-        return Err(failed("does not exist".to_owned())
-            .hint("`cofferdam library inspect` lists the ops of a library"));
-    };
-    let config = cofferdam_plan::encode_cbor(&mapping.config);
-    let outputs = instance::evaluate(&project.state, digest, op, config).await;
-    let outputs = outputs.map_err(|failure| failed(format!("failed: {}", failure.message)))?;
-    let result = outputs.iter().find(|output| output.name == Name::result());
-    let Some(Place::Inline(bytes)) = result.map(|output| &output.value.place) else {
-        return Err(failed("gave no output `result`".to_owned()));
-    };
-    crate::export::json_of_cbor(bytes)
-        .map_err(|why| failed(format!("gave something that is no config: {why}")))
 }
 
 /// Builds what is stale and gives every library's digest and description.
