@@ -136,7 +136,7 @@ fn paths(run: &Value) -> [String; 4] {
 const VALUES: [&[u8]; 4] = [&[6], &[0], &[1], &[10]];
 
 #[test]
-fn each_output_has_its_io_manager_on_folders_s3_and_ops_with_config() {
+fn e1_each_output_has_its_io_manager_on_folders_s3_and_ops_with_config_and_facts() {
     let server = S3::start(&[BUCKET]);
     let project = Project::with(MANAGED, &["typed"]);
     for environment in [&[][..], &["--env", "s3"]] {
@@ -160,6 +160,11 @@ fn each_output_has_its_io_manager_on_folders_s3_and_ops_with_config() {
         assert!(logs.to_string().contains("from left by right"), "{logs:#}");
         assert_eq!(project.json(["value", "show", id(&run), "three"]).1["value"], 24);
 
+        let facts = &step(&run, "one")["outputs"][0]["metadata"];
+        assert!(
+            facts.to_string().contains("cm"),
+            "facts that the definitions state of its output: {facts:#}"
+        );
         std::fs::remove_dir_all(project.path().join("lake")).unwrap_or_default();
     }
 }
