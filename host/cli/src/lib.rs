@@ -10,6 +10,7 @@ mod commands;
 mod error;
 pub mod exit;
 mod export;
+mod given;
 mod gone;
 mod instance;
 mod libraries;

@@ -9,12 +9,13 @@ use cofferdam_model::{
     AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, PartitionsKind, Plan, RunConfig,
     ValueRef,
 };
-use cofferdam_plan::{Catalog, FileSource, Files, Libraries, Present, Request, Target, World};
+use cofferdam_plan::{Catalog, FileForm, FileSource, Files, Libraries, Present, Request, Target, World};
 use cofferdam_scheduler::system_time;
 
 use crate::args::{Given, JobArgs};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
+use crate::given;
 use crate::instance;
 use crate::libraries;
 use crate::mapping;
@@ -100,7 +101,7 @@ pub(crate) async fn prepare_wanted(
     let (sources, _) =
         cofferdam_plan::file_sources(&project.definitions, &libraries, request, &present, &mappings);
     let values = instance::values(&project.state)?;
-    let files = read_files(&project.root, &sources, &values, reading).await?;
+    let files = read_files(&project, &sources, &values, reading).await?;
     let catalog = read_catalog(&project).await?;
     let world = World { files, mappings, catalog, present };
     let Project { root, state, texts, definitions } = project;
@@ -230,23 +231,37 @@ pub(crate) fn read_config(
 /// Reads the files that the job's inputs name. What is not there is left out: the plan's diagnostics say so,
 /// at the place where it is named.
 async fn read_files(
-    root: &Path,
+    project: &Project,
     sources: &[FileSource],
     values: &ValueStore,
     reading: Reading,
 ) -> Result<Files> {
-    let mut files = BTreeMap::new();
-    for source in sources {
+    let mut files = Files::default();
+    for FileSource { pattern, form, .. } in sources {
+        let many = match form {
+            FileForm::One => false,
+            FileForm::Many => true,
+            FileForm::Document(form) => {
+                let document = given::read_document(&project.root.join(pattern), *form);
+                files.documents.extend(document.map(|document| ((pattern.clone(), *form), document)));
+                continue;
+            }
+            FileForm::Blob => {
+                let found = given::find_blob(&project.state, pattern).await?;
+                files.blobs.extend(found.map(|blob| (pattern.clone(), blob)));
+                continue;
+            }
+        };
         let mut elements = vec![];
-        for path in paths_of(root, source)? {
-            let key = source.many.then(|| key_of(&path));
+        for path in paths_of(&project.root, pattern, many)? {
+            let key = many.then(|| key_of(&path));
             elements.push(KeyedValue { key, value: read_file(&path, values, reading).await? });
         }
         if !elements.is_empty() {
-            files.insert((source.pattern.clone(), source.many), elements);
+            files.values.insert((pattern.clone(), many), elements);
         }
     }
-    Ok(Files(files))
+    Ok(files)
 }
 
 async fn read_file(path: &Path, values: &ValueStore, reading: Reading) -> Result<ValueRef> {
@@ -259,24 +274,21 @@ async fn read_file(path: &Path, values: &ValueStore, reading: Reading) -> Result
 }
 
 /// The files that a source names, in the order of their names.
-fn paths_of(root: &Path, source: &FileSource) -> Result<Vec<PathBuf>> {
-    let path = root.join(&source.pattern);
-    if !source.many {
+fn paths_of(root: &Path, pattern: &str, many: bool) -> Result<Vec<PathBuf>> {
+    let path = root.join(pattern);
+    if !many {
         return Ok(if path.is_file() { vec![path] } else { vec![] });
     }
     let matches = glob::glob(&path.to_string_lossy()).map_err(|error| {
-        Failed::invalid(format!("`{}` is not a pattern: {}", source.pattern, error.msg))
+        Failed::invalid(format!("`{pattern}` is not a pattern: {}", error.msg))
             .hint("`*` stands for any text within a name")
     })?;
     let mut paths: Vec<PathBuf> =
         matches.filter_map(|path| path.ok()).filter(|path| path.is_file()).collect();
     paths.sort();
     if paths.len() > FILES_PER_PATTERN_MAX {
-        let message = format!(
-            "`{}` matches {} files, {FILES_PER_PATTERN_MAX} are allowed",
-            source.pattern,
-            paths.len()
-        );
+        let message =
+            format!("`{pattern}` matches {} files, {FILES_PER_PATTERN_MAX} are allowed", paths.len());
         return Err(Failed::invalid(message).hint("use a narrower pattern"));
     }
     Ok(paths)

@@ -277,12 +277,23 @@ pub enum SourceDef {
     /// `{ files = "data/flights-*.csv.gz" }`: many files in the order of their names; the key of each is its
     /// name without extensions.
     Files(Spanned<String>),
+    /// `{json: {path: limits.json}}`: what a file says, as if it were written in its place. In a run config only.
+    Document(DocumentForm, Spanned<String>),
+    /// `{blob: "blake3:…"}`: a value that a run has made, by its digest. In a run config only.
+    Blob(Spanned<String>),
     /// `{ input = "text" }`: an input of the graph or job around the step.
     Input(Name),
     /// `{ resource = "session" }`: the value of a resource made of ops.
     Resource(Name),
     /// `{ asset = "raw/flights" }`: the value of an asset, of the partitions that the mapping names.
     Asset(AssetKey, Option<PartitionMappingDef>),
+}
+
+/// How a file is written that stands for a literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DocumentForm {
+    Json,
+    Cbor,
 }
 
 /// `step` or `step.output`; the default output is `result`.

@@ -27,6 +27,30 @@ impl Node {
         Node { span: None, kind }
     }
 
+    /// Data that a program read or made; `span` is what stands for it in a text that a person wrote.
+    pub fn of_json(value: &serde_json::Value, span: Option<&Span>) -> Node {
+        use serde_json::Value;
+        let kind = match value {
+            Value::Null => NodeKind::Null,
+            Value::Bool(truth) => NodeKind::Bool(*truth),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => NodeKind::Int(whole),
+                (None, float) => NodeKind::Float(float.unwrap_or_default()),
+            },
+            Value::String(text) => NodeKind::Text(text.clone()),
+            Value::Array(items) => {
+                NodeKind::List(items.iter().map(|item| Node::of_json(item, span)).collect())
+            }
+            Value::Object(entries) => {
+                let entry = |(key, value): (&String, &Value)| {
+                    (Spanned::new(key.clone(), span.cloned()), Node::of_json(value, span))
+                };
+                NodeKind::Map(entries.iter().map(entry).collect())
+            }
+        };
+        Node { span: span.cloned(), kind }
+    }
+
     /// The child under a key of a map.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.kind {

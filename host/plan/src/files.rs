@@ -1,8 +1,11 @@
-//! Files that inputs name: which ones the shell has to read, and what it found.
+//! Files and stored values that inputs name: which ones the shell has to look up, and what it found.
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Definitions, Diagnostic, KeyedValue, Name, Node, NodeKind, Span, nearest};
+use cofferdam_model::{
+    Definitions, Diagnostic, DocumentForm, KeyedValue, Name, Node, NodeKind, Span, ValueRef, nearest,
+};
+use serde_json::Value;
 
 use crate::Libraries;
 use crate::compile::{Present, Request, Stage, resolve_target};
@@ -10,20 +13,46 @@ use crate::flat::FlatKind;
 use crate::job::Job;
 use crate::run_config::{MappingResults, validate};
 
-/// A file, or files, that an input of a job names.
+/// Something that an input of a job names and the shell has to look up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSource {
-    /// Relative to the folder of the definitions; never leaves it.
+    /// Of a file: relative to the folder of the definitions; never leaves it. Of a stored value: its digest.
     pub pattern: String,
-    /// A pattern of many files, or one path.
-    pub many: bool,
+    pub form: FileForm,
     pub span: Option<Span>,
 }
 
-/// What the shell found: the values of every [`FileSource`] by pattern and `many`. A missing or empty entry
-/// means that there is no such file.
+/// What is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileForm {
+    /// A file, whose bytes are the value.
+    One,
+    /// All files that match a pattern.
+    Many,
+    /// A file that stands for a literal.
+    Document(DocumentForm),
+    /// A value that a run has made.
+    Blob,
+}
+
+/// What the shell found. What has no entry, or an empty one, is not there.
 #[derive(Debug, Clone, Default)]
-pub struct Files(pub BTreeMap<(String, bool), Vec<KeyedValue>>);
+pub struct Files {
+    /// By pattern, and whether that is one of many files.
+    pub values: BTreeMap<(String, bool), Vec<KeyedValue>>,
+    /// By path and form: what it says, or why that cannot be told.
+    pub documents: BTreeMap<(String, DocumentForm), Result<Value, String>>,
+    /// By the digest as it was written.
+    pub blobs: BTreeMap<String, Blob>,
+}
+
+/// A value that a run has made.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    pub value: ValueRef,
+    /// What it says, if it is structured and small enough to be at hand.
+    pub content: Option<Value>,
+}
 
 /// What the shell must read before it can compile a job. What is wrong on the way (an unknown job, a path
 /// that is not allowed) is left out; [`crate::compile`] reports the same again with everything else.
@@ -53,14 +82,17 @@ pub fn file_sources(
     let mut problems = vec![];
     let mut sources = vec![];
     for kind in defined.chain(over.map(|given| FlatKind::given(&given.source.value))) {
-        let (path, many) = match kind {
-            FlatKind::File(path) => (path, false),
-            FlatKind::Files(path) => (path, true),
+        let (path, form) = match kind {
+            FlatKind::File(path) => (path, FileForm::One),
+            FlatKind::Files(path) => (path, FileForm::Many),
+            FlatKind::Document(form, path) => (path, FileForm::Document(form)),
+            FlatKind::Blob(digest) => (digest, FileForm::Blob),
             _ => continue,
         };
-        match bad_path(&path.value, path.span.as_ref()) {
+        let bad = (form != FileForm::Blob).then(|| bad_path(&path.value, path.span.as_ref())).flatten();
+        match bad {
             Some(problem) => problems.push(problem),
-            None => sources.push(FileSource { pattern: path.value.clone(), many, span: path.span.clone() }),
+            None => sources.push(FileSource { pattern: path.value.clone(), form, span: path.span.clone() }),
         }
     }
     (sources, problems)

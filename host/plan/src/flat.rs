@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_model::{
-    AssetKey, GraphDef, HookDef, Name, Node, OpPath, PartitionMappingDef, SourceDef, Span, Spanned, StepDef,
+    AssetKey, DocumentForm, GraphDef, HookDef, Name, Node, OpPath, PartitionMappingDef, SourceDef, Span,
+    Spanned, StepDef,
 };
 
 /// How deep graphs may lie in each other.
@@ -63,6 +64,8 @@ pub(crate) enum FlatKind<'a> {
     Value(Cow<'a, Node>),
     File(Cow<'a, Spanned<String>>),
     Files(Cow<'a, Spanned<String>>),
+    Document(DocumentForm, Cow<'a, Spanned<String>>),
+    Blob(Cow<'a, Spanned<String>>),
     Resource(&'a Name),
     Asset(&'a AssetKey, Option<&'a PartitionMappingDef>),
     /// An input of a graph or of the job that nothing feeds; a run config may.
@@ -115,6 +118,8 @@ impl FlatKind<'_> {
             SourceDef::Value(node) => FlatKind::Value(Cow::Owned(node.clone())),
             SourceDef::File(path) => FlatKind::File(Cow::Owned(path.clone())),
             SourceDef::Files(pattern) => FlatKind::Files(Cow::Owned(pattern.clone())),
+            SourceDef::Document(form, path) => FlatKind::Document(*form, Cow::Owned(path.clone())),
+            SourceDef::Blob(digest) => FlatKind::Blob(Cow::Owned(digest.clone())),
             _ => FlatKind::Broken,
         }
     }

@@ -181,6 +181,8 @@ impl<'a> Job<'a> {
             FlatKind::Value(node) => self.literal(&step, spec, node),
             FlatKind::File(path) => self.files(spec, &step, path, false),
             FlatKind::Files(path) => self.files(spec, &step, path, true),
+            FlatKind::Document(form, path) => self.document(spec, &step, *form, path),
+            FlatKind::Blob(digest) => self.blob(spec, &step, digest),
             FlatKind::Resource(name) => self.resource_value(&step, spec, name, span),
             FlatKind::Asset(key, mapping) => self.asset_value(&step, spec, key, *mapping, span),
             FlatKind::Unfed { .. } | FlatKind::Broken => None,

@@ -39,7 +39,7 @@ pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
 pub use compile::{Present, Request, Target, World, check, compile, pending_mappings, with_config_tree};
 pub use config_diff::{Change, MASK, config_diff};
-pub use files::{FileSource, Files, file_sources};
+pub use files::{Blob, FileForm, FileSource, Files, file_sources};
 pub use io_schemas::{check_io_manager, io_manager_schema};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};

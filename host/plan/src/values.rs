@@ -2,8 +2,8 @@
 //! media type.
 
 use cofferdam_model::{
-    CBOR, Diagnostic, INLINE_BYTES_MAX, InputSpec, KeyedValue, Node, NodeKind, OCTET_STREAM, Spanned,
-    ValueRef,
+    CBOR, Diagnostic, DocumentForm, INLINE_BYTES_MAX, InputSpec, KeyedValue, Node, NodeKind, OCTET_STREAM,
+    Spanned, ValueRef,
 };
 
 use crate::encode_cbor;
@@ -78,21 +78,101 @@ impl<'a> Job<'a> {
             self.problems.push(problem);
             return None;
         }
-        let found = self.world?.files.0.get(&(path.value.clone(), many)).cloned().unwrap_or_default();
+        let found = self.world?.files.values.get(&(path.value.clone(), many)).cloned().unwrap_or_default();
         if found.is_empty() {
             let message = if many {
                 format!("no file matches `{}`", path.value)
             } else {
                 format!("there is no file `{}`", path.value)
             };
-            self.problems.push(
-                Diagnostic::error("plan::no-file", message)
-                    .at(path.span.as_ref(), format!("input `{}` of step `{step}`", spec.name))
-                    .hint("paths are relative to the folder of `cofferdam.toml`"),
-            );
+            self.problems.push(no_file(message, path, step, spec));
             return None;
         }
-        let mut values = found;
+        let values = self.of_media(spec, step, ("the file", path), found)?;
+        if spec.many {
+            return Some(Feed::Values(values));
+        }
+        values.into_iter().next().map(|keyed| Feed::Value(keyed.value))
+    }
+
+    /// A literal that a file holds.
+    pub(crate) fn document(
+        &mut self,
+        spec: &'a InputSpec,
+        step: &str,
+        form: DocumentForm,
+        path: &Spanned<String>,
+    ) -> Option<Feed<'a>> {
+        if let Some(problem) = bad_path(&path.value, path.span.as_ref()) {
+            self.problems.push(problem);
+            return None;
+        }
+        match self.world?.files.documents.get(&(path.value.clone(), form)) {
+            Some(Ok(value)) => {
+                let node = Node::of_json(value, path.span.as_ref());
+                self.literal(step, spec, &node)
+            }
+            Some(Err(why)) => {
+                let form = match form {
+                    DocumentForm::Json => "JSON",
+                    DocumentForm::Cbor => "CBOR",
+                };
+                let message = format!("`{}` cannot be read as {form}: {why}", path.value);
+                self.problems.push(
+                    Diagnostic::error("plan::bad-document", message)
+                        .at(path.span.as_ref(), format!("input `{}` of step `{step}`", spec.name))
+                        .hint("`{file: PATH}` gives the bytes of a file as they are"),
+                );
+                None
+            }
+            None => {
+                let message = format!("there is no file `{}`", path.value);
+                self.problems.push(no_file(message, path, step, spec));
+                None
+            }
+        }
+    }
+
+    /// A value that a run has made.
+    pub(crate) fn blob(
+        &mut self,
+        spec: &'a InputSpec,
+        step: &str,
+        digest: &Spanned<String>,
+    ) -> Option<Feed<'a>> {
+        let Some(found) = self.world?.files.blobs.get(&digest.value).cloned() else {
+            self.problems.push(
+                Diagnostic::error("plan::no-blob", format!("no run has made a value `{}`", digest.value))
+                    .at(digest.span.as_ref(), format!("input `{}` of step `{step}`", spec.name))
+                    .hint("`cofferdam value show RUN STEP` prints a value with its digest, `blake3:…`"),
+            );
+            return None;
+        };
+        if let Some(content) = &found.content {
+            let what = format!("ops.{step}.inputs.{}", spec.name);
+            let node = Node::of_json(content, digest.span.as_ref());
+            let (_, problems) = self.apart.literal(&spec.schema, &node, &what);
+            if !problems.is_empty() {
+                self.problems.extend(problems);
+                return None;
+            }
+        }
+        let values = vec![KeyedValue { key: None, value: found.value }];
+        let values = self.of_media(spec, step, ("the value", digest), values)?;
+        if spec.many {
+            return Some(Feed::Values(values));
+        }
+        values.into_iter().next().map(|keyed| Feed::Value(keyed.value))
+    }
+
+    /// Values of the media type that an input takes.
+    fn of_media(
+        &mut self,
+        spec: &InputSpec,
+        step: &str,
+        (what, from): (&str, &Spanned<String>),
+        mut values: Vec<KeyedValue>,
+    ) -> Option<Vec<KeyedValue>> {
         for keyed in &mut values {
             let given = keyed.value.media_type.clone();
             let wanted = spec.media_type.as_str();
@@ -107,16 +187,19 @@ impl<'a> Job<'a> {
             self.problems.push(
                 Diagnostic::error(
                     "plan::media-type-mismatch",
-                    format!("input `{step}.{}` takes {wanted}, the file has {given}", spec.name),
+                    format!("input `{step}.{}` takes {wanted}, {what} has {given}", spec.name),
                 )
-                .at(path.span.as_ref(), "media types differ")
+                .at(from.span.as_ref(), "media types differ")
                 .hint("read the input as bytes (`Reader` in Rust), or give a literal with `{ value = … }`"),
             );
             return None;
         }
-        if spec.many {
-            return Some(Feed::Values(values));
-        }
-        Some(Feed::Value(values.swap_remove(0).value))
+        Some(values)
     }
+}
+
+fn no_file(message: String, path: &Spanned<String>, step: &str, spec: &InputSpec) -> Diagnostic {
+    Diagnostic::error("plan::no-file", message)
+        .at(path.span.as_ref(), format!("input `{}` of step `{step}`", spec.name))
+        .hint("paths are relative to the folder of `cofferdam.toml`")
 }

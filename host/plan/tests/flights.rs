@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_config::{Texts, read_definitions, read_run_config, render};
 use cofferdam_model::{KeyedValue, LibraryDigest, LibrarySpec, Name, Plan, Source, ValueRef};
-use cofferdam_plan::{Files, Libraries, Request, World, check, compile, file_sources};
+use cofferdam_plan::{FileForm, Files, Libraries, Request, World, check, compile, file_sources};
 
 const GOOD: &str = r#"
 [libraries.flights]
@@ -64,7 +64,7 @@ fn files() -> Files {
         key: Some(Name::key("jan").unwrap()),
         value: ValueRef::inline("text/csv", b"x".to_vec()),
     };
-    Files(BTreeMap::from([(("data/*.csv".to_owned(), true), vec![value])]))
+    Files { values: BTreeMap::from([(("data/*.csv".to_owned(), true), vec![value])]), ..Files::default() }
 }
 
 fn try_compile(toml: &str, yaml: &str) -> Result<Plan, String> {
@@ -147,5 +147,5 @@ fn check_needs_no_files_and_file_sources_names_them() {
         file_sources(&defs, &libraries(), request, &Default::default(), &Default::default());
     assert_eq!(found, []);
     assert_eq!(sources.len(), 1);
-    assert!(sources[0].many && sources[0].pattern == "data/*.csv");
+    assert!(sources[0].form == FileForm::Many && sources[0].pattern == "data/*.csv");
 }

@@ -1,5 +1,6 @@
 //! Values of runs, shown and written; steps run once more, with what comes out compared.
 
+use cofferdam_e2e::look::id;
 use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
@@ -128,4 +129,117 @@ fn value_and_replay_refuse_bad_input_with_a_way_out() {
     messages.push(refused(&project, &failed, &["value", "show", &failed, "refuse"]));
     messages.push(refused(&project, &failed, &["replay", &failed, "after"]));
     insta::assert_snapshot!(messages.join("\n"));
+}
+
+/// Inputs that nothing feeds.
+const OPEN: &str = "
+[libraries.typed]
+wasm = \"lib/typed.wasm\"
+[jobs.twice.steps.double]
+op = \"typed.double\"
+[jobs.filed.steps.file]
+op = \"typed.file\"
+";
+
+#[test]
+fn a_run_config_gives_inputs_by_what_a_file_says_and_by_the_digest_of_a_value() {
+    let project = Project::new(OPEN);
+    let given = |form: &str| format!("ops: {{double: {{inputs: {{number: {form}}}}}}}\n");
+    let twice = |form: &str| -> Value {
+        project.write("run.yaml", given(form));
+        let (exit, run) = project.json(["run", "twice", "-c", "run.yaml"]);
+        assert_eq!(exit, 0, "{run:#}");
+        let (_, shown) = project.json(["value", "show", id(&run), "double"]);
+        shown
+    };
+    project.write("data/n.json", "21\n");
+    let shown = twice("{json: {path: data/n.json}}");
+    assert_eq!(shown["value"], 42);
+    project.write("n.cbor", [0x18, 0x64]);
+    assert_eq!(twice("{cbor: {path: n.cbor}}")["value"], 200);
+    let digest = shown["digest"].as_str().expect("a digest").to_owned();
+    assert_eq!(twice(&format!("{{blob: '{digest}'}}"))["value"], 84);
+
+    project.write("half", "{");
+    project.write("words.json", "\"three\"");
+    let mut messages = vec![];
+    for form in [
+        "{json: {path: words.json}}",
+        "{json: {path: half}}",
+        "{cbor: {path: absent}}",
+        "{json: {path: ../n.json}}",
+        "{json: data/n.json}",
+        "{blob: 'blake3:00'}",
+    ] {
+        project.write("run.yaml", given(form));
+        messages.push(project.message(&["run", "twice", "-c", "run.yaml"], 3));
+    }
+    // A number is no record.
+    project.write("run.yaml", format!("ops: {{file: {{inputs: {{record: {{blob: '{digest}'}}}}}}}}\n"));
+    messages.push(project.message(&["run", "filed", "-c", "run.yaml"], 3).replace(&digest, "blake3:…"));
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+        error[plan::bad-config]: `ops.double.inputs.number`: expected integer, found text
+         --> run.yaml:1:47
+          |
+        1 | ops: {double: {inputs: {number: {json: {path: words.json}}}}}
+          |                                               ^^^^^^^^^^ expected integer
+          |
+          = hint: write for example `0`
+
+        error[plan::bad-document]: `half` cannot be read as JSON: EOF while parsing an object at line 1 column 1
+         --> run.yaml:1:47
+          |
+        1 | ops: {double: {inputs: {number: {json: {path: half}}}}}
+          |                                               ^^^^ input `number` of step `double`
+          |
+          = hint: `{file: PATH}` gives the bytes of a file as they are
+
+        error[plan::no-file]: there is no file `absent`
+         --> run.yaml:1:47
+          |
+        1 | ops: {double: {inputs: {number: {cbor: {path: absent}}}}}
+          |                                               ^^^^^^ input `number` of step `double`
+          |
+          = hint: paths are relative to the folder of `cofferdam.toml`
+
+        error[plan::bad-path]: `../n.json` leaves the folder of the definitions
+         --> run.yaml:1:47
+          |
+        1 | ops: {double: {inputs: {number: {json: {path: ../n.json}}}}}
+          |                                               ^^^^^^^^^ expected a relative path without `..`
+          |
+          = hint: copy or link the file below that folder, and write for example `data/flights.csv`
+
+        error[plan::missing-input]: input `double.number` has no source
+         --> cofferdam.toml:4:19
+          |
+        4 | [jobs.twice.steps.double]
+          |                   ^^^^^^ `number` is needed
+          |
+          = hint: add for example `inputs.number = "other_step"` or `inputs.number = { value = 0 }`
+
+        error[plan::bad-run-config]: `ops.double.inputs.number` is no source
+         --> run.yaml:1:33
+          |
+        1 | ops: {double: {inputs: {number: {json: data/n.json}}}}
+          |                                 ^^^^^^^^^^^^^^^^^^^ expected `{value: …}`, `{file: PATH}`, `{files: PATTERN}`, `{json: {path: PATH}}`, `{cbor: {path: PATH}}` or `{blob: DIGEST}`
+          |
+          = hint: write a table as `number: {value: {…}}`
+
+        error[plan::no-blob]: no run has made a value `blake3:00`
+         --> run.yaml:1:40
+          |
+        1 | ops: {double: {inputs: {number: {blob: 'blake3:00'}}}}
+          |                                        ^^^^^^^^^^^ input `number` of step `double`
+          |
+          = hint: `cofferdam value show RUN STEP` prints a value with its digest, `blake3:…`
+
+        error[plan::bad-config]: `ops.file.inputs.record`: expected a table, found an integer
+         --> run.yaml:1:38
+          |
+        1 | ...{blob: 'blake3:…'}}}}
+          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected {age: text, name: text, …}
+          |
+          = hint: write for example `{"age":"text","name":"text"}`
+        "#);
 }

@@ -1,7 +1,7 @@
 //! `cofferdam rerun`: executes a run again, taking over what earlier runs have made.
 
 use cofferdam_engine::Run;
-use cofferdam_model::{Name, Node, NodeKind, Plan, Reexecution, RunConfig, Spanned};
+use cofferdam_model::{Name, Node, Plan, Reexecution, RunConfig};
 use cofferdam_plan::RerunRequest;
 use cofferdam_select::{STEPS, parse};
 use serde_json::Value;
@@ -74,7 +74,7 @@ async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Outp
             project.texts = crate::project::sort_out(std::mem::take(&mut project.texts), found, output)?;
             run_config
         }
-        None => RunConfig { root: (!old.run_config.is_null()).then(|| node(&old.run_config)) },
+        None => RunConfig { root: (!old.run_config.is_null()).then(|| Node::of_json(&old.run_config, None)) },
     };
     let wanted = if project.definitions.jobs.contains_key(&old.job)
         || project.definitions.asset_jobs.contains_key(&old.job)
@@ -109,22 +109,4 @@ fn say_changes(old: &Plan, new: &Plan, output: Output) {
             output.say(&format!("library {name}: now {digest}"));
         }
     }
-}
-
-/// Data that a program made, without places.
-fn node(value: &Value) -> Node {
-    let kind = match value {
-        Value::Null => NodeKind::Null,
-        Value::Bool(truth) => NodeKind::Bool(*truth),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => NodeKind::Int(whole),
-            (None, float) => NodeKind::Float(float.unwrap_or_default()),
-        },
-        Value::String(text) => NodeKind::Text(text.clone()),
-        Value::Array(items) => NodeKind::List(items.iter().map(node).collect()),
-        Value::Object(entries) => NodeKind::Map(
-            entries.iter().map(|(key, value)| (Spanned::new(key.clone(), None), node(value))).collect(),
-        ),
-    };
-    Node::bare(kind)
 }

@@ -79,6 +79,8 @@ impl<'a> Opening<'a, '_> {
             SourceDef::Value(node) => Some(FlatKind::Value(Cow::Borrowed(node))),
             SourceDef::File(path) => Some(FlatKind::File(Cow::Borrowed(path))),
             SourceDef::Files(pattern) => Some(FlatKind::Files(Cow::Borrowed(pattern))),
+            SourceDef::Document(form, path) => Some(FlatKind::Document(*form, Cow::Borrowed(path))),
+            SourceDef::Blob(digest) => Some(FlatKind::Blob(Cow::Borrowed(digest))),
             SourceDef::Resource(name) => Some(FlatKind::Resource(name)),
             SourceDef::Asset(key, mapping) => Some(FlatKind::Asset(key, mapping.as_ref())),
             SourceDef::Input(name) => return self.outer_input(container, port, name, span),

@@ -210,6 +210,9 @@ impl Export {
         let mut forms = vec![closed(
             json!({"file": {"type": "string", "description": "Path of a file below the project."}}),
         )];
+        forms.push(closed(
+            json!({"blob": {"type": "string", "description": "Digest of a value that a run has made."}}),
+        ));
         if input.many {
             forms.push(closed(json!({"files": {"type": "string", "description": "Pattern of files."}})));
         }
@@ -220,6 +223,10 @@ impl Export {
             // A bare scalar or list is a literal.
             forms.push(json!({"allOf": [{"type": ["string", "number", "boolean", "array", "null"]}, value]}));
             forms.push(closed(json!({ "value": value })));
+            for form in ["json", "cbor"] {
+                let path = json!({"type": "string", "description": "Path of a file that says the value."});
+                forms.push(closed(json!({ form: closed(json!({ "path": path })) })));
+            }
         }
         json!({"description": input.doc, "anyOf": forms})
     }

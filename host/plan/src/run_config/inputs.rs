@@ -1,8 +1,8 @@
-//! What a run config gives for inputs: a literal or files. Whether the values fit is checked where they are read.
+//! What a run config gives for inputs: a literal, files, or a value that is there already. Whether the values fit is checked where they are read.
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Diagnostic, Name, Node, NodeKind, SourceDef, Spanned};
+use cofferdam_model::{Diagnostic, DocumentForm, Name, Node, NodeKind, SourceDef, Spanned};
 
 use super::document::entries;
 use super::tree::GivenInput;
@@ -46,11 +46,18 @@ fn read_input(places: Places<'_>, input: &Name, node: &Node, problems: &mut Prob
         NodeKind::Text(text) => Some(Spanned::new(text.clone(), node.span.clone())),
         _ => None,
     };
+    let path = |node: &Node| match &node.kind {
+        NodeKind::Map(entries) if entries.len() == 1 => text(node.get("path")?),
+        _ => None,
+    };
     let source = match entries.as_slice() {
         [(key, value)] => match key.value.as_str() {
             "value" => Some(SourceDef::Value(value.clone())),
             "file" => text(value).map(SourceDef::File),
             "files" => text(value).map(SourceDef::Files),
+            "blob" => text(value).map(SourceDef::Blob),
+            "json" => path(value).map(|path| SourceDef::Document(DocumentForm::Json, path)),
+            "cbor" => path(value).map(|path| SourceDef::Document(DocumentForm::Cbor, path)),
             _ => None,
         },
         _ => None,
@@ -59,7 +66,11 @@ fn read_input(places: Places<'_>, input: &Name, node: &Node, problems: &mut Prob
         let what = places.dotted(&[input.to_string()]);
         problems.list.push(
             Diagnostic::error("plan::bad-run-config", format!("`{what}` is no source"))
-                .at(node.span.as_ref(), "expected `{value: …}`, `{file: PATH}` or `{files: PATTERN}`")
+                .at(
+                    node.span.as_ref(),
+                    "expected `{value: …}`, `{file: PATH}`, `{files: PATTERN}`, `{json: {path: PATH}}`, \
+                     `{cbor: {path: PATH}}` or `{blob: DIGEST}`",
+                )
                 .hint(format!("write a table as `{input}: {{value: {{…}}}}`")),
         );
     }
