@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Run(Run),
     /// Go on with a run that was interrupted.
     Resume(Resume),
+    /// Serve a cluster: take runs and hand their steps to workers.
+    Serve(Serve),
+    /// Carry out steps for a cluster.
+    Worker(Worker),
     /// List runs, newest first.
     Runs(Runs),
     /// Execute a run again: all of it, some steps, or what failed.
@@ -192,6 +196,11 @@ pub(crate) struct Run {
     pub(crate) job: JobArgs,
     #[command(flatten)]
     pub(crate) local: Local,
+    /// Run it on the cluster whose scheduler is there, instead of in this process.
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER", conflicts_with = "slots")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
     /// Tag of the run; may be given many times.
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<String>,
@@ -232,6 +241,53 @@ pub(crate) struct Export {
     /// Write the outputs that no other step reads into this folder.
     #[arg(long = "export", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+/// Who may call a cluster.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// File with the token of the cluster. [default: that of the project's own instance]
+    #[arg(long, value_name = "FILE", env = "COFFERDAM_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The token itself; never on the command line, where others could read it.
+    #[arg(skip = std::env::var("COFFERDAM_TOKEN").ok())]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cofferdam serve                       # then, in other terminals:\n  cofferdam worker\n  cofferdam run hello --cluster 127.0.0.1:4040"
+)]
+pub(crate) struct Serve {
+    /// Address and port to listen at.
+    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_LISTEN")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Listen where other hosts can connect, although nothing is encrypted on the way.
+    #[arg(long)]
+    pub(crate) plaintext: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cofferdam worker --scheduler 10.0.0.1:4040 --token-file token --resources GPU=2,MEMORY=64e9"
+)]
+pub(crate) struct Worker {
+    /// Address of the scheduler: HOST:PORT.
+    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_CLUSTER")]
+    pub(crate) scheduler: String,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+    #[command(flatten)]
+    pub(crate) slots: Local,
+    /// What steps may ask for: NAME=AMOUNT, with commas between them.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) resources: Vec<String>,
+    /// What people call it. [default: the name of the host]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Folder for compiled libraries and fetched values. [default: in the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "COFFERDAM_LOCAL_DIRECTORY")]
+    pub(crate) local_directory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -60,10 +60,14 @@ pub(crate) async fn find_run(log: &dyn RunLog, asked: Option<&str>) -> Result<Ru
     })
 }
 
+/// The namespace of all values.
+pub(crate) fn namespace() -> Name {
+    Name::new(NAMESPACE).expect("the constant is a name")
+}
+
 /// The store of values.
 pub(crate) fn values(state: &StateDir) -> Result<ValueStore> {
-    let namespace = Name::new(NAMESPACE).expect("the constant is a name");
-    ValueStore::local(&state.values(), namespace).doing(Exit::Unreachable, "open the value store")
+    ValueStore::local(&state.values(), namespace()).doing(Exit::Unreachable, "open the value store")
 }
 
 /// The depot of libraries.
@@ -72,7 +76,7 @@ pub(crate) fn depot(state: &StateDir) -> Result<Depot> {
 }
 
 /// A variable of this process, where definitions name one. One that is not UTF-8 is no text.
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -151,6 +155,18 @@ pub(crate) struct OwnWorker {
 
 /// Starts a worker. Relative paths of resources start at `project`.
 pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
+    let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
+    start_worker_over(state, project, slots, depot(state)?, stores)
+}
+
+/// The same over any depot and stores; `state` has room for what it compiles.
+pub(crate) fn start_worker_over(
+    state: &StateDir,
+    project: &Path,
+    slots: u32,
+    depot: Depot,
+    stores: Stores,
+) -> Result<OwnWorker> {
     let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
     let (reports_out, reports) = mpsc::channel(CHANNEL_BATCHES);
     let settings = cofferdam_worker::Settings {
@@ -161,8 +177,7 @@ pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Resu
         environment,
     };
     let resources = Arc::new(Resources::new(project, state.resources(), environment));
-    let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
-    let worker = Worker::start(settings, depot(state)?, stores, resources, orders_in, reports_out);
+    let worker = Worker::start(settings, depot, stores, resources, orders_in, reports_out);
     let worker = worker.doing(Exit::Internal, "start the worker")?;
     Ok(OwnWorker { worker, orders, reports })
 }

@@ -74,6 +74,11 @@ impl Follow {
         }
     }
 
+    /// Whether the last update was the end of the run.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.run.status().is_terminal()
+    }
+
     /// The run's state after the last update.
     pub(crate) fn finish(self) -> Run {
         if let Some(bar) = self.bar {

@@ -70,6 +70,11 @@ impl StateDir {
         self.folder.join("artefacts")
     }
 
+    /// The secret that those must know who call the instance.
+    pub(crate) fn token(&self) -> PathBuf {
+        self.folder.join("token")
+    }
+
     /// What the last build of each library gave.
     pub(crate) fn builds(&self) -> PathBuf {
         self.folder.join("builds")

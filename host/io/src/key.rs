@@ -62,6 +62,20 @@ impl ValueKey {
         ValueKey(format!("{VERSION}/{namespace}/imports/{}", digest.hex()))
     }
 
+    /// The digest that an imported value has, by its key.
+    pub fn imported(&self) -> Option<ValueDigest> {
+        let (folder, digest) = self.0.rsplit_once('/')?;
+        folder.ends_with("/imports").then(|| format!("blake3:{digest}").parse().ok())?
+    }
+
+    /// Whether the key was made for one writer: nobody else knows it before the value is committed.
+    pub fn is_for_once(&self) -> bool {
+        let last = self.0.rsplit('/').next().unwrap_or_default();
+        last.strip_prefix('w')
+            .and_then(|rest| rest.split_once('-'))
+            .is_some_and(|(writer, once)| writer.parse::<u32>().is_ok() && once.len() == ONCE_DIGITS)
+    }
+
     /// Takes a key from a [`cofferdam_model::Place::Stored`]. Fails unless it has the form of our keys, so
     /// that a forged one cannot lead out of the store.
     pub fn parse(text: &str) -> Result<ValueKey, Error> {

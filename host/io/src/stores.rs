@@ -76,7 +76,8 @@ impl Stores {
     /// verified are the bytes that are read, and are fetched once for all steps that read them.
     pub async fn ready(&self, value: &ValueRef) -> Result<ValueRef, Error> {
         let store = self.of_place(&value.place)?;
-        if store.is_remote() {
+        // The instance's own store is the place to import into; over a network it keeps a copy itself.
+        if store.is_remote() && !matches!(value.place, Place::Stored(_)) {
             return self.main().import_value(&store, value).await;
         }
         store.verify(value).await.map(|()| value.clone())

@@ -87,6 +87,11 @@ impl ValueWriter {
         self.size
     }
 
+    /// Digest of the bytes written so far.
+    pub fn digest(&self) -> ValueDigest {
+        ValueDigest(*self.hasher.finalize().as_bytes())
+    }
+
     pub fn key(&self) -> &ValueKey {
         &self.key
     }
@@ -94,7 +99,7 @@ impl ValueWriter {
     /// Makes the value durable and visible under its key and tells its size and digest. Fails, with nothing
     /// visible, if the store is full or there is another value of that key already.
     pub async fn finish(mut self) -> Result<(u64, ValueDigest), Error> {
-        let digest = ValueDigest(*self.hasher.finalize().as_bytes());
+        let digest = self.digest();
         if let Err(error) = self.publish().await {
             self.abort().await;
             return Err(error);

@@ -40,7 +40,7 @@ pub struct Batch {
 }
 
 /// A log line on its way in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LogRecord {
     pub run: RunId,
     pub step: StepKey,

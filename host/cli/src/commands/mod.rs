@@ -16,5 +16,7 @@ pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scaffold;
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod value;
+pub(crate) mod worker;

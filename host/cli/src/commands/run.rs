@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use cofferdam_engine::{Layout, Run};
+use cofferdam_io::Stores;
 use cofferdam_model::{Known, Reexecution, RunId, RunStatus};
 use cofferdam_scheduler::Submission;
 
 use crate::again;
 use crate::args;
 use crate::args::Global;
+use crate::cluster;
 use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
@@ -33,7 +35,17 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
         origin: None,
         known: Known::default(),
     };
-    submit(submission, &project.state, &args.local, &args.export, output).await
+    match &args.cluster {
+        None => submit(submission, &project.state, &args.local, &args.export, output).await,
+        Some(address) => {
+            let token = cluster::token(&args.token, Some(&project.state))?;
+            let cluster = cluster::at(address, &token)?;
+            let fetched = tempfile::tempdir().doing(Exit::Internal, "make a folder for results")?;
+            let (_, stores) = cluster::stores(&cluster, fetched.path(), &project.root)?;
+            let seen = cluster::run(&submission, &cluster, &stores, &project.state, output).await?;
+            finish(&seen, &Lineage::default(), &stores, &args.export, output).await
+        }
+    }
 }
 
 /// Runs a plan to its end and shows it.
@@ -196,22 +208,32 @@ async fn end(
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
+    let lineage = Lineage::of(&*instance.log, run.id()).await?;
+    instance.stop().await;
+    finish(&run, &lineage, &instance::stores(state)?, export, output).await
+}
+
+async fn finish(
+    run: &Run,
+    lineage: &Lineage,
+    stores: &Stores,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
     let exit = match run.status() {
         RunStatus::Succeeded => Exit::Ok,
         RunStatus::Cancelled => Exit::RunCancelled,
         RunStatus::Queued | RunStatus::Running | RunStatus::Cancelling | RunStatus::Failed => Exit::RunFailed,
     };
-    let lineage = Lineage::of(&*instance.log, run.id()).await?;
-    instance.stop().await;
     // Before the answer: if it fails, what is said is that, and nothing else.
     let written = match exit {
-        Exit::Ok => show::export_results(&run, state, export).await?,
+        Exit::Ok => show::export_results(run, stores, export).await?,
         _ => vec![],
     };
     if output.json {
-        output.document("cofferdam.run/v1", show::document(&run, &lineage))?;
+        output.document("cofferdam.run/v1", show::document(run, lineage))?;
     } else {
-        output.answer(&summary(&run))?;
+        output.answer(&summary(run))?;
     }
     show::say_written(&written, output);
     Ok(exit)

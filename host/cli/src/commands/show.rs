@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> 
     let run = load(&*log, id).await?;
     let lineage = Lineage::of(&*log, id).await?;
     // Before the answer: if it fails, what is said is that, and nothing else.
-    let written = export_results(&run, state, &args.export).await?;
+    let written = export_results(&run, &instance::stores(state)?, &args.export).await?;
     if output.json {
         output.document("cofferdam.run/v1", document(&run, &lineage))?;
     } else {
@@ -45,6 +45,7 @@ pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> 
 }
 
 /// Which run a run executes again, and which runs execute it again.
+#[derive(Default)]
 pub(crate) struct Lineage {
     origin: Option<Origin>,
     /// Newest first.
@@ -98,12 +99,11 @@ pub(crate) async fn load(log: &dyn RunLog, id: RunId) -> Result<Run> {
 /// Writes results into the folder that was asked for, if one was.
 pub(crate) async fn export_results(
     run: &Run,
-    state: &StateDir,
+    values: &Stores,
     export: &args::Export,
 ) -> Result<Vec<PathBuf>> {
     let Some(folder) = &export.dir else { return Ok(vec![]) };
-    let values = instance::stores(state)?;
-    export_to(run, &values, folder).await
+    export_to(run, values, folder).await
 }
 
 pub(crate) fn say_written(paths: &[PathBuf], output: Output) {

@@ -1,0 +1,89 @@
+//! `cofferdam worker`: carries out steps for a cluster. It needs nothing but an address and a token: what it runs comes
+//! to it by digest.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cofferdam_client::Offer;
+use cofferdam_depot::Depot;
+use cofferdam_worker::Worker;
+
+use crate::args;
+use crate::cluster;
+use crate::commands::serve::end;
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::instance::{self, OwnWorker};
+use crate::output::{CYAN, Output};
+use crate::project::StateDir;
+
+pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Output) -> Result<()> {
+    let token = cluster::token(&args.token, own.as_ref())?;
+    let cluster = cluster::at(&args.scheduler, &token)?;
+    let folder = local_directory(args)?;
+    let state = StateDir::at(&folder);
+    state.create()?;
+    // Of this process only: nobody else knows whether what lies there is whole.
+    let fetched = tempfile::Builder::new().prefix("objects-").tempdir_in(&folder);
+    let fetched = fetched.doing(Exit::Unreachable, format!("use the folder {}", folder.display()))?;
+    let (objects, stores) = cluster::stores(&cluster, fetched.path(), &folder)?;
+    let offered = instance::offer(args.slots.slots);
+    let worker = instance::start_worker_over(&state, &folder, offered.slots, Depot::over(objects), stores)?;
+    let OwnWorker { worker, orders, mut reports } = worker;
+    let offer = Offer {
+        name: name(args),
+        slots: offered.slots,
+        queue: offered.queue,
+        resources: resources(&args.resources)?,
+    };
+    let working = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, |said| {
+        cluster::said(&said, output);
+    });
+    let ended = tokio::select! {
+        worked = working => worked.map_err(cluster::failed),
+        () = end() => Ok(()),
+    };
+    output.say(&format!("{CYAN}ending{CYAN:#}; what ran here runs elsewhere"));
+    stop(worker);
+    ended
+}
+
+/// Its attempts are another worker's from now on, so there is nothing to wait for.
+fn stop(worker: Worker) {
+    drop(worker);
+}
+
+/// `GPU=2,MEMORY=64e9`
+fn resources(given: &[String]) -> Result<BTreeMap<String, f64>> {
+    let mut resources = BTreeMap::new();
+    for text in given {
+        let amount = text.split_once('=').and_then(|(name, amount)| {
+            let amount: f64 = amount.trim().parse().ok()?;
+            (!name.trim().is_empty() && amount.is_finite() && amount >= 0.0).then(|| (name.trim(), amount))
+        });
+        let (name, amount) = amount.ok_or_else(|| {
+            Failed::usage(format!("`{text}` is not a resource")).hint("write `--resources GPU=2,MEMORY=64e9`")
+        })?;
+        if resources.insert(name.to_owned(), amount).is_some() {
+            return Err(Failed::usage(format!("the resource `{name}` is given twice")));
+        }
+    }
+    Ok(resources)
+}
+
+fn name(args: &args::Worker) -> String {
+    let host = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let given = args.name.clone().or_else(host);
+    given.map_or_else(|| "worker".to_owned(), |name| name.trim().to_owned())
+}
+
+fn local_directory(args: &args::Worker) -> Result<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    if let Some(folder) = &args.local_directory {
+        return Ok(folder.clone());
+    }
+    let base = etcetera::choose_base_strategy();
+    let base =
+        base.doing(Exit::Usage, "find the user's cache folder; name a folder with `--local-directory`")?;
+    Ok(Path::join(&base.cache_dir(), "cofferdam").join("worker"))
+}

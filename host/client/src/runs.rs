@@ -1,0 +1,116 @@
+//! Runs on a cluster: submitted, watched, cancelled.
+
+use bytes::{Bytes, BytesMut};
+use cofferdam_model::{Progress, RunId, StepKey};
+use cofferdam_scheduler::{Submission, Update};
+use cofferdam_wire::v1::runs_client::RunsClient;
+use cofferdam_wire::v1::submit_request::Head;
+use cofferdam_wire::v1::{CancelRequest, PlanRequest, SubmitRequest, WatchReply, WatchRequest, watch_reply};
+use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
+use futures::stream;
+use tonic::Streaming;
+
+use crate::{Cluster, Error, Link};
+
+impl Cluster {
+    fn runs(&self) -> RunsClient<Link> {
+        RunsClient::new(self.link.clone())
+    }
+
+    /// Hands a run over. When this answers the run is accepted durably: this program may end.
+    pub async fn submit(&self, submission: &Submission) -> Result<RunId, Error> {
+        let doing = "submit the run";
+        let head = Head {
+            run: submission.run.to_string(),
+            tags: submission.tags.clone().into_iter().collect(),
+            idempotency_key: submission.idempotency_key.clone(),
+            origin: submission.origin.as_ref().map(encode),
+            known: encode(&submission.known),
+        };
+        let mut head = Some(head);
+        let parts: Vec<SubmitRequest> = chunks(Bytes::from(submission.plan.encode()))
+            .map(|plan| SubmitRequest { head: head.take(), plan })
+            .collect();
+        let reply = self.runs().submit(stream::iter(parts)).await;
+        let run = reply.map_err(|status| self.failed(doing)(status))?.into_inner().run;
+        run.parse().map_err(|_| Error::Refused { doing, why: format!("it calls the run `{run}`") })
+    }
+
+    /// Everything about a run, from its first event on.
+    pub async fn watch(&self, run: RunId) -> Result<Watch, Error> {
+        let request = WatchRequest { run: run.to_string() };
+        let replies =
+            self.runs().watch(request).await.map_err(|status| self.failed("watch the run")(status))?;
+        Ok(Watch {
+            cluster: self.clone(),
+            replies: replies.into_inner(),
+            events: Joiner::default(),
+            logs: Joiner::default(),
+        })
+    }
+
+    /// Asks for the end of a run.
+    pub async fn cancel(&self, run: RunId) -> Result<(), Error> {
+        let request = CancelRequest { run: run.to_string() };
+        let done = self.runs().cancel(request).await;
+        done.map(|_| ()).map_err(|status| self.failed("cancel the run")(status))
+    }
+
+    /// The stored form of a run's plan.
+    pub async fn plan(&self, run: RunId) -> Result<Bytes, Error> {
+        let failed = self.failed("read the plan of the run");
+        let request = PlanRequest { run: run.to_string() };
+        let mut parts = self.runs().plan(request).await.map_err(&failed)?.into_inner();
+        let mut plan = BytesMut::new();
+        while let Some(part) = parts.message().await.map_err(&failed)? {
+            plan.extend_from_slice(&part.bytes);
+        }
+        Ok(plan.freeze())
+    }
+}
+
+/// The updates of one run. Ends with the run.
+pub struct Watch {
+    cluster: Cluster,
+    replies: Streaming<WatchReply>,
+    events: Joiner,
+    logs: Joiner,
+}
+
+impl Watch {
+    /// The next one; none after the last. After an error, watch anew: everything is told again.
+    pub async fn next(&mut self) -> Result<Option<Update>, Error> {
+        let doing = "watch the run";
+        loop {
+            let reply = self.replies.message().await.map_err(|status| self.cluster.failed(doing)(status))?;
+            let Some(WatchReply { update: Some(update) }) = reply else { return Ok(None) };
+            let update = self.take(update).map_err(|source| Error::Malformed { doing, source })?;
+            if update.is_some() {
+                return Ok(update);
+            }
+        }
+    }
+
+    fn take(&mut self, update: watch_reply::Update) -> Result<Option<Update>, Malformed> {
+        Ok(match update {
+            watch_reply::Update::Events(piece) => {
+                let events = self.events.add(piece)?;
+                events
+                    .map(|events| decode_events(&events))
+                    .transpose()?
+                    .map(|events| Update::Events(events.into()))
+            }
+            watch_reply::Update::Logs(piece) => {
+                let logs = self.logs.add(piece)?;
+                let logs: Option<Vec<_>> = logs.map(|logs| decode(&logs, "log lines")).transpose()?;
+                logs.map(|logs| Update::Logs(logs.into()))
+            }
+            watch_reply::Update::Progress(progress) => {
+                let watch_reply::Progress { step, attempt, done, total, message } = progress;
+                let progress = Progress { done, total, message };
+                Some(Update::Progress { step: StepKey::new(&step), attempt, progress })
+            }
+            watch_reply::Update::Missed(missed) => Some(Update::Missed(missed)),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! The network's face of an instance: gRPC services that pass on what clients and workers say. What a run does next is
+//! the scheduler's business, where bytes are kept the depot's and the store's.
+
+mod libraries;
+mod refuse;
+mod runs;
+mod values;
+mod workers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_depot::Depot;
+use cofferdam_io::ValueStore;
+use cofferdam_runlog::RunLog;
+use cofferdam_scheduler::Scheduler;
+use cofferdam_wire::v1::libraries_server::LibrariesServer;
+use cofferdam_wire::v1::runs_server::RunsServer;
+use cofferdam_wire::v1::values_server::ValuesServer;
+use cofferdam_wire::v1::workers_server::WorkersServer;
+use cofferdam_wire::{CheckToken, MESSAGE_BYTES_MAX, Token};
+use tokio::net::TcpListener;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server as Tonic;
+use tonic::transport::server::TcpIncoming;
+
+/// Calls that one connection may have under way (SAFETY.md, section 5: limits of an API).
+const STREAMS_PER_CONNECTION_MAX: u32 = 64;
+/// Bytes of all headers of one call.
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
+/// How often a silent connection is asked whether the other side is there.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long it may take to say so. A host that fell silent is given up after the sum of both, and its attempts are
+/// run elsewhere.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes under way on one stream before the receiver must catch up.
+const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+
+/// What the services are over.
+#[derive(Clone)]
+pub struct Parts {
+    pub scheduler: Arc<Scheduler>,
+    pub log: Arc<dyn RunLog>,
+    pub depot: Depot,
+    pub values: ValueStore,
+}
+
+/// An instance that listens.
+pub struct Server {
+    listener: TcpListener,
+    parts: Parts,
+    check: CheckToken,
+}
+
+impl Server {
+    /// Listens at `address`; port 0 takes a free one. Who calls must know `token`.
+    pub async fn bind(address: SocketAddr, parts: Parts, token: &Token) -> std::io::Result<Server> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Server { listener, parts, check: CheckToken::new(token) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `end`; then no new call is taken and those under way are cut off.
+    pub async fn serve(self, end: impl Future<Output = ()>) -> Result<(), tonic::transport::Error> {
+        let Server { listener, parts, check } = self;
+        let limit = MESSAGE_BYTES_MAX;
+        let runs = RunsServer::new(runs::Service(parts.clone())).max_decoding_message_size(limit);
+        let libraries =
+            LibrariesServer::new(libraries::Service(parts.depot.clone())).max_decoding_message_size(limit);
+        let values =
+            ValuesServer::new(values::Service(parts.values.clone())).max_decoding_message_size(limit);
+        let workers =
+            WorkersServer::new(workers::Service(parts.scheduler.clone())).max_decoding_message_size(limit);
+        let serving = Tonic::builder()
+            .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+            .http2_max_header_list_size(HEADER_BYTES_MAX)
+            .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .add_service(InterceptedService::new(runs, check.clone()))
+            .add_service(InterceptedService::new(libraries, check.clone()))
+            .add_service(InterceptedService::new(values, check.clone()))
+            .add_service(InterceptedService::new(workers, check))
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+        tokio::select! {
+            served = serving => served,
+            () = end => Ok(()),
+        }
+    }
+}

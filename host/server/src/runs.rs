@@ -1,0 +1,128 @@
+//! Runs: taken, watched, cancelled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use cofferdam_model::{Plan, RunId};
+use cofferdam_scheduler::{Submission, Update, Updates};
+use cofferdam_wire::v1::runs_server::Runs;
+use cofferdam_wire::v1::submit_request::Head;
+use cofferdam_wire::v1::watch_reply::{self, Progress};
+use cofferdam_wire::v1::{
+    CancelReply, CancelRequest, Chunk, PlanRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest,
+};
+use cofferdam_wire::{chunks, decode, encode, encode_events, pieces};
+use futures::stream::{self, BoxStream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{Parts, refuse};
+
+/// Longest stored form of a plan: a step takes about a kilobyte, so this is some hundred thousand steps.
+const PLAN_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+pub(crate) struct Service(pub(crate) Parts);
+
+#[tonic::async_trait]
+impl Runs for Service {
+    type WatchStream = BoxStream<'static, Result<WatchReply, Status>>;
+    type PlanStream = BoxStream<'static, Result<Chunk, Status>>;
+
+    async fn submit(
+        &self,
+        request: Request<Streaming<SubmitRequest>>,
+    ) -> Result<Response<SubmitReply>, Status> {
+        let (head, plan) = receive(request.into_inner()).await?;
+        let plan = Plan::decode(&plan).map_err(|error| Status::invalid_argument(refuse::chain(&error)))?;
+        self.check_libraries(&plan).await?;
+        let submission = Submission {
+            run: parse(&head.run)?,
+            plan: Arc::new(plan),
+            tags: head.tags.into_iter().collect::<BTreeMap<_, _>>(),
+            idempotency_key: head.idempotency_key,
+            origin: head
+                .origin
+                .map(|origin| decode(&origin, "an origin"))
+                .transpose()
+                .map_err(|error| refuse::malformed(&error))?,
+            known: decode(&head.known, "known steps").map_err(|error| refuse::malformed(&error))?,
+        };
+        let run = self.0.scheduler.submit(submission).await.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(SubmitReply { run: run.to_string() }))
+    }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let run = parse(&request.into_inner().run)?;
+        let updates = self.0.scheduler.updates(run).await.map_err(|error| refuse::scheduler(&error))?;
+        let updates = stream::unfold(updates, |mut updates: Updates| async move {
+            let update = updates.next().await?;
+            Some((update, updates))
+        });
+        Ok(Response::new(updates.flat_map(|update| stream::iter(replies(update))).map(Ok).boxed()))
+    }
+
+    async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
+        let run = parse(&request.into_inner().run)?;
+        self.0.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(CancelReply {}))
+    }
+
+    async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<Self::PlanStream>, Status> {
+        let run = parse(&request.into_inner().run)?;
+        let plan = self.0.log.plan(run).await.map_err(|error| refuse::log(&error))?;
+        let parts = chunks(plan.into()).map(|bytes| Ok(Chunk { bytes }));
+        Ok(Response::new(stream::iter(parts).boxed()))
+    }
+}
+
+impl Service {
+    /// A run whose code is not here would fail step by step; it is refused instead.
+    async fn check_libraries(&self, plan: &Plan) -> Result<(), Status> {
+        let mut missing = vec![];
+        for (name, digest) in &plan.libraries {
+            if !self.0.depot.contains(digest).await.map_err(|error| refuse::depot(&error))? {
+                missing.push(format!("{name} ({digest})"));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Status::failed_precondition(format!("upload these libraries first: {}", missing.join(", "))))
+    }
+}
+
+async fn receive(mut stream: Streaming<SubmitRequest>) -> Result<(Head, BytesMut), Status> {
+    let mut head = None;
+    let mut plan = BytesMut::new();
+    while let Some(part) = stream.message().await? {
+        head = head.or(part.head);
+        if plan.len() + part.plan.len() > PLAN_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a plan has at most {PLAN_BYTES_MAX} bytes")));
+        }
+        plan.extend_from_slice(&part.plan);
+    }
+    let head = head.ok_or_else(|| Status::invalid_argument("the first message says which run it is"))?;
+    Ok((head, plan))
+}
+
+fn replies(update: Update) -> Vec<WatchReply> {
+    let reply = |update| WatchReply { update: Some(update) };
+    match update {
+        Update::Events(events) => {
+            pieces(encode_events(&events)).map(|piece| reply(watch_reply::Update::Events(piece))).collect()
+        }
+        Update::Logs(logs) => {
+            pieces(encode(&logs)).map(|piece| reply(watch_reply::Update::Logs(piece))).collect()
+        }
+        Update::Progress { step, attempt, progress } => {
+            let cofferdam_model::Progress { done, total, message } = progress;
+            let progress = Progress { step: step.to_string(), attempt, done, total, message };
+            vec![reply(watch_reply::Update::Progress(progress))]
+        }
+        Update::Missed(missed) => vec![reply(watch_reply::Update::Missed(missed))],
+    }
+}
+
+fn parse(run: &str) -> Result<RunId, Status> {
+    run.parse().map_err(|_| Status::invalid_argument("a run is named by its whole id"))
+}

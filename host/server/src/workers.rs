@@ -1,0 +1,121 @@
+//! A worker's stream: its reports go to the scheduler, the scheduler's orders to it, until either side ends.
+
+use std::sync::Arc;
+
+use cofferdam_model::{Order, Report, WorkerId};
+use cofferdam_scheduler::{Scheduler, WorkerOffer};
+use cofferdam_wire::v1::workers_server::Workers;
+use cofferdam_wire::v1::{FromWorker, Hello, Piece, ToWorker, Welcome, from_worker, to_worker};
+use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::mpsc;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::refuse;
+
+/// Batches that wait in a channel; each holds any number of orders or reports.
+const CHANNEL_BATCHES: usize = 256;
+/// Characters of a worker's name.
+const NAME_CHARS_MAX: usize = 200;
+/// Abstract resources that a worker may offer.
+const RESOURCES_MAX: usize = 100;
+
+pub(crate) struct Service(pub(crate) Arc<Scheduler>);
+
+#[tonic::async_trait]
+impl Workers for Service {
+    type JoinStream = BoxStream<'static, Result<ToWorker, Status>>;
+
+    async fn join(
+        &self,
+        request: Request<Streaming<FromWorker>>,
+    ) -> Result<Response<Self::JoinStream>, Status> {
+        let from =
+            request.remote_addr().map_or_else(|| "somewhere".to_owned(), |address| address.to_string());
+        let mut stream = request.into_inner();
+        let hello = match stream.message().await? {
+            Some(FromWorker { message: Some(from_worker::Message::Hello(hello)) }) => hello,
+            _ => return Err(Status::invalid_argument("a worker's first message is Hello")),
+        };
+        let offer = check(&hello)?;
+        let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
+        let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
+        let id = self.0.attach_worker(offer, to_worker, reports).await;
+        let id = id.map_err(|error| refuse::scheduler(&error))?;
+        tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
+        let name = hello.name;
+        #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
+        tokio::spawn(async move {
+            let why = pass_on(stream, to_scheduler).await;
+            tracing::info!(worker = id.0, name, why, "a worker has left");
+        });
+        let welcome = welcome(id, self.0.term().0);
+        Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders)).boxed()))
+    }
+}
+
+/// Refuses, in words, a worker that could not work here.
+fn check(hello: &Hello) -> Result<WorkerOffer, Status> {
+    if hello.protocol != PROTOCOL {
+        return Err(Status::failed_precondition(format!(
+            "the worker (cofferdam {}) speaks protocol {}, this scheduler {PROTOCOL}; use the same version of cofferdam on both",
+            hello.version, hello.protocol
+        )));
+    }
+    if hello.world != WORLD {
+        return Err(Status::failed_precondition(format!(
+            "the worker offers ops the interface {}, this cluster runs {WORLD}; use the same version of cofferdam on both",
+            hello.world
+        )));
+    }
+    let believable = hello.slots > 0
+        && hello.name.chars().count() <= NAME_CHARS_MAX
+        && hello.resources.len() <= RESOURCES_MAX
+        && hello.resources.values().all(|amount| amount.is_finite() && *amount >= 0.0);
+    if !believable {
+        return Err(Status::invalid_argument(format!(
+            "a worker has a slot at least, a name of at most {NAME_CHARS_MAX} characters, and at most {RESOURCES_MAX} resources, each a number that is not negative"
+        )));
+    }
+    let resources = hello.resources.clone().into_iter().collect();
+    Ok(WorkerOffer { slots: hello.slots, queue: hello.queue, resources })
+}
+
+/// Passes reports on; says why it ended. The scheduler notices by the closed channel.
+async fn pass_on(mut stream: Streaming<FromWorker>, to_scheduler: mpsc::Sender<Vec<Report>>) -> String {
+    let mut joiner = Joiner::default();
+    loop {
+        let piece = match stream.message().await {
+            Ok(Some(FromWorker { message: Some(from_worker::Message::Reports(piece)) })) => piece,
+            Ok(Some(_)) => return "it sent something else than reports".to_owned(),
+            Ok(None) => return "it closed its stream".to_owned(),
+            Err(status) => return status.message().to_owned(),
+        };
+        let reports = match joiner.add(piece) {
+            Ok(None) => continue,
+            Ok(Some(batch)) => decode(&batch, "reports"),
+            Err(error) => Err(error),
+        };
+        match reports {
+            Ok(reports) => {
+                if to_scheduler.send(reports).await.is_err() {
+                    return "the scheduler has stopped".to_owned();
+                }
+            }
+            Err(error) => return refuse::chain(&error),
+        }
+    }
+}
+
+fn send(mut orders: mpsc::Receiver<Vec<Order>>) -> BoxStream<'static, Result<ToWorker, Status>> {
+    let batches = stream::poll_fn(move |context| orders.poll_recv(context));
+    batches.flat_map(|batch| stream::iter(pieces(encode(&batch))).map(|piece| Ok(order(piece)))).boxed()
+}
+
+fn order(piece: Piece) -> ToWorker {
+    ToWorker { message: Some(to_worker::Message::Orders(piece)) }
+}
+
+fn welcome(worker: WorkerId, term: u64) -> ToWorker {
+    ToWorker { message: Some(to_worker::Message::Welcome(Welcome { worker: worker.0, term })) }
+}

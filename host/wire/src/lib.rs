@@ -1,0 +1,25 @@
+//! What crosses the network between clients, the scheduler and workers: the protobuf messages, how the program's own
+//! types travel inside them, who may connect. It decides nothing.
+
+mod address;
+mod codec;
+mod token;
+
+/// The messages and services of `proto/cofferdam/v1/cluster.proto`.
+#[expect(clippy::all, reason = "generated")]
+pub mod v1 {
+    tonic::include_proto!("cofferdam.v1");
+}
+
+pub use address::{ADDRESS_DEFAULT, InvalidAddress, connect};
+pub use codec::{Joiner, Malformed, chunks, decode, decode_events, encode, encode_events, pieces};
+pub use token::{AddToken, CheckToken, InvalidToken, Token};
+
+/// Version of the messages and of what travels inside them. Both sides speak exactly this one.
+pub const PROTOCOL: u32 = 1;
+
+/// The interface with ops that this program offers.
+pub const WORLD: &str = "cofferdam:op@0.1.0";
+
+/// Longest message that either side takes: values and plans go in chunks, batches in pieces.
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
