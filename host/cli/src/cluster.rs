@@ -7,7 +7,7 @@ use std::time::Duration;
 use cofferdam_client::{Cluster, Error, Objects};
 use cofferdam_engine::{Layout, Run};
 use cofferdam_io::{Stores, ValueStore};
-use cofferdam_model::{Place, Plan, RunId, Source, ValueRef};
+use cofferdam_model::{IoManagerKind, Place, Plan, RunId, Source, ValueRef};
 use cofferdam_scheduler::Submission;
 use cofferdam_wire::Token;
 
@@ -60,6 +60,7 @@ pub(crate) async fn run(
     state: &StateDir,
     output: Output,
 ) -> Result<Run> {
+    refuse(&submission.plan)?;
     send_libraries(&submission.plan, cluster, state, output).await?;
     send_values(&submission.plan, stores, state).await?;
     let id = cluster.submit(submission).await.map_err(failed)?;
@@ -72,6 +73,27 @@ pub(crate) async fn run(
     };
     let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
     follow(id, &layout, cluster, output).await
+}
+
+/// Refuses what workers of a cluster could not do, before anything is sent.
+fn refuse(plan: &Plan) -> Result<()> {
+    for step in &plan.steps {
+        for output in &step.outputs {
+            if output.asset.is_some() {
+                return Err(Failed::invalid(format!("`{}.{}` is an asset", step.key, output.name))
+                    .hint("asset jobs run without `--cluster` for now: what a cluster knows of its assets is not asked yet"));
+            }
+            let manager = output.io_manager.as_ref().and_then(|name| plan.io_managers.get(name));
+            if manager.is_some_and(|manager| manager.kind == IoManagerKind::Memory) {
+                let message =
+                    format!("`{}.{}` is to be kept in memory, and workers share none", step.key, output.name);
+                return Err(Failed::invalid(message).hint(
+                    "give that output an IO manager that keeps it where all workers can read it, or none",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn send_libraries(plan: &Plan, cluster: &Cluster, state: &StateDir, output: Output) -> Result<()> {

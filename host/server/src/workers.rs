@@ -119,3 +119,51 @@ fn order(piece: Piece) -> ToWorker {
 fn welcome(worker: WorkerId, term: u64) -> ToWorker {
     ToWorker { message: Some(to_worker::Message::Welcome(Welcome { worker: worker.0, term })) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            world: WORLD.to_owned(),
+            version: "0.1.0".to_owned(),
+            slots: 1,
+            ..Hello::default()
+        }
+    }
+
+    #[test]
+    fn d8_a_worker_of_another_version_is_refused_with_words() {
+        assert!(check(&hello()).is_ok());
+        let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
+        assert_eq!(
+            other.message(),
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 1; use the same version of cofferdam on both"
+        );
+        let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
+        assert_eq!(
+            other.message(),
+            "the worker offers ops the interface cofferdam:op@9.0.0, this cluster runs cofferdam:op@0.1.0; use the same version of cofferdam on both"
+        );
+    }
+
+    #[test]
+    fn a_worker_that_says_impossible_things_of_itself_is_refused() {
+        let with =
+            |name: &str, amount: f64| Hello { resources: [(name.to_owned(), amount)].into(), ..hello() };
+        assert!(check(&with("GPU", 2.0)).is_ok());
+        for bad in [
+            with("GPU", -1.0),
+            with("GPU", f64::NAN),
+            with("GPU", f64::INFINITY),
+            Hello { slots: 0, ..hello() },
+        ] {
+            assert_eq!(check(&bad).unwrap_err().code(), tonic::Code::InvalidArgument);
+        }
+        let many = (0..=RESOURCES_MAX).map(|at| (at.to_string(), 1.0)).collect();
+        assert!(check(&Hello { resources: many, ..hello() }).is_err());
+        assert!(check(&Hello { name: "x".repeat(NAME_CHARS_MAX + 1), ..hello() }).is_err());
+    }
+}

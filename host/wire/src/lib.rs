@@ -6,7 +6,6 @@ mod codec;
 mod token;
 
 /// The messages and services of `proto/cofferdam/v1/cluster.proto`.
-#[expect(clippy::all, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("cofferdam.v1");
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+pub mod cluster;
 pub mod look;
 pub mod s3;
 
@@ -86,6 +87,10 @@ impl Project {
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         command.env("NO_COLOR", "1").env("COLUMNS", "100").env_remove("COFFERDAM_STATE_DIR");
         command.env_remove("COFFERDAM_PROJECT").env_remove("COFFERDAM_SLOTS").env_remove("COFFERDAM_LOG");
+        command
+            .env_remove("COFFERDAM_CLUSTER")
+            .env_remove("COFFERDAM_TOKEN")
+            .env_remove("COFFERDAM_TOKEN_FILE");
         command
     }
 

@@ -3,13 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::{program, workspace};
 use serde_json::Value;
 
 /// Runs the job with its state and its results in a folder of the test's own.
 fn run_job(folder: &Path) -> PathBuf {
+    run_job_with(folder, |_| {})
+}
+
+fn run_job_with(folder: &Path, more: impl FnOnce(&mut Command)) -> PathBuf {
     let out = folder.join("out");
-    let ended = Command::new(program())
+    let mut command = Command::new(program());
+    more(&mut command);
+    let ended = command
         .current_dir(workspace().join("examples/flights"))
         .args(["run", "delays", "--json"])
         .arg("--state-dir")
@@ -24,6 +31,26 @@ fn run_job(folder: &Path) -> PathBuf {
     // 12 months of clean, by_carrier and by_route; split, two merges and the report.
     assert_eq!(run["steps"].as_array().map(Vec::len), Some(40));
     out
+}
+
+#[test]
+fn a_cluster_gives_the_same_bytes_as_one_process() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder can be made"));
+    let here = run_job(folders[0].path());
+    let (cluster, _serving) = Cluster::start();
+    let workers = ["a", "b"].map(|name| cluster.worker(name, &[]));
+    workers.iter().for_each(|worker| drop(worker.wait_for("joined")));
+    let there = run_job_with(folders[1].path(), |command| {
+        command.env("COFFERDAM_CLUSTER", &cluster.address).env("COFFERDAM_TOKEN_FILE", cluster.token_file());
+    });
+    let files = std::fs::read_dir(&here).expect("results").map(|entry| entry.expect("a result").file_name());
+    let mut n_files = 0;
+    for file in files {
+        let read = |folder: &Path| std::fs::read(folder.join(&file)).expect("a result");
+        assert!(read(&here) == read(&there), "{} differs", file.display());
+        n_files += 1;
+    }
+    assert!(n_files >= 3, "{n_files} results");
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! A cluster on this machine: a scheduler and workers that share nothing but the network, each with folders of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::program;
+
+/// How long a process may take to say what a test waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process of the cluster. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Process {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("NO_COLOR", "1");
+        for name in [
+            "COFFERDAM_STATE_DIR",
+            "COFFERDAM_PROJECT",
+            "COFFERDAM_SLOTS",
+            "COFFERDAM_CLUSTER",
+            "COFFERDAM_LOG",
+        ] {
+            command.env_remove(name);
+        }
+        let mut child = command.spawn().expect("the program can be started");
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(|line| line.ok()) {
+                // A test that has ended listens no more.
+                let _ = sender.send(line);
+            }
+        });
+        Process { child, said }
+    }
+
+    /// Waits until it has said a line with that in it.
+    pub fn wait_for(&self, part: &str) -> String {
+        let mut seen = vec![];
+        loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(part) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("`{part}` was not said ({error}), but {seen:#?}"),
+            }
+        }
+    }
+
+    /// As a machine that loses its power.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process can be waited for");
+    }
+
+    /// Asks it to end, as a service manager does; gives its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("kill can be run");
+        self.child.wait().expect("the process can be waited for").code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The folder of a scheduler and where it listens.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    pub address: String,
+}
+
+impl Cluster {
+    /// Starts a scheduler on a free port.
+    pub fn start() -> (Cluster, Process) {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut cluster = Cluster { folder, address: "127.0.0.1:0".to_owned() };
+        let serving = cluster.serve();
+        let line = serving.wait_for("serving at ");
+        let address = line.split("serving at ").nth(1).and_then(|rest| rest.split(';').next());
+        cluster.address = address.expect("the line says where").to_owned();
+        (cluster, serving)
+    }
+
+    /// Starts the scheduler again, where it was.
+    pub fn serve(&self) -> Process {
+        let mut command = Command::new(program());
+        command.args(["serve", "--listen", &self.address, "--state-dir"]).arg(self.state());
+        Process::start(command.current_dir(self.folder.path()))
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn token_file(&self) -> PathBuf {
+        self.state().join("token")
+    }
+
+    /// Starts a worker with a folder of its own, without any project.
+    pub fn worker(&self, name: &str, more: &[&str]) -> Process {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let mut command = Command::new(program());
+        command.args([
+            "worker",
+            "--scheduler",
+            &self.address,
+            "--name",
+            name,
+            "--slots",
+            "1",
+            "--token-file",
+        ]);
+        command.arg(self.token_file()).arg("--local-directory").arg(folder.join("local")).args(more);
+        Process::start(command.current_dir(folder))
+    }
+
+    /// What a worker keeps.
+    pub fn local_directory(&self, name: &str) -> PathBuf {
+        Path::join(self.folder.path(), name).join("local")
+    }
+}

@@ -1,0 +1,198 @@
+//! Runs on a cluster of real processes: a scheduler and workers without a folder in common, killed and started again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Command, Stdio};
+
+use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::look::{of_type, steps, text};
+use cofferdam_e2e::{Ended, Project};
+use serde_json::Value;
+
+const N_WORK: u64 = 40;
+
+/// Long enough that a kill comes in the middle: a step takes some tens of milliseconds.
+const JOB: &str = r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+
+[jobs.j.steps.numbers]
+op = "typed.numbers"
+config = { n = 40 }
+
+[jobs.j.steps.work]
+op = "typed.work"
+inputs.number = { map = "numbers.each" }
+config = { rounds = 40_000_000 }
+
+[jobs.j.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "work" }
+"#;
+
+fn command(project: &Project, cluster: &Cluster, args: &[&str]) -> Command {
+    let mut command = project.command(args);
+    command.args(["--cluster", &cluster.address, "--token-file"]).arg(cluster.token_file());
+    command
+}
+
+fn run(project: &Project, cluster: &Cluster, args: &[&str]) -> Ended {
+    command(project, cluster, args).output().expect("the program can be started").into()
+}
+
+fn start(project: &Project, cluster: &Cluster, args: &[&str]) -> Child {
+    let mut command = command(project, cluster, args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
+}
+
+/// The events of the only run, read beside the scheduler.
+fn events(project: &Project, cluster: &Cluster) -> Vec<Value> {
+    let state = cluster.token_file().parent().expect("the token is in the state folder").to_owned();
+    let mut command = project.command(["show", "--events", "--state-dir"]);
+    let ended: Ended = command.arg(state).output().expect("the program can be started").into();
+    ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
+}
+
+/// Waits until so many steps of the run are committed.
+fn wait_for(project: &Project, cluster: &Cluster, child: &mut Child, committed: usize) {
+    while of_type(&events(project, cluster), "step_succeeded").count() < committed {
+        assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended too soon");
+    }
+}
+
+fn end(child: Child) -> Value {
+    let ended: Ended = child.wait_with_output().expect("the child can be waited for").into();
+    assert_eq!(ended.exit, 0, "{ended:#?}");
+    serde_json::from_str(&ended.stdout).expect("one document")
+}
+
+/// Each step committed once, and an attempt beyond the first only for a loss that is recorded.
+fn check_history(events: &[Value]) {
+    let committed: Vec<&str> =
+        of_type(events, "step_succeeded").map(|event| text(&event["event"], "step")).collect();
+    let distinct: BTreeSet<&str> = committed.iter().copied().collect();
+    assert_eq!((committed.len(), distinct.len()), (N_WORK as usize + 2, N_WORK as usize + 2));
+    let dispatched = of_type(events, "step_dispatched").count();
+    let lost = of_type(events, "step_lost").count();
+    assert!(lost > 0, "something was under way when the kill came");
+    assert_eq!(dispatched, N_WORK as usize + 2 + lost, "nothing runs again without a cause");
+    let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>());
+}
+
+fn sum(project: &Project) -> String {
+    project.read("out/sum.json").trim().to_owned()
+}
+
+fn joined(worker: Process) -> Process {
+    worker.wait_for("joined");
+    worker
+}
+
+#[test]
+fn workers_without_anything_installed_get_the_code_and_share_the_steps() {
+    let project = Project::new(JOB);
+    let (cluster, serving) = Cluster::start();
+    let _workers = ["a", "b"].map(|name| joined(cluster.worker(name, &[])));
+    let ended = run(&project, &cluster, &["run", "j", "--export", "out", "--json"]).expect(0);
+    assert!(ended.stderr.contains("sending typed"), "the library was not there: {ended:#?}");
+    assert_eq!(sum(&project), (N_WORK * (N_WORK - 1) / 2).to_string());
+    let document: Value = serde_json::from_str(&ended.stdout).expect("one document");
+    assert_eq!(steps(&document).len(), N_WORK as usize + 2);
+    let mut by_worker: BTreeMap<u64, usize> = BTreeMap::new();
+    for event in of_type(&events(&project, &cluster), "step_dispatched") {
+        *by_worker.entry(event["event"]["worker"].as_u64().expect("a worker")).or_default() += 1;
+    }
+    assert_eq!(by_worker.len(), 2, "{by_worker:?}");
+    let second = run(&project, &cluster, &["run", "j"]).expect(0);
+    assert!(!second.stderr.contains("sending"), "what the cluster has is not sent again: {second:#?}");
+    assert_eq!(serving.terminate(), Some(0));
+}
+
+#[test]
+fn a_file_that_a_job_reads_travels_to_hosts_without_a_common_folder() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.count]\nop = \"typed.lines\"\ninputs.file = { file = \"in.txt\" }\n",
+    );
+    project.write("in.txt", "one more line of text\n".repeat(500_000));
+    let (cluster, _serving) = Cluster::start();
+    let _worker = joined(cluster.worker("w", &[]));
+    run(&project, &cluster, &["run", "j", "--export", "out"]).expect(0);
+    assert_eq!(project.read("out/count.json").trim(), "500000");
+}
+
+#[test]
+fn a_worker_that_is_killed_costs_what_it_was_doing_and_no_more() {
+    let project = Project::new(JOB);
+    let (cluster, _serving) = Cluster::start();
+    let mut doomed = joined(cluster.worker("doomed", &[]));
+    let _other = joined(cluster.worker("other", &[]));
+    let mut child = start(&project, &cluster, &["run", "j", "--export", "out", "--json"]);
+    wait_for(&project, &cluster, &mut child, 5);
+    doomed.kill();
+    assert_eq!(end(child)["status"], "succeeded");
+    assert_eq!(sum(&project), (N_WORK * (N_WORK - 1) / 2).to_string());
+    check_history(&events(&project, &cluster));
+}
+
+#[test]
+fn a_scheduler_that_is_killed_goes_on_where_it_was_and_client_and_worker_come_back_by_themselves() {
+    let project = Project::new(JOB);
+    let (cluster, mut serving) = Cluster::start();
+    let worker = joined(cluster.worker("w", &[]));
+    let mut child = start(&project, &cluster, &["run", "j", "--export", "out", "--json"]);
+    wait_for(&project, &cluster, &mut child, 5);
+    serving.kill();
+    let before = events(&project, &cluster);
+    worker.wait_for("waiting");
+    let serving = cluster.serve();
+    serving.wait_for("resuming 1 run");
+    worker.wait_for("joined");
+    assert_eq!(end(child)["status"], "succeeded");
+    assert_eq!(sum(&project), (N_WORK * (N_WORK - 1) / 2).to_string());
+    let after = events(&project, &cluster);
+    assert_eq!(after[..before.len()], before[..], "history is not rewritten");
+    check_history(&after);
+}
+
+#[test]
+fn a_step_goes_to_a_worker_that_offers_what_it_asks_for() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.numbers]\nop = \"typed.numbers\"\nconfig = { n = 1 }\n\
+         resources = { GPU = 2 }\n",
+    );
+    let (cluster, _serving) = Cluster::start();
+    let _plain = joined(cluster.worker("plain", &[]));
+    let gpu = cluster.worker("gpu", &["--resources", "GPU=2,MEMORY=64e9"]);
+    let line = gpu.wait_for("joined as worker ");
+    run(&project, &cluster, &["run", "j"]).expect(0);
+    let events = events(&project, &cluster);
+    let worker =
+        of_type(&events, "step_dispatched").next().expect("it was dispatched")["event"]["worker"].to_string();
+    assert!(line.ends_with(&format!("worker {worker}")), "{line} but {worker}");
+}
+
+#[test]
+fn what_is_wrong_with_a_cluster_is_said_with_a_way_out() {
+    let project = Project::new(JOB);
+    let (cluster, serving) = Cluster::start();
+    let said = |ended: Ended, exit: i32| {
+        let ended = ended.expect(exit);
+        assert!(ended.stderr.contains("hint: "), "{ended:#?}");
+        ended.stderr
+    };
+    let no_token: Ended = project.run(["run", "j", "--cluster", &cluster.address]);
+    assert!(said(no_token, 2).contains("which token?"));
+    project.write("token", "0123456789abcdef0123456789abcdef0123456789abcdef");
+    let wrong = project.run(["run", "j", "--cluster", &cluster.address, "--token-file", "token"]);
+    let wrong = said(wrong, 2);
+    assert!(wrong.contains("refuses the token") && !wrong.contains("0123456789abcdef"), "{wrong}");
+    let open = project.run(["serve", "--listen", "0.0.0.0:0"]);
+    assert!(said(open, 2).contains("not encrypted"));
+    drop(serving);
+    let gone = said(run(&project, &cluster, &["run", "j"]), 5);
+    assert!(gone.contains("cannot be reached") && gone.contains("Connection refused"), "{gone}");
+    let address = project.run(["run", "j", "--cluster", "here", "--token-file", "token"]).expect(2);
+    assert!(address.stderr.contains("write HOST:PORT"), "{address:#?}");
+    let resource = project.run(["worker", "--token-file", "token", "--resources", "GPU"]);
+    assert!(said(resource, 2).contains("`GPU` is not a resource"));
+}
