@@ -197,7 +197,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) local: Local,
     /// Run it on the cluster whose scheduler is there, instead of in this process.
-    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER", conflicts_with = "slots")]
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER", conflicts_with_all = ["slots", "resources"])]
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) token: TokenArgs,
@@ -278,10 +278,7 @@ pub(crate) struct Worker {
     #[command(flatten)]
     pub(crate) token: TokenArgs,
     #[command(flatten)]
-    pub(crate) slots: Local,
-    /// What steps may ask for: NAME=AMOUNT, with commas between them.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(crate) resources: Vec<String>,
+    pub(crate) local: Local,
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -290,11 +287,14 @@ pub(crate) struct Worker {
     pub(crate) local_directory: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Local {
     /// Steps that run at once. [default: one per core]
     #[arg(long, value_name = "N", env = "COFFERDAM_SLOTS", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) slots: Option<u32>,
+    /// Abstract resources that steps may ask for: NAME=AMOUNT, with commas between them, such as `GPU=2,MEMORY=64e9`.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) resources: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -310,8 +310,8 @@ pub(crate) struct Resume {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A run stays if it has not ended, if it is pinned (`cofferdam runs pin`), or if `--keep-last` or `--max-age` keeps it;
-without these every run stays, and only what no run refers to goes. The newest value of each asset always stays, and so does
-what is younger than an hour. Histories and logs of runs stay in any case.
+without these every run stays, and only what no run refers to goes. The newest value of each asset
+always stays, and so does for an hour what no run refers to. Histories and logs of runs stay in any case.
 
 Examples:
   cofferdam gc --dry-run --keep-last 10      what would go

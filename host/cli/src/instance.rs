@@ -1,6 +1,5 @@
 //! The parts of an instance, opened: the run log for reading, or the whole engine room for running.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,8 +20,6 @@ use crate::project::StateDir;
 
 /// Namespace of a project's own values. Others come with servers that many people share.
 const NAMESPACE: &str = "local";
-/// Attempts that a worker holds beyond those that run, per slot, so that no cell waits for a round trip.
-const QUEUE_PER_SLOT: u32 = 64;
 /// Batches of orders or reports that wait in a channel; each holds any number of them.
 const CHANNEL_BATCHES: usize = 256;
 
@@ -139,13 +136,6 @@ pub(crate) fn stores(state: &StateDir) -> Result<Stores> {
     Ok(Stores::new(values(state)?, state.project().to_owned(), Arc::new(environment)))
 }
 
-/// What a worker in this process offers: as many slots as there are cores, if nobody says otherwise.
-pub(crate) fn offer(slots: Option<u32>) -> WorkerOffer {
-    let cores = || std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-    let slots = slots.unwrap_or_else(cores);
-    WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: BTreeMap::new() }
-}
-
 /// A worker in this process, with the ends of its channels.
 pub(crate) struct OwnWorker {
     pub(crate) worker: Worker,
@@ -186,22 +176,23 @@ pub(crate) fn start_worker_over(
 pub(crate) struct Instance {
     pub(crate) log: Arc<dyn RunLog>,
     pub(crate) scheduler: Scheduler,
+    /// What its worker offers.
+    pub(crate) offer: WorkerOffer,
     worker: Worker,
 }
 
 impl Instance {
     /// Opens the run log for writing, which no second process may do, and starts the rest. Relative paths of
     /// resources start at `project`.
-    pub(crate) async fn start(state: &StateDir, project: &Path, slots: Option<u32>) -> Result<Instance> {
+    pub(crate) async fn start(state: &StateDir, project: &Path, offer: WorkerOffer) -> Result<Instance> {
         let log = Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
         let log: Arc<dyn RunLog> = Arc::new(log);
         let scheduler = Scheduler::start(log.clone(), system_clock());
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
-        let offer = offer(slots);
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;
-        let attached = scheduler.attach_worker(offer, orders, reports).await;
+        let attached = scheduler.attach_worker(offer.clone(), orders, reports).await;
         attached.doing(Exit::Internal, "attach the worker")?;
-        Ok(Instance { log, scheduler, worker })
+        Ok(Instance { log, scheduler, offer, worker })
     }
 
     /// Stops the scheduler, then lets the worker end with it.

@@ -16,6 +16,7 @@ mod gone;
 mod instance;
 mod libraries;
 mod mapping;
+mod offer;
 mod output;
 mod prepare;
 mod progress;

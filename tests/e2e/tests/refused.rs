@@ -166,3 +166,19 @@ fn b6_what_storage_code_or_instance_cannot_support_is_refused_before_it_starts()
     let instance = project.message(&["run", "j", "--quiet"], 5);
     insta::assert_snapshot!("cannot_be_supported", [&messages[..], &[code, instance]].concat().join("\n\n"));
 }
+
+#[test]
+fn a_step_that_asks_for_what_this_machine_does_not_offer_is_refused_and_can_be_told_otherwise() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.numbers]\nop = \"typed.numbers\"\nconfig = { n = 1 }\n\
+         resources = { GPU = 2 }\n",
+    );
+    let refused = project.run(["run", "j"]).expect(3);
+    assert!(
+        refused.stderr.contains("`numbers` could never start: this machine does not offer GPU=2"),
+        "{refused:#?}"
+    );
+    assert!(refused.stderr.contains("--resources GPU=2"), "{refused:#?}");
+    project.run(["run", "j", "--resources", "GPU=1"]).expect(3);
+    project.run(["run", "j", "--resources", "GPU=2"]).expect(0);
+}

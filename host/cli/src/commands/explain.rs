@@ -8,9 +8,11 @@ use cofferdam_runlog::{Memory, RunLog};
 use cofferdam_scheduler::{Explanation, WorkerOffer, explain};
 use serde_json::{Value, json};
 
+use crate::args::Local;
 use crate::error::{Doing, Result};
 use crate::exit::Exit;
 use crate::instance;
+use crate::offer;
 use crate::output::{DIM, GREEN};
 use crate::project::StateDir;
 use crate::text::count;
@@ -52,10 +54,10 @@ pub(crate) async fn explained(plan: &Plan, state: &StateDir) -> Result<Explained
     for (key, explanation) in &found {
         sought.entry(template(key)).or_default().push((key, explanation));
     }
-    let offer = instance::offer(None);
+    let offer = offer::offer(&Local::default())?;
     let mut steps = vec![];
     for step in &plan.steps {
-        let lacks = lacks(step, &offer);
+        let lacks = offer::lacks(step, &offer);
         match (always(step), sought.get(step.key.as_str())) {
             (None, Some(copies)) => steps.extend(copies.iter().map(|(key, explanation)| Step {
                 key: key.to_string(),
@@ -93,12 +95,6 @@ fn always(step: &PlanStep) -> Option<&'static str> {
         Role::Op if !step.memoize => Some("it is not memoized"),
         Role::Op => None,
     }
-}
-
-fn lacks(step: &PlanStep, offer: &WorkerOffer) -> BTreeMap<String, f64> {
-    let offered = |name: &String| offer.resources.get(name).copied().unwrap_or(0.0);
-    let lacking = step.resources.iter().filter(|(name, amount)| offered(name) < **amount);
-    lacking.map(|(name, amount)| (name.clone(), *amount)).collect()
 }
 
 impl Explained {

@@ -15,6 +15,7 @@ use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, Instance};
+use crate::offer;
 use crate::output::{DIM, GREEN, Output, YELLOW, printable};
 use crate::prepare::{Prepared, Reading};
 use crate::progress::Follow;
@@ -57,7 +58,9 @@ pub(crate) async fn submit(
     output: Output,
 ) -> Result<Exit> {
     crate::gone::refuse(&submission)?;
-    let instance = Instance::start(state, state.project(), local.slots).await?;
+    let offer = offer::offer(local)?;
+    offer::refuse(&submission.plan, &offer)?;
+    let instance = Instance::start(state, state.project(), offer).await?;
     let (asked, plan) = (submission.run, submission.plan.clone());
     let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
     if id != asked {
@@ -72,12 +75,13 @@ pub(crate) async fn submit(
 pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output) -> Result<Exit> {
     let state = &StateDir::find(global)?;
     let id = find_unfinished(args.run.as_deref(), state).await?;
-    let instance = Instance::start(state, state.project(), args.local.slots).await?;
+    let instance = Instance::start(state, state.project(), offer::offer(&args.local)?).await?;
     let before = show::load(&*instance.log, id).await?;
     let had_ended = before.status().is_terminal();
     let seen = if had_ended {
         before
     } else {
+        offer::refuse(before.plan(), &instance.offer)?;
         instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
         follow(before, &instance, output).await?
     };

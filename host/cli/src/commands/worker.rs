@@ -1,7 +1,6 @@
 //! `cofferdam worker`: carries out steps for a cluster. It needs nothing but an address and a token: what it runs comes
 //! to it by digest.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cofferdam_client::Offer;
@@ -11,9 +10,10 @@ use cofferdam_worker::Worker;
 use crate::args;
 use crate::cluster;
 use crate::commands::serve::end;
-use crate::error::{Doing, Failed, Result};
+use crate::error::{Doing, Result};
 use crate::exit::Exit;
 use crate::instance::{self, OwnWorker};
+use crate::offer;
 use crate::output::{CYAN, Output};
 use crate::project::StateDir;
 
@@ -27,15 +27,11 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let fetched = tempfile::Builder::new().prefix("objects-").tempdir_in(&folder);
     let fetched = fetched.doing(Exit::Unreachable, format!("use the folder {}", folder.display()))?;
     let (objects, stores) = cluster::stores(&cluster, fetched.path(), &folder)?;
-    let offered = instance::offer(args.slots.slots);
+    let offered = offer::offer(&args.local)?;
     let worker = instance::start_worker_over(&state, &folder, offered.slots, Depot::over(objects), stores)?;
     let OwnWorker { worker, orders, mut reports } = worker;
-    let offer = Offer {
-        name: name(args),
-        slots: offered.slots,
-        queue: offered.queue,
-        resources: resources(&args.resources)?,
-    };
+    let offer =
+        Offer { name: name(args), slots: offered.slots, queue: offered.queue, resources: offered.resources };
     let working = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, |said| {
         cluster::said(&said, output);
     });
@@ -51,24 +47,6 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
 /// Its attempts are another worker's from now on, so there is nothing to wait for.
 fn stop(worker: Worker) {
     drop(worker);
-}
-
-/// `GPU=2,MEMORY=64e9`
-fn resources(given: &[String]) -> Result<BTreeMap<String, f64>> {
-    let mut resources = BTreeMap::new();
-    for text in given {
-        let amount = text.split_once('=').and_then(|(name, amount)| {
-            let amount: f64 = amount.trim().parse().ok()?;
-            (!name.trim().is_empty() && amount.is_finite() && amount >= 0.0).then(|| (name.trim(), amount))
-        });
-        let (name, amount) = amount.ok_or_else(|| {
-            Failed::usage(format!("`{text}` is not a resource")).hint("write `--resources GPU=2,MEMORY=64e9`")
-        })?;
-        if resources.insert(name.to_owned(), amount).is_some() {
-            return Err(Failed::usage(format!("the resource `{name}` is given twice")));
-        }
-    }
-    Ok(resources)
 }
 
 fn name(args: &args::Worker) -> String {

@@ -17,6 +17,7 @@ use crate::args::{Given, Global};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::Instance;
+use crate::offer;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, sort_out};
@@ -148,7 +149,7 @@ impl<'a> Driver<'a> {
     async fn drive(&mut self) -> Result<()> {
         let state = &self.known.project.state;
         state.create()?;
-        let instance = Instance::start(state, state.project(), self.args.local.slots).await?;
+        let instance = Instance::start(state, state.project(), offer::offer(&self.args.local)?).await?;
         let mut active = FuturesUnordered::new();
         loop {
             let progress = self.progress();
@@ -213,6 +214,8 @@ impl<'a> Driver<'a> {
         let wanted = Wanted::Assets(self.known.expressions(&planned.assets));
         let given = Given { config: None, environment: self.args.environment.clone(), partition };
         let prepared = prepare_wanted(project, &wanted, &given, &self.config, Reading::Import, quiet).await;
+        let prepared =
+            prepared.and_then(|prepared| offer::refuse(&prepared.plan, &instance.offer).map(|()| prepared));
         let Prepared { mut plan, .. } = match prepared {
             Ok(prepared) => prepared,
             Err(failed) => {
