@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Carry out steps for a cluster.
     Worker(Worker),
+    /// List the workers of a cluster.
+    Workers(Workers),
     /// List runs, newest first.
     Runs(Runs),
     /// Execute a run again: all of it, some steps, or what failed.
@@ -241,6 +243,15 @@ pub(crate) struct Export {
     /// Write the outputs that no other step reads into this folder.
     #[arg(long = "export", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Workers {
+    /// Address of the scheduler: HOST:PORT.
+    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_CLUSTER")]
+    pub(crate) cluster: String,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
 }
 
 /// Who may call a cluster.

@@ -15,7 +15,7 @@ use crate::args;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
-use crate::output::{CYAN, Output, YELLOW};
+use crate::output::{CYAN, Output, YELLOW, printable};
 use crate::progress::Follow;
 use crate::project::StateDir;
 use crate::text::count;
@@ -63,7 +63,10 @@ pub(crate) async fn run(
     refuse(&submission.plan)?;
     send_libraries(&submission.plan, cluster, state, output).await?;
     send_values(&submission.plan, stores, state).await?;
-    let id = cluster.submit(submission).await.map_err(failed)?;
+    let (id, warnings) = cluster.submit(submission).await.map_err(failed)?;
+    for warning in &warnings {
+        output.say(&format!("{YELLOW}waiting{YELLOW:#} {}", printable(warning)));
+    }
     let plan = if id == submission.run {
         submission.plan.clone()
     } else {

@@ -83,6 +83,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Resume(args) => return commands::run::resume(args, &global, output).await,
         Command::Serve(args) => commands::serve::run(args, &state()?, output).await?,
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
+        Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &state()?, output).await?,
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,

@@ -5,7 +5,9 @@ use cofferdam_model::{Progress, RunId, StepKey};
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::v1::runs_client::RunsClient;
 use cofferdam_wire::v1::submit_request::Head;
-use cofferdam_wire::v1::{CancelRequest, PlanRequest, SubmitRequest, WatchReply, WatchRequest, watch_reply};
+use cofferdam_wire::v1::{
+    CancelRequest, PlanRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, watch_reply,
+};
 use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
 use tonic::Streaming;
@@ -17,8 +19,9 @@ impl Cluster {
         RunsClient::new(self.link.clone())
     }
 
-    /// Hands a run over. When this answers the run is accepted durably: this program may end.
-    pub async fn submit(&self, submission: &Submission) -> Result<RunId, Error> {
+    /// Hands a run over. When this answers the run is accepted durably: this program may end. Gives the run and what a
+    /// person should know about it.
+    pub async fn submit(&self, submission: &Submission) -> Result<(RunId, Vec<String>), Error> {
         let doing = "submit the run";
         let head = Head {
             run: submission.run.to_string(),
@@ -32,8 +35,10 @@ impl Cluster {
             .map(|plan| SubmitRequest { head: head.take(), plan })
             .collect();
         let reply = self.runs().submit(stream::iter(parts)).await;
-        let run = reply.map_err(|status| self.failed(doing)(status))?.into_inner().run;
-        run.parse().map_err(|_| Error::Refused { doing, why: format!("it calls the run `{run}`") })
+        let SubmitReply { run, warnings } = reply.map_err(|status| self.failed(doing)(status))?.into_inner();
+        let id =
+            run.parse().map_err(|_| Error::Refused { doing, why: format!("it calls the run `{run}`") })?;
+        Ok((id, warnings))
     }
 
     /// Everything about a run, from its first event on.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use cofferdam_model::{AttemptId, Fence, Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
-use cofferdam_wire::v1::{FromWorker, Hello, ToWorker, Welcome, from_worker, to_worker};
+use cofferdam_wire::v1::{
+    FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker, to_worker,
+};
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::stream;
 use tokio::sync::mpsc;
@@ -44,6 +46,15 @@ pub struct Offer {
 pub enum Said {
     Joined { worker: u64 },
     Lost { why: String, n_attempts: usize },
+}
+
+impl Cluster {
+    /// The workers that are joined now.
+    pub async fn workers(&self) -> Result<Vec<WorkerState>, Error> {
+        let reply = WorkersClient::new(self.link.clone()).list(ListRequest {}).await;
+        let reply = reply.map_err(|status| self.failed("list the workers")(status))?;
+        Ok(reply.into_inner().workers)
+    }
 }
 
 /// Works for a cluster: passes orders on, reports back. Comes back only with an error that no waiting mends, or when

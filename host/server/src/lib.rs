@@ -1,6 +1,7 @@
 //! The network's face of an instance: gRPC services that pass on what clients and workers say. What a run does next is
 //! the scheduler's business, where bytes are kept the depot's and the store's.
 
+mod fleet;
 mod libraries;
 mod refuse;
 mod runs;
@@ -71,13 +72,15 @@ impl Server {
     pub async fn serve(self, end: impl Future<Output = ()>) -> Result<(), tonic::transport::Error> {
         let Server { listener, parts, check } = self;
         let limit = MESSAGE_BYTES_MAX;
-        let runs = RunsServer::new(runs::Service(parts.clone())).max_decoding_message_size(limit);
+        let fleet = fleet::Fleet::default();
+        let runs = RunsServer::new(runs::Service { parts: parts.clone(), fleet: fleet.clone() })
+            .max_decoding_message_size(limit);
         let libraries =
             LibrariesServer::new(libraries::Service(parts.depot.clone())).max_decoding_message_size(limit);
         let values =
             ValuesServer::new(values::Service(parts.values.clone())).max_decoding_message_size(limit);
-        let workers =
-            WorkersServer::new(workers::Service(parts.scheduler.clone())).max_decoding_message_size(limit);
+        let workers = WorkersServer::new(workers::Service { scheduler: parts.scheduler.clone(), fleet })
+            .max_decoding_message_size(limit);
         let serving = Tonic::builder()
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)

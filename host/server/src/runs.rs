@@ -16,12 +16,16 @@ use cofferdam_wire::{chunks, decode, encode, encode_events, pieces};
 use futures::stream::{self, BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::fleet::Fleet;
 use crate::{Parts, refuse};
 
 /// Longest stored form of a plan: a step takes about a kilobyte, so this is some hundred thousand steps.
 const PLAN_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-pub(crate) struct Service(pub(crate) Parts);
+pub(crate) struct Service {
+    pub(crate) parts: Parts,
+    pub(crate) fleet: Fleet,
+}
 
 #[tonic::async_trait]
 impl Runs for Service {
@@ -35,6 +39,7 @@ impl Runs for Service {
         let (head, plan) = receive(request.into_inner()).await?;
         let plan = Plan::decode(&plan).map_err(|error| Status::invalid_argument(refuse::chain(&error)))?;
         self.check_libraries(&plan).await?;
+        let warnings = self.fleet.warnings(&plan);
         let submission = Submission {
             run: parse(&head.run)?,
             plan: Arc::new(plan),
@@ -47,13 +52,13 @@ impl Runs for Service {
                 .map_err(|error| refuse::malformed(&error))?,
             known: decode(&head.known, "known steps").map_err(|error| refuse::malformed(&error))?,
         };
-        let run = self.0.scheduler.submit(submission).await.map_err(|error| refuse::scheduler(&error))?;
-        Ok(Response::new(SubmitReply { run: run.to_string() }))
+        let run = self.parts.scheduler.submit(submission).await.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(SubmitReply { run: run.to_string(), warnings }))
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let run = parse(&request.into_inner().run)?;
-        let updates = self.0.scheduler.updates(run).await.map_err(|error| refuse::scheduler(&error))?;
+        let updates = self.parts.scheduler.updates(run).await.map_err(|error| refuse::scheduler(&error))?;
         let updates = stream::unfold(updates, |mut updates: Updates| async move {
             let update = updates.next().await?;
             Some((update, updates))
@@ -63,13 +68,13 @@ impl Runs for Service {
 
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
         let run = parse(&request.into_inner().run)?;
-        self.0.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
+        self.parts.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(CancelReply {}))
     }
 
     async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<Self::PlanStream>, Status> {
         let run = parse(&request.into_inner().run)?;
-        let plan = self.0.log.plan(run).await.map_err(|error| refuse::log(&error))?;
+        let plan = self.parts.log.plan(run).await.map_err(|error| refuse::log(&error))?;
         let parts = chunks(plan.into()).map(|bytes| Ok(Chunk { bytes }));
         Ok(Response::new(stream::iter(parts).boxed()))
     }
@@ -80,7 +85,7 @@ impl Service {
     async fn check_libraries(&self, plan: &Plan) -> Result<(), Status> {
         let mut missing = vec![];
         for (name, digest) in &plan.libraries {
-            if !self.0.depot.contains(digest).await.map_err(|error| refuse::depot(&error))? {
+            if !self.parts.depot.contains(digest).await.map_err(|error| refuse::depot(&error))? {
                 missing.push(format!("{name} ({digest})"));
             }
         }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use cofferdam_model::{Order, Report, WorkerId};
 use cofferdam_scheduler::{Scheduler, WorkerOffer};
 use cofferdam_wire::v1::workers_server::Workers;
-use cofferdam_wire::v1::{FromWorker, Hello, Piece, ToWorker, Welcome, from_worker, to_worker};
+use cofferdam_wire::v1::{
+    FromWorker, Hello, ListReply, ListRequest, Piece, ToWorker, Welcome, WorkerState, from_worker, to_worker,
+};
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::fleet::Fleet;
 use crate::refuse;
 
 /// Batches that wait in a channel; each holds any number of orders or reports.
@@ -20,7 +23,10 @@ const NAME_CHARS_MAX: usize = 200;
 /// Abstract resources that a worker may offer.
 const RESOURCES_MAX: usize = 100;
 
-pub(crate) struct Service(pub(crate) Arc<Scheduler>);
+pub(crate) struct Service {
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) fleet: Fleet,
+}
 
 #[tonic::async_trait]
 impl Workers for Service {
@@ -40,17 +46,25 @@ impl Workers for Service {
         let offer = check(&hello)?;
         let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
         let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
-        let id = self.0.attach_worker(offer, to_worker, reports).await;
+        let id = self.scheduler.attach_worker(offer, to_worker, reports).await;
         let id = id.map_err(|error| refuse::scheduler(&error))?;
         tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
-        let name = hello.name;
+        let Hello { name, version, slots, resources, .. } = hello;
+        let state =
+            WorkerState { worker: id.0, name: name.clone(), address: from, version, slots, resources };
+        let entry = self.fleet.enter(id, state);
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
         tokio::spawn(async move {
             let why = pass_on(stream, to_scheduler).await;
+            drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
-        let welcome = welcome(id, self.0.term().0);
+        let welcome = welcome(id, self.scheduler.term().0);
         Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders)).boxed()))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
+        Ok(Response::new(ListReply { workers: self.fleet.list() }))
     }
 }
 

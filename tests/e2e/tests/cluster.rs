@@ -155,16 +155,28 @@ fn a_scheduler_that_is_killed_goes_on_where_it_was_and_client_and_worker_come_ba
 }
 
 #[test]
-fn a_step_goes_to_a_worker_that_offers_what_it_asks_for() {
+fn a_step_that_no_worker_can_run_is_told_at_submit_and_goes_to_one_that_joins_later() {
     let project = Project::new(
         "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.numbers]\nop = \"typed.numbers\"\nconfig = { n = 1 }\n\
          resources = { GPU = 2 }\n",
     );
     let (cluster, _serving) = Cluster::start();
-    let _plain = joined(cluster.worker("plain", &[]));
+    let _plain = joined(cluster.worker("plain", &["--resources", "GPU=1"]));
+    let child = start(&project, &cluster, &["run", "j", "--json"]);
+    // Whoever joins later may be what the step waits for.
+    while events(&project, &cluster).is_empty() {}
     let gpu = cluster.worker("gpu", &["--resources", "GPU=2,MEMORY=64e9"]);
     let line = gpu.wait_for("joined as worker ");
-    run(&project, &cluster, &["run", "j"]).expect(0);
+    let listed = command(&project, &cluster, &["workers", "--json"]).output().expect("it starts");
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("one document");
+    let listed = listed["workers"].as_array().expect("workers");
+    let names: Vec<&str> = listed.iter().map(|worker| text(worker, "name")).collect();
+    assert_eq!(names, ["plain", "gpu"]);
+    assert_eq!(listed[1]["resources"]["GPU"], 2.0);
+    let ended: Ended = child.wait_with_output().expect("the child can be waited for").into();
+    let told = "`numbers` asks for GPU=2, which no worker offers; the nearest, `plain`, offers GPU=1";
+    assert!(ended.stderr.contains(told), "{ended:#?}");
+    assert_eq!(ended.exit, 0, "{ended:#?}");
     let events = events(&project, &cluster);
     let worker =
         of_type(&events, "step_dispatched").next().expect("it was dispatched")["event"]["worker"].to_string();

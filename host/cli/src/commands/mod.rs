@@ -20,3 +20,4 @@ pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod value;
 pub(crate) mod worker;
+pub(crate) mod workers;
