@@ -1,98 +1,22 @@
 //! The reader of CBOR: any well-formed item is accepted, whatever its form. Errors carry the path inside.
 
-use std::fmt;
 use std::io;
 
 use ciborium_ll::{Decoder as Heads, Header, simple, tag};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor};
 
+use self::access::{Elements, Entries, Variant};
 use crate::reader::Reader;
+
+mod access;
+mod error;
+
+pub(crate) use error::{DecodeError, Problem};
 
 /// Containers inside each other; more would exhaust the stack.
 const DEPTH_MAX: usize = 128;
 /// Bytes that are taken on trust at once: a length is only a claim until its bytes have come.
 const TAKE_BYTES: usize = 64 * 1024;
-
-/// Why bytes could not be read as a type, and where in them.
-#[derive(Debug)]
-pub(crate) struct DecodeError {
-    /// From the inside out; see [`DecodeError::path`].
-    steps: Vec<Step>,
-    pub(crate) problem: Problem,
-}
-
-#[derive(Debug)]
-pub(crate) enum Problem {
-    /// The bytes did not come.
-    Io(io::Error),
-    /// They are not CBOR, or not the type that was expected.
-    Content(String),
-}
-
-#[derive(Debug)]
-enum Step {
-    Element(usize),
-    Key(String),
-}
-
-impl DecodeError {
-    fn content(message: impl Into<String>) -> DecodeError {
-        DecodeError { steps: vec![], problem: Problem::Content(message.into()) }
-    }
-
-    fn inside(mut self, step: impl FnOnce() -> Step) -> DecodeError {
-        self.steps.push(step());
-        self
-    }
-
-    /// Where it is: `[3].name`; empty for the value itself.
-    pub(crate) fn path(&self) -> String {
-        let mut path = String::new();
-        for step in self.steps.iter().rev() {
-            match step {
-                Step::Element(at) => path.push_str(&format!("[{at}]")),
-                Step::Key(key) if path.is_empty() => path.push_str(key),
-                Step::Key(key) => path.push_str(&format!(".{key}")),
-            }
-        }
-        path
-    }
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.problem {
-            Problem::Io(error) => error.fmt(f),
-            Problem::Content(message) => f.write_str(message),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-impl de::Error for DecodeError {
-    fn custom<T: fmt::Display>(message: T) -> DecodeError {
-        DecodeError::content(message.to_string())
-    }
-}
-
-impl From<io::Error> for DecodeError {
-    fn from(error: io::Error) -> DecodeError {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            return DecodeError::content("the CBOR ends too early");
-        }
-        DecodeError { steps: vec![], problem: Problem::Io(error) }
-    }
-}
-
-impl From<ciborium_ll::Error<io::Error>> for DecodeError {
-    fn from(error: ciborium_ll::Error<io::Error>) -> DecodeError {
-        match error {
-            ciborium_ll::Error::Io(error) => error.into(),
-            ciborium_ll::Error::Syntax(at) => DecodeError::content(format!("byte {at} is not CBOR")),
-        }
-    }
-}
 
 /// Reads one value, which must be all that the reader holds.
 pub(crate) fn from_reader<T: DeserializeOwned>(reader: &mut Reader) -> Result<T, DecodeError> {
@@ -375,174 +299,5 @@ impl<'de> de::Deserializer<'de> for &mut Decoder<'_> {
     serde::forward_to_deserialize_any! {
         bool f32 f64 char str string bytes byte_buf unit unit_struct tuple tuple_struct map struct
         identifier ignored_any
-    }
-}
-
-/// The elements of an array.
-struct Elements<'d, 'r> {
-    decoder: &'d mut Decoder<'r>,
-    left: Option<usize>,
-    at: usize,
-}
-
-impl Elements<'_, '_> {
-    fn more(&mut self) -> Result<bool, DecodeError> {
-        self.decoder.more(&mut self.left)
-    }
-}
-
-impl<'de> de::SeqAccess<'de> for &mut Elements<'_, '_> {
-    type Error = DecodeError;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, DecodeError> {
-        if !self.more()? {
-            return Ok(None);
-        }
-        let at = self.at;
-        self.at += 1;
-        let element = seed.deserialize(&mut *self.decoder);
-        element.map(Some).map_err(|error| error.inside(|| Step::Element(at)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.left
-    }
-}
-
-/// The entries of a map.
-struct Entries<'d, 'r> {
-    decoder: &'d mut Decoder<'r>,
-    left: Option<usize>,
-    /// The key of the value that comes next.
-    key: String,
-}
-
-impl Entries<'_, '_> {
-    fn end(&mut self) -> Result<(), DecodeError> {
-        if self.decoder.more(&mut self.left)? {
-            return Err(DecodeError::content("a map has more entries than expected"));
-        }
-        Ok(())
-    }
-}
-
-impl<'de> de::MapAccess<'de> for &mut Entries<'_, '_> {
-    type Error = DecodeError;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, DecodeError> {
-        if !self.decoder.more(&mut self.left)? {
-            return Ok(None);
-        }
-        self.key.clear();
-        match self.decoder.head()? {
-            Head::Text(len) => self.key.push_str(self.decoder.take_text(len)?),
-            Head::Unsigned(n) => self.key.push_str(&n.to_string()),
-            Head::Negative(n) => self.key.push_str(&(!i128::from(n)).to_string()),
-            Head::Bool(truth) => self.key.push_str(if truth { "true" } else { "false" }),
-            _ => return Err(DecodeError::content("the key of a map must be text or a whole number")),
-        }
-        seed.deserialize(Key(&self.key)).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
-        let value = seed.deserialize(&mut *self.decoder);
-        value.map_err(|error| error.inside(|| Step::Key(self.key.clone())))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.left
-    }
-}
-
-/// The key of a map: a text, from which numbers are read where the type wants numbers.
-struct Key<'k>(&'k str);
-
-macro_rules! keys {
-    ($($method:ident $visit:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            match self.0.parse() {
-                Ok(value) => visitor.$visit(value),
-                Err(_) => Err(de::Error::invalid_type(Unexpected::Str(self.0), &visitor)),
-            }
-        }
-    )*};
-}
-
-impl<'de> de::Deserializer<'de> for Key<'_> {
-    type Error = DecodeError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_str(self.0)
-    }
-
-    keys!(deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32 deserialize_i64 visit_i64
-        deserialize_i128 visit_i128 deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32
-        deserialize_u64 visit_u64 deserialize_u128 visit_u128 deserialize_bool visit_bool);
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_enum(self.0.into_deserializer())
-    }
-
-    serde::forward_to_deserialize_any! {
-        f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier ignored_any
-    }
-}
-
-/// A variant with content: the entry of a map.
-struct Variant<'d, 'r> {
-    decoder: &'d mut Decoder<'r>,
-}
-
-impl<'de> de::EnumAccess<'de> for Variant<'_, '_> {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), DecodeError> {
-        Ok((seed.deserialize(&mut *self.decoder)?, self))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'_, '_> {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        de::Deserialize::deserialize(self.decoder)
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, DecodeError> {
-        seed.deserialize(self.decoder)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(self.decoder, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        de::Deserializer::deserialize_any(self.decoder, visitor)
     }
 }
