@@ -290,6 +290,9 @@ pub(crate) struct Worker {
     pub(crate) token: TokenArgs,
     #[command(flatten)]
     pub(crate) local: Local,
+    /// Seconds that running steps have to end in when the worker is asked to end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) drain_timeout: u64,
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,

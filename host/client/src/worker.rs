@@ -10,10 +10,10 @@ use std::time::Duration;
 use cofferdam_model::{AttemptId, Fence, Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{
-    FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker, to_worker,
+    Draining, FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker, to_worker,
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
-use futures::stream;
+use futures::{FutureExt as _, stream};
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -25,6 +25,8 @@ const WAIT_FIRST: Duration = Duration::from_millis(100);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long the scheduler may take to welcome a worker.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the scheduler may take to read the last reports of a worker that leaves.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Messages that wait for the network; who makes more waits.
 const MESSAGES_WAITING_MAX: usize = 256;
 
@@ -57,24 +59,31 @@ impl Cluster {
     }
 }
 
-/// Works for a cluster: passes orders on, reports back. Comes back only with an error that no waiting mends, or when
-/// `reports` is closed because the worker has ended.
+/// Works for a cluster: passes orders on, reports back. When `leave` ends it takes nothing more and comes back as soon
+/// as it has done what it has; otherwise it comes back only with an error that no waiting mends, or when `reports` is
+/// closed because the worker has ended.
 pub async fn work(
     cluster: &Cluster,
     offer: &Offer,
     orders: &mpsc::Sender<Vec<Order>>,
     reports: &mut mpsc::Receiver<Vec<Report>>,
+    leave: impl Future<Output = ()>,
     say: impl Fn(Said),
 ) -> Result<(), Error> {
+    let leave = leave.shared();
     let held = Mutex::new(Held::default());
     let mut wait = WAIT_FIRST;
     loop {
-        let why = match join(cluster, offer).await {
+        let joined = tokio::select! {
+            joined = join(cluster, offer) => joined,
+            () = leave.clone() => return Ok(()),
+        };
+        let why = match joined {
             Ok(stream) => {
                 wait = WAIT_FIRST;
                 say(Said::Joined { worker: stream.worker });
-                match stream.carry(cluster, orders, reports, &held).await {
-                    Ended::Worker => return Ok(()),
+                match stream.carry(cluster, orders, reports, leave.clone(), &held).await {
+                    Ended::Done | Ended::Worker => return Ok(()),
                     Ended::Stream(why) => why,
                 }
             }
@@ -82,7 +91,11 @@ pub async fn work(
             Err(error) => return Err(error),
         };
         say(Said::Lost { why, n_attempts: lock(&held).open.len() });
-        if !pause(wait, orders, reports, &held).await {
+        let goes_on = tokio::select! {
+            goes_on = pause(wait, orders, reports, &held) => goes_on,
+            () = leave.clone() => false,
+        };
+        if !goes_on {
             return Ok(());
         }
         wait = (wait * 2).min(WAIT_MAX);
@@ -123,13 +136,19 @@ struct Held {
     open: BTreeMap<Fence, AttemptId>,
     /// Those of a stream that broke; they end here unheard.
     given_up: HashSet<Fence>,
+    /// Nothing follows on this stream.
+    last: bool,
 }
 
 impl Held {
     fn ordered(&mut self, orders: &[Order]) {
         for order in orders {
-            if let Order::Run(assignment) = order {
-                self.open.insert(assignment.id.fence, assignment.id.clone());
+            match order {
+                Order::Run(assignment) => {
+                    self.open.insert(assignment.id.fence, assignment.id.clone());
+                }
+                Order::Last => self.last = true,
+                Order::Cancel(_) | Order::Publish(_) => {}
             }
         }
     }
@@ -154,8 +173,14 @@ impl Held {
         reports
     }
 
+    /// Whether a worker that wants to leave may.
+    fn is_done(&self) -> bool {
+        self.last && self.open.is_empty()
+    }
+
     /// Orders to cancel all that runs.
     fn give_up(&mut self) -> Vec<Order> {
+        self.last = false;
         let open = std::mem::take(&mut self.open);
         self.given_up.extend(open.keys());
         open.into_values().map(Order::Cancel).collect()
@@ -163,6 +188,8 @@ impl Held {
 }
 
 enum Ended {
+    /// It wanted to leave and has done what it had.
+    Done,
     Worker,
     Stream(String),
 }
@@ -216,19 +243,35 @@ impl Stream {
         cluster: &Cluster,
         orders: &mpsc::Sender<Vec<Order>>,
         reports: &mut mpsc::Receiver<Vec<Report>>,
+        leave: impl Future<Output = ()>,
         held: &Mutex<Held>,
     ) -> Ended {
-        let Stream { inbound, outbound, .. } = self;
-        tokio::select! {
-            ended = carry_orders(cluster, inbound, orders, held) => ended,
-            ended = carry_reports(reports, outbound, held) => ended,
+        let Stream { mut inbound, outbound, .. } = self;
+        let ask = async {
+            leave.await;
+            let draining = FromWorker { message: Some(from_worker::Message::Draining(Draining {})) };
+            // If the stream has ended, its other direction tells.
+            let _ = outbound.send(draining).await;
+            std::future::pending().await
+        };
+        let ended = tokio::select! {
+            ended = carry_orders(cluster, &mut inbound, orders, held) => ended,
+            ended = carry_reports(reports, &outbound, held) => ended,
+            never = ask => never,
+        };
+        if matches!(ended, Ended::Done) {
+            // The scheduler closes its direction when it has read this one to its end.
+            drop(outbound);
+            let read = async { while let Ok(Some(_)) = inbound.message().await {} };
+            let _ = tokio::time::timeout(FAREWELL_TIMEOUT, read).await;
         }
+        ended
     }
 }
 
 async fn carry_orders(
     cluster: &Cluster,
-    mut inbound: Streaming<ToWorker>,
+    inbound: &mut Streaming<ToWorker>,
     orders: &mpsc::Sender<Vec<Order>>,
     held: &Mutex<Held>,
 ) -> Ended {
@@ -251,6 +294,9 @@ async fn carry_orders(
                 if orders.send(batch).await.is_err() {
                     return Ended::Worker;
                 }
+                if lock(held).is_done() {
+                    return Ended::Done;
+                }
             }
             Err(error) => return Ended::Stream(error.to_string()),
         }
@@ -259,20 +305,21 @@ async fn carry_orders(
 
 async fn carry_reports(
     reports: &mut mpsc::Receiver<Vec<Report>>,
-    outbound: mpsc::Sender<FromWorker>,
+    outbound: &mpsc::Sender<FromWorker>,
     held: &Mutex<Held>,
 ) -> Ended {
     while let Some(batch) = reports.recv().await {
         let batch = lock(held).reported(batch);
-        if batch.is_empty() {
-            continue;
-        }
-        for piece in pieces(encode(&batch)) {
+        let pieces = if batch.is_empty() { None } else { Some(pieces(encode(&batch))) };
+        for piece in pieces.into_iter().flatten() {
             let message = FromWorker { message: Some(from_worker::Message::Reports(piece)) };
             if outbound.send(message).await.is_err() {
                 // Why the stream has ended is told by its other direction.
                 std::future::pending::<()>().await;
             }
+        }
+        if lock(held).is_done() {
+            return Ended::Done;
         }
     }
     Ended::Worker

@@ -62,7 +62,10 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
                 };
                 waiting.extend(engine.handle(Input::Report(report), at));
             }
-            Action::CancelAttempt { .. } | Action::Recall { .. } | Action::Publish { .. } => {}
+            Action::CancelAttempt { .. }
+            | Action::Recall { .. }
+            | Action::Publish { .. }
+            | Action::Release { .. } => {}
             Action::RunEnded { status, .. } => ended = Some(status),
         }
     }

@@ -39,6 +39,10 @@ pub enum Input {
         queue: u32,
         resources: BTreeMap<String, f64>,
     },
+    /// A worker wants to leave: it gets nothing more, and hears that with [`Action::Release`].
+    WorkerDraining {
+        worker: WorkerId,
+    },
     WorkerLeft {
         worker: WorkerId,
     },
@@ -83,6 +87,8 @@ pub enum Action {
     Recall { run: RunId, step: StepKey, memo: ValueDigest },
     /// Put a committed output where people look for it. May come twice, after a restart.
     Publish { worker: WorkerId, publication: Box<Publication> },
+    /// Tell a worker that nothing follows.
+    Release { worker: WorkerId },
     /// The run has reached its last event. The engine keeps it until [`Engine::forget`].
     RunEnded { run: RunId, status: RunStatus },
 }
@@ -138,6 +144,11 @@ impl Engine {
             Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
             Input::WorkerJoined { worker, slots, queue, resources } => {
                 self.placement.join(worker, slots, queue, &resources)
+            }
+            Input::WorkerDraining { worker } => {
+                if self.placement.drain(worker) {
+                    actions.push(Action::Release { worker });
+                }
             }
             Input::WorkerLeft { worker } => self.left(worker, now, &mut actions),
             Input::Report(report) => self.reported(report, now, &mut actions),

@@ -40,6 +40,8 @@ struct Worker {
     slots: u32,
     /// Attempts that it takes beyond its slots.
     queue: u32,
+    /// It wants to leave and gets nothing more.
+    leaves: bool,
     n_attempts: u32,
     /// Sum of the expected times of its attempts, in microseconds.
     expected_us: u64,
@@ -90,6 +92,7 @@ impl Placement {
         let worker = Worker {
             slots: slots.min(SLOTS_MAX),
             queue: queue.min(QUEUE_MAX),
+            leaves: false,
             n_attempts: 0,
             expected_us: 0,
             free: free.collect(),
@@ -104,9 +107,17 @@ impl Placement {
         self.workers.remove(&id);
     }
 
-    /// Some worker, if there is one.
+    /// Places nothing more at a worker. False if it is not there or has been told before.
+    pub(crate) fn drain(&mut self, id: WorkerId) -> bool {
+        self.no_room(id);
+        let Some(worker) = self.workers.get_mut(&id) else { return false };
+        !std::mem::replace(&mut worker.leaves, true)
+    }
+
+    /// Some worker that stays, if there is one.
     pub(crate) fn any_worker(&self) -> Option<WorkerId> {
-        self.workers.keys().next().copied()
+        let staying = self.workers.iter().find(|(_, worker)| !worker.leaves);
+        staying.map(|(id, _)| *id)
     }
 
     /// The next queue to serve and the worker for it, if anything can be placed. `expected` gives the time
@@ -182,6 +193,7 @@ impl Placement {
 
     fn make_room(&mut self, id: WorkerId) {
         if let Some(worker) = self.workers.get(&id)
+            && !worker.leaves
             && worker.n_attempts < worker.slots + worker.queue
         {
             self.room.insert((worker.load(), id));
@@ -218,7 +230,7 @@ impl Worker {
     }
 
     fn offers(&self, demand: &Demand) -> bool {
-        demand.keys().all(|name| self.free.contains_key(name))
+        !self.leaves && demand.keys().all(|name| self.free.contains_key(name))
     }
 }
 

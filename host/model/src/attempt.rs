@@ -98,6 +98,8 @@ pub enum Order {
     Publish(Box<Publication>),
     /// Stop that attempt; it answers with a failure of kind `Cancelled` unless it has already finished.
     Cancel(AttemptId),
+    /// Nothing follows: a worker that wants to leave may do so when it has done what came before.
+    Last,
 }
 
 /// A committed value and the readable place it belongs to. Correctness never depends on it: values are read by

@@ -43,6 +43,10 @@ pub(crate) enum Message {
         reports: mpsc::Receiver<Vec<Report>>,
         answer: oneshot::Sender<WorkerId>,
     },
+    Draining {
+        worker: WorkerId,
+        answer: oneshot::Sender<()>,
+    },
     Left(WorkerId),
     Reports(Vec<Report>),
     Recalled(Vec<(RunId, StepKey, Option<Memo>)>),
@@ -175,6 +179,10 @@ impl Loop {
                 };
                 turn.add(self.engine.handle(input, now));
                 turn.answer(answer, worker);
+            }
+            Message::Draining { worker, answer } => {
+                turn.add(self.engine.handle(Input::WorkerDraining { worker }, now));
+                turn.answer(answer, ());
             }
             Message::Left(worker) => {
                 self.workers.remove(&worker);

@@ -187,6 +187,12 @@ impl Scheduler {
         self.ask(|answer| Message::Attach { offer, orders, reports, answer }).await
     }
 
+    /// A worker wants to leave. It gets nothing more, hears so by [`Order::Last`], and may go when it has done what it
+    /// was given before.
+    pub async fn drain_worker(&self, worker: WorkerId) -> Result<(), Error> {
+        self.ask(|answer| Message::Draining { worker, answer }).await
+    }
+
     /// All updates of a run, from its first event on.
     pub async fn updates(&self, run: RunId) -> Result<Updates, Error> {
         let live = self.ask(|answer| Message::Watch { run, answer }).await?;

@@ -62,6 +62,7 @@ impl Turn {
                 Action::Dispatch { worker, assignment } => self.order(worker, Order::Run(assignment)),
                 Action::CancelAttempt { worker, id } => self.order(worker, Order::Cancel(id)),
                 Action::Publish { worker, publication } => self.order(worker, Order::Publish(publication)),
+                Action::Release { worker } => self.order(worker, Order::Last),
                 Action::Recall { run, step, memo } => self.recalls.push((run, step, memo)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }

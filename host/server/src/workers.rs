@@ -53,9 +53,10 @@ impl Workers for Service {
         let state =
             WorkerState { worker: id.0, name: name.clone(), address: from, version, slots, resources };
         let entry = self.fleet.enter(id, state);
+        let scheduler = self.scheduler.clone();
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
         tokio::spawn(async move {
-            let why = pass_on(stream, to_scheduler).await;
+            let why = pass_on(stream, to_scheduler, &scheduler, id).await;
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
@@ -96,11 +97,22 @@ fn check(hello: &Hello) -> Result<WorkerOffer, Status> {
 }
 
 /// Passes reports on; says why it ended. The scheduler notices by the closed channel.
-async fn pass_on(mut stream: Streaming<FromWorker>, to_scheduler: mpsc::Sender<Vec<Report>>) -> String {
+async fn pass_on(
+    mut stream: Streaming<FromWorker>,
+    to_scheduler: mpsc::Sender<Vec<Report>>,
+    scheduler: &Scheduler,
+    id: WorkerId,
+) -> String {
     let mut joiner = Joiner::default();
     loop {
         let piece = match stream.message().await {
             Ok(Some(FromWorker { message: Some(from_worker::Message::Reports(piece)) })) => piece,
+            Ok(Some(FromWorker { message: Some(from_worker::Message::Draining(_)) })) => {
+                match scheduler.drain_worker(id).await {
+                    Ok(()) => continue,
+                    Err(error) => return refuse::chain(&error),
+                }
+            }
             Ok(Some(_)) => return "it sent something else than reports".to_owned(),
             Ok(None) => return "it closed its stream".to_owned(),
             Err(status) => return status.message().to_owned(),

@@ -207,6 +207,8 @@ impl Supervisor {
                     }
                 }
                 Order::Cancel(id) => self.cancel(&id),
+                // For who carries the orders: this side ends when they do.
+                Order::Last => {}
                 Order::Publish(publication) => {
                     let _ = self.publications.send(*publication);
                 }

@@ -135,6 +135,24 @@ fn a_worker_that_is_killed_costs_what_it_was_doing_and_no_more() {
 }
 
 #[test]
+fn a_worker_that_is_asked_to_end_ends_what_it_has_and_nothing_is_lost() {
+    let project = Project::new(JOB);
+    let (cluster, _serving) = Cluster::start();
+    let leaving = joined(cluster.worker("leaving", &[]));
+    let mut child = start(&project, &cluster, &["run", "j", "--export", "out", "--json"]);
+    wait_for(&project, &cluster, &mut child, 5);
+    let _other = joined(cluster.worker("other", &[]));
+    assert_eq!(leaving.terminate(), Some(0));
+    assert_eq!(end(child)["status"], "succeeded");
+    let events = events(&project, &cluster);
+    assert_eq!(of_type(&events, "step_lost").count(), 0);
+    let workers: BTreeSet<u64> = of_type(&events, "step_dispatched")
+        .map(|event| event["event"]["worker"].as_u64().expect("a worker"))
+        .collect();
+    assert_eq!(workers.len(), 2, "the other one went on");
+}
+
+#[test]
 fn a_scheduler_that_is_killed_goes_on_where_it_was_and_client_and_worker_come_back_by_themselves() {
     let project = Project::new(JOB);
     let (cluster, mut serving) = Cluster::start();

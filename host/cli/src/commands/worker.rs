@@ -2,10 +2,10 @@
 //! to it by digest.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cofferdam_client::Offer;
 use cofferdam_depot::Depot;
-use cofferdam_worker::Worker;
 
 use crate::args;
 use crate::cluster;
@@ -14,7 +14,7 @@ use crate::error::{Doing, Result};
 use crate::exit::Exit;
 use crate::instance::{self, OwnWorker};
 use crate::offer;
-use crate::output::{CYAN, Output};
+use crate::output::{CYAN, Output, YELLOW};
 use crate::project::StateDir;
 
 pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Output) -> Result<()> {
@@ -32,21 +32,36 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let OwnWorker { worker, orders, mut reports } = worker;
     let offer =
         Offer { name: name(args), slots: offered.slots, queue: offered.queue, resources: offered.resources };
-    let working = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, |said| {
+    let leave = async {
+        end().await;
+        output
+            .say(&format!("{CYAN}leaving{CYAN:#} when what runs here is done (once more to leave at once)"));
+    };
+    let working = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, leave, |said| {
         cluster::said(&said, output);
     });
-    let ended = tokio::select! {
-        worked = working => worked.map_err(cluster::failed),
-        () = end() => Ok(()),
-    };
-    output.say(&format!("{CYAN}ending{CYAN:#}; what ran here runs elsewhere"));
-    stop(worker);
-    ended
+    let patience = Duration::from_secs(args.drain_timeout);
+    tokio::select! {
+        worked = working => worked.map_err(cluster::failed)?,
+        () = too_late(patience) => {
+            // Its attempts are another worker's as soon as the stream is gone, so there is nothing to wait for.
+            output.say(&format!("{YELLOW}ending{YELLOW:#}; what ran here runs elsewhere"));
+            return Ok(());
+        }
+    }
+    // What it was to publish is still to be done.
+    drop(orders);
+    worker.join().await;
+    Ok(())
 }
 
-/// Its attempts are another worker's from now on, so there is nothing to wait for.
-fn stop(worker: Worker) {
-    drop(worker);
+/// Ends when it is asked for a second time to end, or has tried to leave for so long.
+async fn too_late(patience: Duration) {
+    end().await;
+    tokio::select! {
+        () = end() => {}
+        () = tokio::time::sleep(patience) => {}
+    }
 }
 
 fn name(args: &args::Worker) -> String {

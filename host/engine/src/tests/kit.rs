@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) known: Arc<Known>,
     /// Earlier results that are looked for.
     pub(crate) recalls: Vec<(StepKey, ValueDigest)>,
+    /// Workers that were told that nothing follows.
+    pub(crate) released: Vec<WorkerId>,
     pub(crate) published: Vec<(WorkerId, Publication)>,
     /// Reports of attempts that have been heard or given up, of steps that may be under way again.
     pub(crate) late: Vec<AttemptId>,
@@ -105,6 +107,7 @@ impl World {
             known: Arc::default(),
             recalls: vec![],
             published: vec![],
+            released: vec![],
             late: vec![],
             offers: HashMap::new(),
             fences: HashSet::new(),
@@ -197,6 +200,7 @@ impl World {
                 }
                 Action::CancelAttempt { id, .. } => self.cancels.push(id),
                 Action::Recall { step, memo, .. } => self.recalls.push((step, memo)),
+                Action::Release { worker } => self.released.push(worker),
                 Action::Publish { worker, publication } => self.published.push((worker, *publication)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }

@@ -208,6 +208,27 @@ fn c10_a_lost_worker_is_recorded_and_not_counted_against_the_retries() {
 }
 
 #[test]
+fn a_worker_that_wants_to_leave_ends_what_it_has_gets_nothing_more_and_hears_so_once() {
+    let other = WorkerId(2);
+    let mut world = World::with(plan(vec![step("a"), step("b"), step("c")]), 1);
+    assert_eq!(world.running(), ["a"]);
+    world.input(Input::WorkerDraining { worker: WORKER });
+    world.input(Input::WorkerDraining { worker: WORKER });
+    assert_eq!(world.released, [WORKER]);
+    world.done("a");
+    assert_eq!(world.running(), Vec::<&str>::new(), "its slot is free, and nothing comes");
+    assert!(!world.engine.unservable().is_empty(), "nobody who stays could run the rest");
+    world.join(other, 1, &[]);
+    assert_eq!(world.under_way[0].0, other);
+    world.leave(WORKER);
+    world.done("b");
+    world.done("c");
+    assert_eq!(ended(&world), RunStatus::Succeeded);
+    world.input(Input::WorkerDraining { worker: WORKER });
+    assert_eq!(world.released, [WORKER], "who has left is told nothing");
+}
+
+#[test]
 fn i_10_a_step_that_loses_three_workers_is_given_up() {
     let mut world = World::with(plan(vec![step("a"), step("b")]), 2);
     world.done("b");
