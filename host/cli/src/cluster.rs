@@ -60,6 +60,7 @@ pub(crate) async fn run(
     state: &StateDir,
     output: Output,
 ) -> Result<Run> {
+    crate::gone::refuse(submission)?;
     refuse(&submission.plan)?;
     send_libraries(&submission.plan, cluster, state, output).await?;
     send_values(&submission.plan, stores, state).await?;
@@ -138,53 +139,66 @@ async fn send_values(plan: &Plan, stores: &Stores, state: &StateDir) -> Result<(
 /// Shows the run until it has ended. The first interrupt cancels it, the second leaves it to the cluster.
 async fn follow(id: RunId, layout: &Arc<Layout>, cluster: &Cluster, output: Output) -> Result<Run> {
     let mut follow = Follow::new(Run::new(id, layout.clone()), output);
-    let mut interrupts = 0;
+    let told = {
+        let telling = tell(id, cluster, &mut follow, output);
+        tokio::pin!(telling);
+        let mut interrupts = 0;
+        loop {
+            tokio::select! {
+                told = &mut telling => break told.map_err(|error| {
+                    failed(error).hint(format!("run {id} is the cluster's: it goes on without this program"))
+                }),
+                signal = tokio::signal::ctrl_c() => {
+                    signal.doing(Exit::Internal, "wait for an interrupt")?;
+                    interrupts += 1;
+                    if interrupts > 1 {
+                        let left = format!("left; the cluster goes on cancelling run {id}");
+                        break Err(Failed::new(Exit::Interrupted, left));
+                    }
+                    output.say(&format!("{YELLOW}cancelling{YELLOW:#} (once more to leave at once; the cluster goes on)"));
+                    cluster.cancel(id).await.map_err(failed)?;
+                }
+            }
+        }
+    };
+    let seen = follow.finish();
+    told.map(|()| seen)
+}
+
+/// Passes on what is told of the run until it has ended. A watch that breaks is made anew.
+async fn tell(id: RunId, cluster: &Cluster, follow: &mut Follow, output: Output) -> Result<(), Error> {
     let mut broken = 0;
-    'watch: loop {
+    loop {
         let why = match cluster.watch(id).await {
             Err(error) => error,
             Ok(mut watch) => loop {
-                tokio::select! {
-                    update = watch.next() => match update {
-                        Ok(Some(update)) => {
-                            broken = 0;
-                            follow.take(update);
-                        }
-                        Ok(None) if follow.has_ended() => break 'watch,
-                        // It was too much at once for this terminal, or the scheduler has let go of the run.
-                        Ok(None) => break Error::Unreachable {
+                match watch.next().await {
+                    Ok(Some(update)) => {
+                        broken = 0;
+                        follow.take(update);
+                    }
+                    Ok(None) if follow.has_ended() => return Ok(()),
+                    // It was too much at once for this terminal, or the scheduler has let go of the run.
+                    Ok(None) => {
+                        break Error::Unreachable {
                             doing: "watch the run",
                             address: cluster.address().to_owned(),
                             why: "it stopped telling before the run had ended".to_owned(),
-                        },
-                        Err(error) => break error,
-                    },
-                    signal = tokio::signal::ctrl_c() => {
-                        signal.doing(Exit::Internal, "wait for an interrupt")?;
-                        interrupts += 1;
-                        if interrupts > 1 {
-                            follow.finish();
-                            return Err(Failed::new(Exit::Interrupted, format!("left; the cluster goes on cancelling run {id}")));
-                        }
-                        output.say(&format!("{YELLOW}cancelling{YELLOW:#} (once more to leave at once; the cluster goes on)"));
-                        cluster.cancel(id).await.map_err(failed)?;
+                        };
                     }
+                    Err(error) => break error,
                 }
             },
         };
         broken += 1;
         if broken > BROKEN_WATCHES_MAX || !why.may_pass() {
-            follow.finish();
-            return Err(
-                failed(why).hint(format!("run {id} is the cluster's: it goes on without this program"))
-            );
+            return Err(why);
         }
         if broken == 1 {
             output.say(&format!("{YELLOW}waiting{YELLOW:#} {why}"));
         }
         tokio::time::sleep(WATCH_AGAIN).await;
     }
-    Ok(follow.finish())
 }
 
 /// An error of the cluster as this program ends with it.

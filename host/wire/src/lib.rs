@@ -22,3 +22,12 @@ pub const WORLD: &str = "cofferdam:op@0.1.0";
 
 /// Longest message that either side takes: values and plans go in chunks, batches in pieces.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_interface_is_the_one_in_wit() {
+        let text = include_str!("../../../wit/types.wit");
+        assert!(text.contains(&format!("package {};", super::WORLD)), "{}", super::WORLD);
+    }
+}

@@ -202,6 +202,30 @@ fn a_step_that_no_worker_can_run_is_told_at_submit_and_goes_to_one_that_joins_la
 }
 
 #[test]
+fn an_interrupt_cancels_the_run_and_is_heard_while_the_scheduler_is_gone() {
+    let project = Project::new(JOB);
+    let interrupted = |child: Child| -> Ended {
+        let id = child.id().to_string();
+        Command::new("kill").args(["-INT", &id]).status().expect("kill can be run");
+        child.wait_with_output().expect("the child can be waited for").into()
+    };
+    let (cluster, _serving) = Cluster::start();
+    let _worker = joined(cluster.worker("w", &[]));
+    let mut child = start(&project, &cluster, &["run", "j"]);
+    wait_for(&project, &cluster, &mut child, 1);
+    let ended = interrupted(child).expect(11);
+    assert!(ended.stderr.contains("cancelling"), "{ended:#?}");
+
+    let (cluster, mut serving) = Cluster::start();
+    let _worker = joined(cluster.worker("w", &[]));
+    let mut child = start(&project, &cluster, &["run", "j"]);
+    wait_for(&project, &cluster, &mut child, 1);
+    serving.kill();
+    let ended = interrupted(child).expect(5);
+    assert!(ended.stderr.contains("cannot be reached"), "{ended:#?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_cluster_is_said_with_a_way_out() {
     let project = Project::new(JOB);
     let (cluster, serving) = Cluster::start();

@@ -37,22 +37,23 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
         output
             .say(&format!("{CYAN}leaving{CYAN:#} when what runs here is done (once more to leave at once)"));
     };
-    let working = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, leave, |said| {
-        cluster::said(&said, output);
-    });
-    let patience = Duration::from_secs(args.drain_timeout);
+    let ended = async {
+        let say = |said: cofferdam_client::Said| cluster::said(&said, output);
+        let worked = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, leave, say).await;
+        worked.map_err(cluster::failed)?;
+        // What it was to publish is still to be done.
+        drop(orders);
+        worker.join().await;
+        Ok(())
+    };
     tokio::select! {
-        worked = working => worked.map_err(cluster::failed)?,
-        () = too_late(patience) => {
+        ended = ended => ended,
+        () = too_late(Duration::from_secs(args.drain_timeout)) => {
             // Its attempts are another worker's as soon as the stream is gone, so there is nothing to wait for.
             output.say(&format!("{YELLOW}ending{YELLOW:#}; what ran here runs elsewhere"));
-            return Ok(());
+            Ok(())
         }
     }
-    // What it was to publish is still to be done.
-    drop(orders);
-    worker.join().await;
-    Ok(())
 }
 
 /// Ends when it is asked for a second time to end, or has tried to leave for so long.
