@@ -1,4 +1,4 @@
-//! TOML and YAML in; definitions and run config with places out; diagnostics rendered for people and machines.
+//! TOML and YAML in; definitions, run config and an operator's settings with places out; diagnostics rendered for people and machines.
 //!
 //! The only crate that knows these formats. Both are read into one tree ([`cofferdam_model::Node`]), and what
 //! reads definitions works on that tree. Leaves resolving of names and checking against ops to `plan`.
@@ -8,6 +8,7 @@ mod assets;
 mod definitions;
 mod discover;
 mod graphs;
+mod instance;
 mod jobs;
 mod limits;
 mod mappings;
@@ -26,6 +27,7 @@ mod yaml;
 
 pub use definitions::read_definitions;
 pub use discover::{DEFINITIONS_FILE, find_definitions};
+pub use instance::{DatabaseUrl, INSTANCE_FILE, InstanceSettings, RunLogSettings, read_instance};
 pub use render::{ERRORS_SHOWN_MAX, render, render_json};
 pub use run_config::read_run_config;
 pub use texts::{TEXT_BYTES_MAX, Texts};

@@ -1,11 +1,12 @@
 //! The reference beside the sources: its examples are read without a finding, and it names every key there is.
 
-use cofferdam_config::{Texts, read_definitions, read_run_config, render};
+use cofferdam_config::{InstanceSettings, Texts, read_definitions, read_instance, read_run_config, render};
 use cofferdam_model::Definitions;
 
 const README: &str = include_str!("../README.md");
 const SERVICES: &str = include_str!("../SERVICES.md");
 const ASSETS: &str = include_str!("../ASSETS.md");
+const INSTANCE: &str = include_str!("../INSTANCE.md");
 
 /// The fenced blocks of a language.
 fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
@@ -86,6 +87,23 @@ fn the_reference_names_every_key_that_the_reader_knows() {
                 [README, SERVICES, ASSETS].into_iter().any(is_named),
                 "the reference does not name `{key}`"
             );
+        }
+    }
+}
+
+#[test]
+fn the_reference_of_an_instance_has_examples_that_are_read_and_names_every_key() {
+    let all = blocks(INSTANCE, "toml").concat();
+    let mut texts = Texts::default();
+    let (settings, found) = read_instance(&mut texts, "INSTANCE.md", &all);
+    assert!(found.is_empty(), "{}", render(&texts, &found, false, 100));
+    assert_ne!(settings, InstanceSettings::default());
+    for place in ["zzzzzzzz = 1", "run_log = { zzzzzzzz = 1 }", "run_log = { postgres = { zzzzzzzz = 1 } }"] {
+        let (_, found) = read_instance(&mut Texts::default(), "x.toml", place);
+        let known = found[0].hint.as_deref().unwrap().strip_prefix("known: ").expect(place);
+        for key in known.split(", ").map(|key| key.trim_matches('`')) {
+            let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}]")];
+            assert!(written.iter().any(|form| INSTANCE.contains(form)), "the reference does not name `{key}`");
         }
     }
 }
