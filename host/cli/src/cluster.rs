@@ -229,7 +229,7 @@ pub(crate) fn said(said: &cofferdam_client::Said, output: Output) {
             let running = if *n_attempts == 0 {
                 String::new()
             } else {
-                format!("; {} given up", count(*n_attempts, "attempt"))
+                format!("; {} kept", count(*n_attempts, "attempt"))
             };
             output.say(&format!("{YELLOW}waiting{YELLOW:#} {why}{running}"));
         }

@@ -1,9 +1,9 @@
 //! A worker's end of its stream: orders in, reports out, and the stream made anew when it breaks.
 //!
-//! A scheduler that loses the stream runs the attempts of that worker elsewhere. So when the stream breaks, what runs
-//! here is cancelled, and what it still reports is dropped: under its fence it could change nothing.
+//! What runs here goes on meanwhile. The worker comes back under its own number with the attempts that it has; batches of
+//! reports are kept until the scheduler says that they are durable, and are sent again over the next stream.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use cofferdam_wire::v1::{
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::{FutureExt as _, stream};
+use prost::bytes::Bytes;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -21,8 +22,9 @@ use crate::{Cluster, Error};
 
 /// First wait before the stream is made anew; doubled from try to try.
 const WAIT_FIRST: Duration = Duration::from_millis(100);
-/// Longest wait: a scheduler that comes back has its workers this soon.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Longest wait: a scheduler that comes back has its workers this soon. It must be well below the time that a
+/// scheduler waits for them.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long the scheduler may take to welcome a worker.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the scheduler may take to read the last reports of a worker that leaves.
@@ -60,8 +62,8 @@ impl Cluster {
 }
 
 /// Works for a cluster: passes orders on, reports back. When `leave` ends it takes nothing more and comes back as soon
-/// as it has done what it has; otherwise it comes back only with an error that no waiting mends, or when `reports` is
-/// closed because the worker has ended.
+/// as all that it has done is durable; otherwise it comes back only with an error that no waiting mends, or when
+/// `reports` is closed because the worker has ended.
 pub async fn work(
     cluster: &Cluster,
     offer: &Offer,
@@ -72,16 +74,20 @@ pub async fn work(
 ) -> Result<(), Error> {
     let leave = leave.shared();
     let held = Mutex::new(Held::default());
+    let instance = uuid::Uuid::now_v7();
     let mut wait = WAIT_FIRST;
     loop {
+        let idle = lock(&held).is_empty();
+        let hello = hello(offer, instance, &lock(&held));
         let joined = tokio::select! {
-            joined = join(cluster, offer) => joined,
-            () = leave.clone() => return Ok(()),
+            joined = join(cluster, hello) => joined,
+            () = leave.clone(), if idle => return Ok(()),
         };
         let why = match joined {
             Ok(stream) => {
                 wait = WAIT_FIRST;
-                say(Said::Joined { worker: stream.worker });
+                lock(&held).welcomed(&stream.welcome);
+                say(Said::Joined { worker: stream.welcome.worker });
                 match stream.carry(cluster, orders, reports, leave.clone(), &held).await {
                     Ended::Done | Ended::Worker => return Ok(()),
                     Ended::Stream(why) => why,
@@ -90,39 +96,13 @@ pub async fn work(
             Err(error) if error.may_pass() => error.to_string(),
             Err(error) => return Err(error),
         };
+        let idle = lock(&held).is_empty();
         say(Said::Lost { why, n_attempts: lock(&held).open.len() });
-        let goes_on = tokio::select! {
-            goes_on = pause(wait, orders, reports, &held) => goes_on,
-            () = leave.clone() => false,
-        };
-        if !goes_on {
-            return Ok(());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = leave.clone(), if idle => return Ok(()),
         }
         wait = (wait * 2).min(WAIT_MAX);
-    }
-}
-
-/// Cancels what runs, waits, and drops what is reported meanwhile. False if the worker has ended.
-async fn pause(
-    wait: Duration,
-    orders: &mpsc::Sender<Vec<Order>>,
-    reports: &mut mpsc::Receiver<Vec<Report>>,
-    held: &Mutex<Held>,
-) -> bool {
-    let cancels = lock(held).give_up();
-    let waited = async {
-        let taken = cancels.is_empty() || orders.send(cancels).await.is_ok();
-        tokio::time::sleep(wait).await;
-        taken
-    };
-    let dropped = async {
-        while let Some(batch) = reports.recv().await {
-            drop(lock(held).reported(batch))
-        }
-    };
-    tokio::select! {
-        taken = waited => taken,
-        () = dropped => false,
     }
 }
 
@@ -130,60 +110,82 @@ fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     held.lock().expect("nobody panics while holding it")
 }
 
-/// The attempts that this worker has.
+/// What must outlive a stream.
 #[derive(Default)]
 struct Held {
+    /// The number under which it was welcomed last.
+    worker: Option<u64>,
+    /// Attempts that were ordered and whose end is not durable yet.
     open: BTreeMap<Fence, AttemptId>,
-    /// Those of a stream that broke; they end here unheard.
-    given_up: HashSet<Fence>,
+    /// Batches of reports, until they are durable, oldest first.
+    unheard: VecDeque<Batch>,
+    /// Number of the last batch that was made.
+    n_batches: u64,
+    /// Number of the last one that is durable.
+    n_durable: u64,
     /// Nothing follows on this stream.
     last: bool,
 }
 
+struct Batch {
+    encoded: Bytes,
+    /// Attempts whose end it tells.
+    ends: Vec<Fence>,
+}
+
 impl Held {
+    fn welcomed(&mut self, welcome: &Welcome) {
+        self.worker = Some(welcome.worker);
+        self.last = false;
+        self.heard(welcome.received);
+    }
+
     fn ordered(&mut self, orders: &[Order]) {
         for order in orders {
             match order {
                 Order::Run(assignment) => {
                     self.open.insert(assignment.id.fence, assignment.id.clone());
                 }
+                Order::Received { batches } => self.heard(*batches),
                 Order::Last => self.last = true,
                 Order::Cancel(_) | Order::Publish(_) => {}
             }
         }
     }
 
-    /// What of these reports may still matter.
-    fn reported(&mut self, mut reports: Vec<Report>) -> Vec<Report> {
-        reports.retain(|report| {
-            let (Report::Started { id, .. }
-            | Report::Logs { id, .. }
-            | Report::Progress { id, .. }
-            | Report::Finished { id, .. }) = report;
-            let ended = matches!(report, Report::Finished { .. });
-            if ended {
-                self.open.remove(&id.fence);
-            }
-            let given_up = self.given_up.contains(&id.fence);
-            if given_up && ended {
-                self.given_up.remove(&id.fence);
-            }
-            !given_up
+    /// Keeps a batch until it is durable; answers it as it travels.
+    fn reported(&mut self, reports: &[Report]) -> Bytes {
+        let ends = reports.iter().filter_map(|report| match report {
+            Report::Finished { id, .. } => Some(id.fence),
+            Report::Started { .. } | Report::Logs { .. } | Report::Progress { .. } => None,
         });
-        reports
+        let batch = Batch { encoded: encode(&reports), ends: ends.collect() };
+        let encoded = batch.encoded.clone();
+        self.n_batches += 1;
+        self.unheard.push_back(batch);
+        encoded
+    }
+
+    /// Forgets batches up to this number: they are durable.
+    fn heard(&mut self, number: u64) {
+        while self.n_durable < number
+            && let Some(batch) = self.unheard.pop_front()
+        {
+            self.n_durable += 1;
+            for fence in batch.ends {
+                self.open.remove(&fence);
+            }
+        }
+    }
+
+    /// Whether nothing would be lost if the worker went.
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.unheard.is_empty()
     }
 
     /// Whether a worker that wants to leave may.
     fn is_done(&self) -> bool {
-        self.last && self.open.is_empty()
-    }
-
-    /// Orders to cancel all that runs.
-    fn give_up(&mut self) -> Vec<Order> {
-        self.last = false;
-        let open = std::mem::take(&mut self.open);
-        self.given_up.extend(open.keys());
-        open.into_values().map(Order::Cancel).collect()
+        self.last && self.is_empty()
     }
 }
 
@@ -195,16 +197,14 @@ enum Ended {
 }
 
 struct Stream {
-    worker: u64,
+    welcome: Welcome,
     inbound: Streaming<ToWorker>,
     outbound: mpsc::Sender<FromWorker>,
 }
 
-async fn join(cluster: &Cluster, offer: &Offer) -> Result<Stream, Error> {
-    let doing = "join the cluster";
-    let failed = cluster.failed(doing);
-    let (outbound, mut messages) = mpsc::channel(MESSAGES_WAITING_MAX);
-    let hello = Hello {
+fn hello(offer: &Offer, instance: uuid::Uuid, held: &Held) -> Hello {
+    let attempts: Vec<&AttemptId> = held.open.values().collect();
+    Hello {
         protocol: PROTOCOL,
         world: WORLD.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -212,7 +212,17 @@ async fn join(cluster: &Cluster, offer: &Offer) -> Result<Stream, Error> {
         slots: offer.slots,
         queue: offer.queue,
         resources: offer.resources.clone().into_iter().collect(),
-    };
+        instance: instance.as_bytes().to_vec().into(),
+        previous: held.worker,
+        held: encode(&attempts),
+        acknowledged: held.n_durable,
+    }
+}
+
+async fn join(cluster: &Cluster, hello: Hello) -> Result<Stream, Error> {
+    let doing = "join the cluster";
+    let failed = cluster.failed(doing);
+    let (outbound, mut messages) = mpsc::channel(MESSAGES_WAITING_MAX);
     let hello = FromWorker { message: Some(from_worker::Message::Hello(hello)) };
     outbound.try_send(hello).expect("an empty channel has room");
     let joined = async {
@@ -222,7 +232,7 @@ async fn join(cluster: &Cluster, offer: &Offer) -> Result<Stream, Error> {
         let mut inbound = client.join(messages).await.map_err(&failed)?.into_inner();
         let first = inbound.message().await.map_err(&failed)?;
         match first.and_then(|first| first.message) {
-            Some(to_worker::Message::Welcome(Welcome { worker, .. })) => Ok((worker, inbound)),
+            Some(to_worker::Message::Welcome(welcome)) => Ok((welcome, inbound)),
             _ => Err(Error::Refused { doing, why: "its first message is no welcome".to_owned() }),
         }
     };
@@ -231,8 +241,8 @@ async fn join(cluster: &Cluster, offer: &Offer) -> Result<Stream, Error> {
         address: cluster.address.clone(),
         why: format!("no answer within {} s", WELCOME_TIMEOUT.as_secs()),
     };
-    let (worker, inbound) = tokio::time::timeout(WELCOME_TIMEOUT, joined).await.map_err(late)??;
-    Ok(Stream { worker, inbound, outbound })
+    let (welcome, inbound) = tokio::time::timeout(WELCOME_TIMEOUT, joined).await.map_err(late)??;
+    Ok(Stream { welcome, inbound, outbound })
 }
 
 impl Stream {
@@ -303,26 +313,26 @@ async fn carry_orders(
     }
 }
 
+/// Says again what was not heard, then what is new.
 async fn carry_reports(
     reports: &mut mpsc::Receiver<Vec<Report>>,
     outbound: &mpsc::Sender<FromWorker>,
     held: &Mutex<Held>,
 ) -> Ended {
-    while let Some(batch) = reports.recv().await {
-        let batch = lock(held).reported(batch);
-        let pieces = if batch.is_empty() { None } else { Some(pieces(encode(&batch))) };
-        for piece in pieces.into_iter().flatten() {
+    let mut waiting: Vec<Bytes> = lock(held).unheard.iter().map(|batch| batch.encoded.clone()).collect();
+    loop {
+        for piece in waiting.drain(..).flat_map(pieces) {
             let message = FromWorker { message: Some(from_worker::Message::Reports(piece)) };
             if outbound.send(message).await.is_err() {
                 // Why the stream has ended is told by its other direction.
                 std::future::pending::<()>().await;
             }
         }
-        if lock(held).is_done() {
-            return Ended::Done;
+        match reports.recv().await {
+            Some(batch) => waiting.push(lock(held).reported(&batch)),
+            None => return Ended::Worker,
         }
     }
-    Ended::Worker
 }
 
 #[cfg(test)]
@@ -341,21 +351,39 @@ mod tests {
         Report::Finished { id: attempt(fence), outcome, usage: Default::default() }
     }
 
+    fn run(fence: u64) -> Order {
+        Order::Run(Box::new(Assignment::new(
+            attempt(fence),
+            LibraryDigest([0; 32]),
+            Name::new("op").unwrap(),
+        )))
+    }
+
     #[test]
-    fn what_a_broken_stream_had_ordered_is_cancelled_once_and_ends_unheard() {
-        let run = |fence| {
-            let assignment =
-                Assignment::new(attempt(fence), LibraryDigest([0; 32]), Name::new("op").unwrap());
-            Order::Run(Box::new(assignment))
-        };
+    fn an_attempt_is_held_until_its_end_is_durable() {
         let mut held = Held::default();
         held.ordered(&[run(1), run(2)]);
-        assert_eq!(held.reported(vec![finished(1)]).len(), 1);
-        assert_eq!(held.give_up(), [Order::Cancel(attempt(2))]);
-        assert_eq!(held.give_up(), []);
-        held.ordered(&[run(3)]);
-        let heard = held.reported(vec![finished(2), finished(3)]);
-        assert_eq!(heard, [finished(3)]);
-        assert!(held.open.is_empty() && held.given_up.is_empty());
+        held.reported(&[finished(1)]);
+        held.reported(&[finished(2)]);
+        assert_eq!(held.open.len(), 2, "nobody has heard of their end");
+        held.ordered(&[Order::Received { batches: 1 }]);
+        assert_eq!(held.open.keys().collect::<Vec<_>>(), [&Fence(2)]);
+        held.welcomed(&Welcome { worker: 7, term: 1, received: 1 });
+        assert_eq!((held.worker, held.unheard.len(), held.n_durable), (Some(7), 1, 1));
+        held.welcomed(&Welcome { worker: 7, term: 1, received: 2 });
+        assert!(held.is_empty());
+    }
+
+    #[test]
+    fn a_worker_leaves_when_it_was_told_that_nothing_follows_and_all_is_durable() {
+        let mut held = Held::default();
+        held.ordered(&[run(1), Order::Last]);
+        assert!(!held.is_done());
+        held.reported(&[finished(1)]);
+        assert!(!held.is_done());
+        held.ordered(&[Order::Received { batches: 1 }]);
+        assert!(held.is_done());
+        held.welcomed(&Welcome::default());
+        assert!(!held.is_done(), "a new stream may bring more");
     }
 }

@@ -40,7 +40,13 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
     let layout = Layout::new(Arc::new(plan)).expect("the plan is sound");
     let run = RunId(uuid::Uuid::from_u128(1));
     let mut engine = Engine::new(Settings { term: Term(1) });
-    let join = Input::WorkerJoined { worker: WorkerId(1), slots: 64, queue: 512, resources: BTreeMap::new() };
+    let join = Input::WorkerJoined {
+        worker: WorkerId(1),
+        slots: 64,
+        queue: 512,
+        resources: BTreeMap::new(),
+        held: vec![],
+    };
     let mut waiting: Vec<Action> = engine.handle(join, Timestamp(0));
     let one = outputs(0);
     let begin = Instant::now();
@@ -60,7 +66,7 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
                     outcome: Outcome::Succeeded { outputs, metadata: vec![] },
                     usage: Usage::default(),
                 };
-                waiting.extend(engine.handle(Input::Report(report), at));
+                waiting.extend(engine.handle(Input::Report { worker: WorkerId(1), report }, at));
             }
             Action::CancelAttempt { .. }
             | Action::Recall { .. }

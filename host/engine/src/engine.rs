@@ -32,12 +32,19 @@ pub struct Settings {
 pub enum Input {
     /// A run is to be driven.
     RunSubmitted(Box<Submission>),
-    /// A worker offers slots, room for `queue` more attempts, and resources. Its id is new.
+    /// A worker offers slots, room for `queue` more attempts, and resources. Its id is new, or it comes back, with the
+    /// attempts that it has or has ended unheard: those stay its own, and what was ordered and never reached it is
+    /// ordered again.
     WorkerJoined {
         worker: WorkerId,
         slots: u32,
         queue: u32,
         resources: BTreeMap<String, f64>,
+        held: Vec<AttemptId>,
+    },
+    /// A worker cannot be heard. It gets nothing more and keeps its attempts, until it comes back or has left.
+    WorkerSilent {
+        worker: WorkerId,
     },
     /// A worker wants to leave: it gets nothing more, and hears that with [`Action::Release`].
     WorkerDraining {
@@ -46,7 +53,11 @@ pub enum Input {
     WorkerLeft {
         worker: WorkerId,
     },
-    Report(Report),
+    /// What a worker says of an attempt; nothing, if the attempt is not its own.
+    Report {
+        worker: WorkerId,
+        report: Report,
+    },
     CancelRequested {
         run: RunId,
     },
@@ -142,16 +153,19 @@ impl Engine {
         self.wake(now);
         match input {
             Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
-            Input::WorkerJoined { worker, slots, queue, resources } => {
-                self.placement.join(worker, slots, queue, &resources)
+            Input::WorkerJoined { worker, slots, queue, resources, held } => {
+                self.placement.leave(worker);
+                self.placement.join(worker, slots, queue, &resources);
+                self.back(worker, held, now, &mut actions);
             }
+            Input::WorkerSilent { worker } => self.placement.leave(worker),
             Input::WorkerDraining { worker } => {
                 if self.placement.drain(worker) {
                     actions.push(Action::Release { worker });
                 }
             }
             Input::WorkerLeft { worker } => self.left(worker, now, &mut actions),
-            Input::Report(report) => self.reported(report, now, &mut actions),
+            Input::Report { worker, report } => self.reported(worker, report, now, &mut actions),
             Input::CancelRequested { run } => self.cancel(run, now, &mut actions),
             Input::Recalled { run, step, found } => self.recalled(run, &step, found, now, &mut actions),
             Input::Tick => {}
@@ -169,6 +183,17 @@ impl Engine {
     /// A run that is driven or has just ended.
     pub fn run(&self, run: RunId) -> Option<&Run> {
         self.runs.get(&run).map(|active| &active.run)
+    }
+
+    /// Whether this attempt is under way, and that worker's.
+    pub fn holds(&self, worker: WorkerId, id: &AttemptId) -> bool {
+        self.claim(worker, id).is_some()
+    }
+
+    /// Workers that have attempts and are not there: silent ones, and those that a scheduler before this one knew.
+    pub fn absent(&self) -> BTreeSet<WorkerId> {
+        let owners = self.attempts.values().map(|claim| claim.worker);
+        owners.filter(|worker| !self.placement.knows(*worker)).collect()
     }
 
     /// Drops a run that has ended.

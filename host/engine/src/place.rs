@@ -107,6 +107,10 @@ impl Placement {
         self.workers.remove(&id);
     }
 
+    pub(crate) fn knows(&self, id: WorkerId) -> bool {
+        self.workers.contains_key(&id)
+    }
+
     /// Places nothing more at a worker. False if it is not there or has been told before.
     pub(crate) fn drain(&mut self, id: WorkerId) -> bool {
         self.no_room(id);
@@ -160,7 +164,10 @@ impl Placement {
         worker.n_attempts += 1;
         worker.expected_us += cost(expected_us);
         for (name, amount) in demand {
-            *worker.free.get_mut(name).expect("the worker offers what the step asks for") -= amount;
+            // One that came back may offer less than what it holds.
+            if let Some(free) = worker.free.get_mut(name) {
+                *free -= amount;
+            }
         }
         self.make_room(id);
     }
@@ -173,7 +180,7 @@ impl Placement {
             worker.n_attempts -= 1;
             worker.expected_us -= cost(expected_us);
             for (name, amount) in demand {
-                let free = worker.free.get_mut(name).expect("the worker offered what was taken");
+                let Some(free) = worker.free.get_mut(name) else { continue };
                 *free += amount;
                 #[cfg(test)]
                 if is_present(Bug::ReleasedTwice) {

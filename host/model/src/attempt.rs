@@ -98,6 +98,10 @@ pub enum Order {
     Publish(Box<Publication>),
     /// Stop that attempt; it answers with a failure of kind `Cancelled` unless it has already finished.
     Cancel(AttemptId),
+    /// So many batches of reports of this worker are durable.
+    Received {
+        batches: u64,
+    },
     /// Nothing follows: a worker that wants to leave may do so when it has done what came before.
     Last,
 }
@@ -129,6 +133,8 @@ pub enum Report {
     /// Log lines, in order.
     Logs {
         id: AttemptId,
+        /// Number of the first of them within the attempt, from 0: a line that is said twice is kept once.
+        first: u64,
         lines: Vec<LogLine>,
     },
     Progress {

@@ -4,23 +4,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_engine::{Engine, Input, InvalidHistory, Settings, Submission};
+use cofferdam_engine::{Input, InvalidHistory, Submission};
 use cofferdam_model::{
-    Memo, Order, Recorded, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
+    Fence, Memo, Order, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest, WorkerId,
 };
-use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
+use cofferdam_runlog::{AppendError, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use crate::core::{Core, Now};
 use crate::handle::{Clock, WorkerOffer};
+use crate::sessions::{Attached, Connection, Patience, Visit};
 use crate::turn::{Turn, fold_starts};
 use crate::updates::{LAG_MAX, Update};
 use crate::worker::carry;
 
 /// Messages that are taken as one batch at most, so that a flood delays no answer for long.
 const BATCH_MESSAGES_MAX: usize = 512;
-/// Workers that may register in one term; keeps the ids of one term together and short to read.
-const WORKERS_PER_TERM: u64 = 1_000_000;
+
+/// An answer that waits until what it says is durable.
+type Answer = Box<dyn FnOnce(&mut Loop) + Send>;
 
 /// What the loop is told.
 pub(crate) enum Message {
@@ -31,6 +35,8 @@ pub(crate) enum Message {
     Resume {
         submission: Box<Submission>,
         events: Vec<Recorded>,
+        /// Lines that are kept of the attempts that are under way.
+        lines: HashMap<Fence, u64>,
         answer: oneshot::Sender<Result<(), InvalidHistory>>,
     },
     Cancel {
@@ -39,16 +45,26 @@ pub(crate) enum Message {
     },
     Attach {
         offer: WorkerOffer,
+        /// Of a worker over the network.
+        visit: Option<Visit>,
         orders: mpsc::Sender<Vec<Order>>,
         reports: mpsc::Receiver<Vec<Report>>,
-        answer: oneshot::Sender<WorkerId>,
+        answer: oneshot::Sender<Attached>,
     },
     Draining {
         worker: WorkerId,
         answer: oneshot::Sender<()>,
     },
-    Left(WorkerId),
-    Reports(Vec<Report>),
+    /// A connection has ended.
+    Left {
+        worker: WorkerId,
+        connection: Connection,
+    },
+    Reports {
+        worker: WorkerId,
+        connection: Connection,
+        reports: Vec<Report>,
+    },
     Recalled(Vec<(RunId, StepKey, Option<Memo>)>),
     Watch {
         run: RunId,
@@ -66,10 +82,10 @@ pub(crate) enum Message {
 pub(crate) struct Loop {
     log: Arc<dyn RunLog>,
     clock: Clock,
-    term: Term,
-    engine: Engine,
-    workers: HashMap<WorkerId, mpsc::UnboundedSender<Vec<Order>>>,
-    n_workers: u64,
+    core: Core,
+    channels: HashMap<WorkerId, mpsc::UnboundedSender<Vec<Order>>>,
+    /// What was asked in this turn and waits until the turn is durable.
+    answers: Vec<Answer>,
     watched: HashMap<RunId, broadcast::Sender<Update>>,
     waiters: HashMap<RunId, Vec<oneshot::Sender<Option<RunStatus>>>>,
     carriers: JoinSet<()>,
@@ -91,16 +107,16 @@ impl Loop {
         log: Arc<dyn RunLog>,
         clock: Clock,
         term: Term,
+        patience: Patience,
         messages: mpsc::WeakSender<Message>,
         stopped: Arc<OnceLock<String>>,
     ) -> Loop {
         Loop {
             log,
             clock,
-            term,
-            engine: Engine::new(Settings { term }),
-            workers: HashMap::new(),
-            n_workers: 0,
+            core: Core::new(term, patience),
+            channels: HashMap::new(),
+            answers: vec![],
             watched: HashMap::new(),
             waiters: HashMap::new(),
             carriers: JoinSet::new(),
@@ -120,15 +136,15 @@ impl Loop {
                 () = deadline => {}
             }
             let mut turn = Turn::default();
-            let now = (self.clock)();
+            let now = self.now();
             if batch.is_empty() {
-                let actions = self.engine.handle(Input::Tick, now);
-                turn.add(actions);
+                self.core.handle(Input::Tick, now, &mut turn);
             }
             fold_starts(&mut batch);
             for message in batch.drain(..) {
                 self.take(message, now, &mut turn);
             }
+            self.core.give_up(now, &mut turn);
             if let Err(error) = self.carry_out(turn).await {
                 self.stop(&error);
                 return;
@@ -137,147 +153,102 @@ impl Loop {
         }
     }
 
-    /// Ends when the engine wants to be called again.
+    fn now(&self) -> Now {
+        Now { wall: (self.clock)(), steady: Instant::now() }
+    }
+
+    /// Ends when the core wants to be called again.
     fn deadline(&self) -> impl Future<Output = ()> + use<> {
-        let now = (self.clock)();
-        let wait = self.engine.next_deadline().map(|at| at.since(now));
+        let next = self.core.deadline(self.now());
         async move {
-            match wait {
-                Some(wait) => tokio::time::sleep(wait).await,
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
                 None => std::future::pending().await,
             }
         }
     }
 
-    fn take(&mut self, message: Message, now: Timestamp, turn: &mut Turn) {
+    fn take(&mut self, message: Message, now: Now, turn: &mut Turn) {
         match message {
             Message::Submit { submission, answer } => {
                 self.watch(submission.run);
-                turn.add(self.engine.handle(Input::RunSubmitted(submission), now));
-                turn.answer(answer, ());
+                self.core.handle(Input::RunSubmitted(submission), now, turn);
+                self.answer(answer, ());
             }
-            Message::Resume { submission, events, answer } => {
-                self.resume(*submission, &events, answer, now, turn)
-            }
-            Message::Recalled(answers) => {
-                for (run, step, found) in answers {
-                    turn.add(self.engine.handle(Input::Recalled { run, step, found }, now));
+            Message::Resume { submission, events, lines, answer } => {
+                let run = submission.run;
+                let resumed = self.core.resume(*submission, &events, lines, now, turn);
+                if self.core.engine().run(run).is_some() {
+                    self.watch(run);
                 }
+                self.answer(answer, resumed);
             }
+            Message::Recalled(answers) => self.core.recalled(answers, now, turn),
             Message::Cancel { run, answer } => {
-                let driven = self.engine.run(run).is_some();
-                turn.add(self.engine.handle(Input::CancelRequested { run }, now));
-                turn.answer(answer, driven);
+                let driven = self.core.engine().run(run).is_some();
+                self.core.handle(Input::CancelRequested { run }, now, turn);
+                self.answer(answer, driven);
             }
-            Message::Attach { offer, orders, reports, answer } => {
-                let worker = self.attach(orders, reports);
-                let input = Input::WorkerJoined {
-                    worker,
-                    slots: offer.slots,
-                    queue: offer.queue,
-                    resources: offer.resources,
-                };
-                turn.add(self.engine.handle(input, now));
-                turn.answer(answer, worker);
+            Message::Attach { offer, visit, orders, reports, answer } => {
+                let (attached, connection) = self.core.attach(offer, visit, now, turn);
+                self.connect(attached.worker, connection, orders, reports);
+                self.answer(answer, attached);
             }
             Message::Draining { worker, answer } => {
-                turn.add(self.engine.handle(Input::WorkerDraining { worker }, now));
-                turn.answer(answer, ());
+                self.core.handle(Input::WorkerDraining { worker }, now, turn);
+                self.answer(answer, ());
             }
-            Message::Left(worker) => {
-                self.workers.remove(&worker);
-                turn.add(self.engine.handle(Input::WorkerLeft { worker }, now));
+            Message::Left { worker, connection } => self.core.disconnected(worker, connection, now, turn),
+            Message::Reports { worker, connection, reports } => {
+                self.core.reported(worker, connection, reports, now, turn)
             }
-            Message::Reports(reports) => {
-                for report in reports {
-                    self.report(report, now, turn);
-                }
-            }
-            Message::Watch { run, answer } => turn.answers.push(Box::new(move |this| {
-                let live = this.engine.run(run).map(|driven| driven.seq());
+            Message::Watch { run, answer } => self.answers.push(Box::new(move |this| {
+                let live = this.core.engine().run(run).map(|driven| driven.seq());
                 let live = live.and_then(|seq| Some((seq, this.watched.get(&run)?.subscribe())));
                 let _ = answer.send(live);
             })),
-            Message::Wait { run, answer } => turn.answers.push(Box::new(move |this| {
-                if this.engine.run(run).is_some() {
+            Message::Wait { run, answer } => self.answers.push(Box::new(move |this| {
+                if this.core.engine().run(run).is_some() {
                     this.waiters.entry(run).or_default().push(answer);
                 } else {
                     let _ = answer.send(None);
                 }
             })),
-            Message::Unservable { answer } => turn.answer(answer, self.engine.unservable()),
+            Message::Unservable { answer } => {
+                let unservable = self.core.engine().unservable();
+                self.answer(answer, unservable);
+            }
         }
     }
 
-    fn resume(
-        &mut self,
-        submission: Submission,
-        events: &[Recorded],
-        answer: oneshot::Sender<Result<(), InvalidHistory>>,
-        now: Timestamp,
-        turn: &mut Turn,
-    ) {
-        let run = submission.run;
-        if self.engine.run(run).is_some() {
-            turn.answer(answer, Ok(()));
-            return;
-        }
-        match self.engine.recover(submission, events, now) {
-            Ok(actions) => {
-                if self.engine.run(run).is_some() {
-                    self.watch(run);
-                }
-                turn.add(actions);
-                turn.answer(answer, Ok(()));
-            }
-            Err(error) => turn.answer(answer, Err(error)),
-        }
+    fn answer<T: Send + 'static>(&mut self, channel: oneshot::Sender<T>, answer: T) {
+        // Who asked may have gone away; what it asked for is done all the same.
+        self.answers.push(Box::new(move |_| drop(channel.send(answer))));
     }
 
     fn watch(&mut self, run: RunId) {
         self.watched.entry(run).or_insert_with(|| broadcast::Sender::new(LAG_MAX));
     }
 
-    fn attach(&mut self, orders: mpsc::Sender<Vec<Order>>, reports: mpsc::Receiver<Vec<Report>>) -> WorkerId {
-        self.n_workers += 1;
-        assert!(self.n_workers < WORKERS_PER_TERM, "no scheduler sees a million workers");
-        let id = WorkerId(self.term.0 * WORKERS_PER_TERM + self.n_workers);
+    fn connect(
+        &mut self,
+        worker: WorkerId,
+        connection: Connection,
+        orders: mpsc::Sender<Vec<Order>>,
+        reports: mpsc::Receiver<Vec<Report>>,
+    ) {
         let (inner, inner_orders) = mpsc::unbounded_channel();
-        self.workers.insert(id, inner);
+        self.channels.insert(worker, inner);
         if let Some(messages) = self.messages.upgrade() {
-            self.carriers.spawn(carry(id, inner_orders, orders, reports, messages));
-        }
-        id
-    }
-
-    fn report(&mut self, report: Report, now: Timestamp, turn: &mut Turn) {
-        match report {
-            Report::Logs { id, lines } => {
-                if self.engine.run(id.run).is_none() {
-                    return;
-                }
-                let records = lines.into_iter().map(|line| LogRecord {
-                    run: id.run,
-                    step: id.step.clone(),
-                    attempt: id.attempt,
-                    line,
-                });
-                turn.logs.extend(records);
-            }
-            Report::Progress { id, progress } => turn
-                .progress
-                .push((id.run, Update::Progress { step: id.step, attempt: id.attempt, progress })),
-            report @ (Report::Started { .. } | Report::Finished { .. }) => {
-                turn.add(self.engine.handle(Input::Report(report), now));
-            }
+            let carry = carry(worker, connection, inner_orders, orders, reports, messages);
+            self.carriers.spawn(carry);
         }
     }
 
     /// Makes a turn's decisions durable, then acts on them. After an error nothing of the turn has left.
     async fn carry_out(&mut self, mut turn: Turn) -> Result<(), AppendError> {
         let updates = self.updates(&mut turn);
-        let events = std::mem::take(&mut turn.events).into_iter();
-        let batches: Vec<Batch> = events.map(|(run, events)| self.batch(run, events)).collect();
+        let batches = self.core.batches(&mut turn);
         let logs = std::mem::take(&mut turn.logs);
         let n_lines = logs.len();
         let events_kept = async {
@@ -298,11 +269,13 @@ impl Loop {
         if let Err(error) = logs_kept {
             tracing::warn!(%error, n_lines, "log lines are lost: the run log cannot keep them");
         }
-        self.look_up(turn.recalls);
-        for (worker, orders) in turn.orders {
-            if let Some(channel) = self.workers.get(&worker) {
-                // A worker that has just gone says so by its other channel.
-                let _ = channel.send(orders);
+        self.look_up(std::mem::take(&mut turn.recalls));
+        for (worker, orders) in self.core.orders(&mut turn) {
+            if let Some(channel) = self.channels.get(&worker)
+                && channel.send(orders).is_err()
+            {
+                // It has gone, which it says by its other channel; what it missed it gets when it comes back.
+                self.channels.remove(&worker);
             }
         }
         for (run, update) in updates {
@@ -312,13 +285,13 @@ impl Loop {
             }
         }
         for (run, status) in turn.ended {
-            self.engine.forget(run);
+            self.core.forget(run);
             self.watched.remove(&run);
             for waiter in self.waiters.remove(&run).unwrap_or_default() {
                 let _ = waiter.send(Some(status));
             }
         }
-        for answer in turn.answers {
+        for answer in std::mem::take(&mut self.answers) {
             answer(self);
         }
         Ok(())
@@ -341,11 +314,6 @@ impl Loop {
             // A loop that has ended needs no answer.
             let _ = messages.send(Message::Recalled(answers.collect())).await;
         });
-    }
-
-    fn batch(&self, run: RunId, events: Vec<Recorded>) -> Batch {
-        let first = events.first().expect("a run is listed with its first event");
-        Batch { run, expected_seq: first.seq - 1, term: self.term, events }
     }
 
     /// What watchers are to be told of a turn: copies, made only for runs that somebody watches. New watchers

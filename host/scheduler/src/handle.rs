@@ -1,18 +1,20 @@
 //! What others see of the scheduler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use cofferdam_engine::{self as engine, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
-    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+    Event, Fence, InvalidPlan, Known, Order, Origin, Plan, Recorded, Report, RunId, RunStatus, Term,
+    Timestamp, ValueDigest, WorkerId,
 };
-use cofferdam_runlog::{NewRun, RunLog};
+use cofferdam_runlog::{LogFilter, NewRun, PAGE_ROWS_MAX, RunLog};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::driver::{Loop, Message};
+use crate::sessions::{Attached, Patience, Visit};
 use crate::updates::{Update, Updates};
 
 /// Messages that wait for the loop; who sends more waits.
@@ -103,13 +105,22 @@ impl Drop for Scheduler {
 }
 
 impl Scheduler {
-    /// Takes a new term in the log and starts the loop on the current runtime.
+    /// Takes a new term in the log and starts the loop on the current runtime. Workers live and die with this process.
     pub async fn start(log: Arc<dyn RunLog>, clock: Clock) -> Result<Scheduler, Error> {
+        Scheduler::start_patient(log, clock, Patience::NONE).await
+    }
+
+    /// The same for workers that come and go over a network.
+    pub async fn start_patient(
+        log: Arc<dyn RunLog>,
+        clock: Clock,
+        patience: Patience,
+    ) -> Result<Scheduler, Error> {
         let term = log.take_term().await?;
         let (messages, waiting) = mpsc::channel(MESSAGES_WAITING_MAX);
         let stopped = Arc::new(OnceLock::new());
         let weak = messages.downgrade();
-        let driver = Loop::new(log.clone(), clock.clone(), term, weak, stopped.clone());
+        let driver = Loop::new(log.clone(), clock.clone(), term, patience, weak, stopped.clone());
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborts the task when dropped")]
         let task = tokio::spawn(driver.run(waiting));
         Ok(Scheduler { log, clock, term, messages, stopped, task })
@@ -151,8 +162,8 @@ impl Scheduler {
         Ok(run)
     }
 
-    /// Takes over a run from the log: attempts that were under way are recorded as lost and run again,
-    /// committed steps are not. Does nothing for a run that is driven already or has ended.
+    /// Takes over a run from the log. Committed steps do not run again; attempts that were under way go on if their
+    /// worker comes back in time, and else are recorded as lost and run again. Does nothing for a run that is driven already or has ended.
     pub async fn resume(&self, run: RunId) -> Result<(), Error> {
         let bytes = self.log.plan(run).await?;
         let plan = Plan::decode(&bytes).map_err(|source| Error::Plan { run, source })?;
@@ -166,8 +177,44 @@ impl Scheduler {
             known: Arc::new(self.log.known(run).await?),
         };
         let submission = Box::new(submission);
-        let resumed = self.ask(|answer| Message::Resume { submission, events, answer }).await?;
+        let lines = self.kept_lines(run, &events).await?;
+        let resumed = self.ask(|answer| Message::Resume { submission, events, lines, answer }).await?;
         resumed.map_err(|source| Error::History { run, source })
+    }
+
+    /// How many lines are kept of each attempt that these events leave open.
+    async fn kept_lines(&self, run: RunId, events: &[Recorded]) -> Result<HashMap<Fence, u64>, Error> {
+        let mut open = HashMap::new();
+        for recorded in events {
+            match &recorded.event {
+                Event::StepDispatched { step, attempt, fence, .. } => {
+                    open.insert(step, (*attempt, *fence));
+                }
+                Event::StepSucceeded { step, .. }
+                | Event::StepFailed { step, .. }
+                | Event::StepLost { step, .. }
+                | Event::StepCancelled { step } => {
+                    open.remove(step);
+                }
+                _ => {}
+            }
+        }
+        let mut kept = HashMap::new();
+        for (step, (attempt, fence)) in open {
+            let filter =
+                LogFilter { step: Some(step.clone()), attempt: Some(attempt), ..LogFilter::default() };
+            let (mut next, mut count) = (0, 0);
+            loop {
+                let page = self.log.logs(run, filter.clone(), next, PAGE_ROWS_MAX).await?;
+                count += page.iter().filter(|line| line.step == *step).count() as u64;
+                match page.last() {
+                    Some(last) if page.len() == PAGE_ROWS_MAX => next = last.number + 1,
+                    _ => break,
+                }
+            }
+            kept.insert(fence, count);
+        }
+        Ok(kept)
     }
 
     /// Asks for the end of a run. Answers when the request is durable: nothing new starts from then on. The
@@ -184,7 +231,22 @@ impl Scheduler {
         orders: mpsc::Sender<Vec<Order>>,
         reports: mpsc::Receiver<Vec<Report>>,
     ) -> Result<WorkerId, Error> {
-        self.ask(|answer| Message::Attach { offer, orders, reports, answer }).await
+        let visit = None;
+        let attached = self.ask(|answer| Message::Attach { offer, visit, orders, reports, answer }).await?;
+        Ok(attached.worker)
+    }
+
+    /// Adds a worker over a network, or takes it back. When its channels are closed it has time to come back. It is told
+    /// by [`Order::Received`] what it has said durably, and says again what it was not told of.
+    pub async fn attach_visitor(
+        &self,
+        offer: WorkerOffer,
+        visit: Visit,
+        orders: mpsc::Sender<Vec<Order>>,
+        reports: mpsc::Receiver<Vec<Report>>,
+    ) -> Result<Attached, Error> {
+        let visit = Some(visit);
+        self.ask(|answer| Message::Attach { offer, visit, orders, reports, answer }).await
     }
 
     /// A worker wants to leave. It gets nothing more, hears so by [`Order::Last`], and may go when it has done what it

@@ -4,13 +4,18 @@
 //! One task owns the engine; everybody else reaches it through [`Scheduler`]. Whatever is waiting is taken as
 //! one batch, so that many reports share one append.
 
+mod core;
 mod driver;
 mod explain;
 mod handle;
+mod sessions;
 mod turn;
 mod updates;
 mod worker;
 
+pub use core::{Core, Now};
 pub use explain::{Explanation, explain};
 pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock, system_time};
+pub use sessions::{Attached, Connection, Patience, Visit};
+pub use turn::Turn;
 pub use updates::{Update, Updates};

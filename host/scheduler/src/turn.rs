@@ -1,38 +1,35 @@
 //! What one batch of messages led to, before it is durable.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use cofferdam_engine::Action;
 use cofferdam_model::{
     Event, Fence, Order, Recorded, Report, RunId, RunStatus, StepKey, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::LogRecord;
-use tokio::sync::oneshot;
 
-use crate::driver::{Loop, Message};
+use crate::driver::Message;
 use crate::updates::Update;
 
-/// An answer that waits until what it says is durable.
-pub(crate) type Answer = Box<dyn FnOnce(&mut Loop) + Send>;
-
 /// What one batch of messages led to.
-#[derive(Default)]
-pub(crate) struct Turn {
+#[derive(Debug, Default)]
+pub struct Turn {
     pub(crate) events: BTreeMap<RunId, Vec<Recorded>>,
     pub(crate) orders: BTreeMap<WorkerId, Vec<Order>>,
-    pub(crate) logs: Vec<LogRecord>,
+    /// Workers whose reports this turn holds; they are told when it is durable.
+    pub(crate) heard: BTreeSet<WorkerId>,
+    pub logs: Vec<LogRecord>,
     pub(crate) progress: Vec<(RunId, Update)>,
-    pub(crate) ended: Vec<(RunId, RunStatus)>,
+    pub ended: Vec<(RunId, RunStatus)>,
     /// Earlier results that are looked for.
-    pub(crate) recalls: Vec<(RunId, StepKey, ValueDigest)>,
-    pub(crate) answers: Vec<Answer>,
+    pub recalls: Vec<(RunId, StepKey, ValueDigest)>,
 }
 
 /// Drops the start of every attempt whose end is in the same batch: it carries no news, and a short step then
 /// costs two events instead of three.
 pub(crate) fn fold_starts(batch: &mut [Message]) {
     let reports = batch.iter().filter_map(|message| match message {
-        Message::Reports(reports) => Some(reports),
+        Message::Reports { reports, .. } => Some(reports),
         _ => None,
     });
     let ends = reports.flatten().filter_map(|report| match report {
@@ -44,7 +41,7 @@ pub(crate) fn fold_starts(batch: &mut [Message]) {
         return;
     }
     for message in batch {
-        if let Message::Reports(reports) = message {
+        if let Message::Reports { reports, .. } = message {
             reports
                 .retain(|report| !matches!(report, Report::Started { id, .. } if ends.contains(&id.fence)));
         }
@@ -71,10 +68,5 @@ impl Turn {
 
     fn order(&mut self, worker: WorkerId, order: Order) {
         self.orders.entry(worker).or_default().push(order);
-    }
-
-    pub(crate) fn answer<T: Send + 'static>(&mut self, channel: oneshot::Sender<T>, answer: T) {
-        // Who asked may have gone away; what it asked for is done all the same.
-        self.answers.push(Box::new(move |_| drop(channel.send(answer))));
     }
 }

@@ -4,14 +4,16 @@ use cofferdam_model::{Order, Report, WorkerId};
 use tokio::sync::mpsc;
 
 use crate::driver::Message;
+use crate::sessions::Connection;
 
 /// Carries orders to a worker and its reports to the loop, until either end is closed; then tells the loop
-/// that the worker has left.
+/// that the connection has ended.
 ///
 /// The inner channel of orders has no bound of its own: the engine sends no more than the worker offered to
 /// take, so the loop never waits for a worker that is slow to read.
 pub(crate) async fn carry(
-    id: WorkerId,
+    worker: WorkerId,
+    connection: Connection,
     mut inner_orders: mpsc::UnboundedReceiver<Vec<Order>>,
     orders: mpsc::Sender<Vec<Order>>,
     mut reports: mpsc::Receiver<Vec<Report>>,
@@ -26,7 +28,7 @@ pub(crate) async fn carry(
     };
     let home = async {
         while let Some(batch) = reports.recv().await {
-            if messages.send(Message::Reports(batch)).await.is_err() {
+            if messages.send(Message::Reports { worker, connection, reports: batch }).await.is_err() {
                 break;
             }
         }
@@ -38,5 +40,5 @@ pub(crate) async fn carry(
         () = &mut home => {}
     }
     // A loop that has ended needs no farewell.
-    let _ = messages.send(Message::Left(id)).await;
+    let _ = messages.send(Message::Left { worker, connection }).await;
 }

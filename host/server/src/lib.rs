@@ -15,7 +15,7 @@ use std::time::Duration;
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_runlog::RunLog;
-use cofferdam_scheduler::Scheduler;
+use cofferdam_scheduler::{Patience, Scheduler};
 use cofferdam_wire::v1::libraries_server::LibrariesServer;
 use cofferdam_wire::v1::runs_server::RunsServer;
 use cofferdam_wire::v1::values_server::ValuesServer;
@@ -32,9 +32,13 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 64;
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
 /// How often a silent connection is asked whether the other side is there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// How long it may take to say so. A host that fell silent is given up after the sum of both, and its attempts are
-/// run elsewhere.
+/// How long it may take to say so. A host that fell silent is noticed after the sum of both.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest first message of a worker: it names all attempts that it has.
+const HELLO_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long attempts wait for a worker that is not heard. It tries at least every two seconds to come back.
+pub const PATIENCE: Patience =
+    Patience { silent: Duration::from_secs(5), take_over: Duration::from_secs(10) };
 /// Bytes under way on one stream before the receiver must catch up.
 const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// The same for all streams of a connection.
@@ -80,7 +84,7 @@ impl Server {
         let values =
             ValuesServer::new(values::Service(parts.values.clone())).max_decoding_message_size(limit);
         let workers = WorkersServer::new(workers::Service { scheduler: parts.scheduler.clone(), fleet })
-            .max_decoding_message_size(limit);
+            .max_decoding_message_size(HELLO_BYTES_MAX);
         let serving = Tonic::builder()
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)

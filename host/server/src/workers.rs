@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_model::{Order, Report, WorkerId};
-use cofferdam_scheduler::{Scheduler, WorkerOffer};
+use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
     FromWorker, Hello, ListReply, ListRequest, Piece, ToWorker, Welcome, WorkerState, from_worker, to_worker,
@@ -44,10 +44,12 @@ impl Workers for Service {
             _ => return Err(Status::invalid_argument("a worker's first message is Hello")),
         };
         let offer = check(&hello)?;
+        let visit = visit(&hello)?;
         let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
         let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
-        let id = self.scheduler.attach_worker(offer, to_worker, reports).await;
-        let id = id.map_err(|error| refuse::scheduler(&error))?;
+        let attached = self.scheduler.attach_visitor(offer, visit, to_worker, reports).await;
+        let attached = attached.map_err(|error| refuse::scheduler(&error))?;
+        let id = attached.worker;
         tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
         let Hello { name, version, slots, resources, .. } = hello;
         let state =
@@ -60,7 +62,8 @@ impl Workers for Service {
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
-        let welcome = welcome(id, self.scheduler.term().0);
+        let welcome = Welcome { worker: id.0, term: self.scheduler.term().0, received: attached.received };
+        let welcome = ToWorker { message: Some(to_worker::Message::Welcome(welcome)) };
         Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders)).boxed()))
     }
 
@@ -142,8 +145,17 @@ fn order(piece: Piece) -> ToWorker {
     ToWorker { message: Some(to_worker::Message::Orders(piece)) }
 }
 
-fn welcome(worker: WorkerId, term: u64) -> ToWorker {
-    ToWorker { message: Some(to_worker::Message::Welcome(Welcome { worker: worker.0, term })) }
+/// What a worker brings along when it comes back.
+fn visit(hello: &Hello) -> Result<Visit, Status> {
+    let instance = hello.instance.as_ref().try_into().map(u128::from_be_bytes);
+    let instance =
+        instance.map_err(|_| Status::invalid_argument("a worker's instance is a number of 16 bytes"))?;
+    let held = match hello.held.is_empty() {
+        true => vec![],
+        false => decode(&hello.held, "attempts").map_err(|error| refuse::malformed(&error))?,
+    };
+    let previous = hello.previous.map(WorkerId);
+    Ok(Visit { instance, previous, held, acknowledged: hello.acknowledged })
 }
 
 #[cfg(test)]
@@ -156,6 +168,7 @@ mod tests {
             world: WORLD.to_owned(),
             version: "0.1.0".to_owned(),
             slots: 1,
+            instance: vec![0; 16].into(),
             ..Hello::default()
         }
     }

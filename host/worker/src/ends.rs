@@ -37,14 +37,16 @@ impl Supervisor {
             }
             FromCell::Ended { ticket, result, usage } => self.on_ended(at, ticket, result, usage),
             FromCell::Log { ticket, line } => {
-                let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else { return };
-                if let Some(Report::Logs { id, lines }) = self.reports.last_mut()
+                let Some(job) = slot.given.front_mut().filter(|job| job.ticket == ticket) else { return };
+                job.n_lines += 1;
+                if let Some(Report::Logs { id, lines, .. }) = self.reports.last_mut()
                     && *id == job.assignment.id
                 {
                     lines.push(line);
                 } else {
                     let id = job.assignment.id.clone();
-                    self.reports.push(Report::Logs { id, lines: vec![line] });
+                    let first = job.n_lines - 1;
+                    self.reports.push(Report::Logs { id, first, lines: vec![line] });
                 }
             }
             FromCell::Progress { ticket, progress } => {

@@ -10,6 +10,8 @@ pub(crate) struct Job {
     pub(crate) readable: Vec<(Name, ValueRef)>,
     /// Its start has been reported.
     pub(crate) started: bool,
+    /// Log lines that it has written.
+    pub(crate) n_lines: u64,
     /// How often a cell died while it held this attempt and nobody was to blame.
     pub(crate) resent: u32,
     /// Ends it as soon as that harms no other attempt.

@@ -198,6 +198,7 @@ impl Supervisor {
                         assignment,
                         readable: vec![],
                         started: false,
+                        n_lines: 0,
                         resent: 0,
                         cancelled: false,
                     };
@@ -208,7 +209,7 @@ impl Supervisor {
                 }
                 Order::Cancel(id) => self.cancel(&id),
                 // For who carries the orders: this side ends when they do.
-                Order::Last => {}
+                Order::Received { .. } | Order::Last => {}
                 Order::Publish(publication) => {
                     let _ = self.publications.send(*publication);
                 }

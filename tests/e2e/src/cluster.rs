@@ -19,7 +19,7 @@ pub struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Process {
+    pub(crate) fn start(command: &mut Command) -> Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("NO_COLOR", "1");
         for name in [
             "COFFERDAM_STATE_DIR",

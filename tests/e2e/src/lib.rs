@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub mod cluster;
 pub mod look;
+pub mod network;
 pub mod s3;
 
 /// The repository.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cofferdam_runlog::{RunLog, Sqlite};
 use cofferdam_scheduler::{Scheduler, system_clock};
-use cofferdam_server::{Parts, Server};
+use cofferdam_server::{PATIENCE, Parts, Server};
 use cofferdam_wire::Token;
 
 use crate::args;
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
     state.create()?;
     let log: Arc<dyn RunLog> =
         Arc::new(Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?);
-    let scheduler = Scheduler::start(log.clone(), system_clock());
+    let scheduler = Scheduler::start_patient(log.clone(), system_clock(), PATIENCE);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);
     let token = read_or_make(&state.token())?;
     let parts = Parts {

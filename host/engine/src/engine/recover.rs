@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 
 use cofferdam_model::{Fence, RETRY_DELAY_MAX, Recorded, StepStatus, Timestamp};
 
-use super::{Action, Engine, Submission};
+use super::{Action, Claim, Engine, Submission};
 use crate::run::{InvalidHistory, Run, term};
 
 impl Engine {
-    /// Takes over a run from its log, with what was submitted. What had been decided is not decided again;
-    /// attempts that were under way are recorded as lost, because their workers went with the scheduler that
-    /// knew them; earlier results that were being looked for are looked for again.
+    /// Takes over a run from its log, with what was submitted. What had been decided is not decided again. Attempts that
+    /// were under way stay their workers', which are [absent](Engine::absent) until they come back or are said to have
+    /// left. Earlier results that were being looked for are looked for again.
     pub fn recover(
         &mut self,
         submission: Submission,
@@ -40,7 +40,7 @@ impl Engine {
         run.fresh.clear();
         #[cfg(test)]
         run.forget_commits();
-        let mut lost = vec![];
+        let mut under_way = vec![];
         for (at_step, step) in (0_u32..).zip(&run.steps) {
             let last = step.history.as_ref().and_then(|history| history.attempts.last());
             if let Some(last) = last {
@@ -53,7 +53,7 @@ impl Engine {
                     self.retries.push(Reverse((at, id, at_step)));
                 }
                 (StepStatus::Running, Some(last)) => {
-                    lost.push((at_step, last.number, last.fence, last.worker))
+                    under_way.push((at_step, step.template, last.number, last.fence, last.worker))
                 }
                 // Nobody wrote down what was published before the scheduler went.
                 (StepStatus::Succeeded, _) => self.unpublished.extend(run.publications(step)),
@@ -61,8 +61,11 @@ impl Engine {
             }
         }
         self.activate(run);
-        for (at_step, attempt, fence, worker) in lost {
-            self.lose(id, at_step, attempt, fence, worker, now, actions);
+        for (step, template, attempt, fence, worker) in under_way {
+            let active = &self.runs[&id];
+            let class = active.classes[active.run.layout.templates[template as usize].demand as usize];
+            let claim = Claim { run: id, step, attempt, worker, class, expected_us: None };
+            self.attempts.insert(fence, claim);
         }
         self.settle(id, now, actions);
     }

@@ -1,40 +1,50 @@
 //! What workers say of attempts, and what their silence means.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunId, RunStatus,
-    Timestamp, Usage, WorkerId,
+    AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunStatus, Timestamp,
+    Usage, WorkerId,
 };
 
 use super::{Action, Claim, Engine};
 use crate::run::term;
+#[cfg(test)]
+use crate::tests::bug::{Bug, is_present};
 use crate::{LOSSES_MAX, retry};
 
 impl Engine {
-    pub(super) fn reported(&mut self, report: Report, now: Timestamp, actions: &mut Vec<Action>) {
+    pub(super) fn reported(
+        &mut self,
+        worker: WorkerId,
+        report: Report,
+        now: Timestamp,
+        actions: &mut Vec<Action>,
+    ) {
         match report {
-            Report::Started { id, .. } => self.started(id, now, actions),
+            Report::Started { id, .. } => self.started(worker, id, now, actions),
             Report::Finished { id, outcome, usage } => {
                 #[cfg(test)]
-                let id = self.aimed_at(id);
-                self.finished(id, outcome, usage, now, actions);
+                let (worker, id) = self.aimed_at(worker, id);
+                self.finished(worker, id, outcome, usage, now, actions);
             }
             // Kept by the shell; they decide nothing.
             Report::Logs { .. } | Report::Progress { .. } => {}
         }
     }
 
-    /// The claim that a report belongs to; none if it comes from an attempt that has been replaced.
-    fn claim(&self, id: &AttemptId) -> Option<Claim> {
+    /// The claim that a worker's report belongs to; none if it comes from an attempt that has been replaced, or that
+    /// is another worker's.
+    pub(super) fn claim(&self, worker: WorkerId, id: &AttemptId) -> Option<Claim> {
         let claim = *self.attempts.get(&id.fence)?;
         let step = &self.runs.get(&claim.run)?.run.steps[claim.step as usize];
         let same = claim.run == id.run && step.key == id.step && claim.attempt == id.attempt;
-        same.then_some(claim)
+        (same && claim.worker == worker).then_some(claim)
     }
 
-    fn started(&mut self, id: AttemptId, now: Timestamp, actions: &mut Vec<Action>) {
-        let Some(claim) = self.claim(&id) else {
+    fn started(&mut self, worker: WorkerId, id: AttemptId, now: Timestamp, actions: &mut Vec<Action>) {
+        let Some(claim) = self.claim(worker, &id) else {
             return;
         };
         let step = &self.active(claim.run).run.steps[claim.step as usize];
@@ -48,13 +58,14 @@ impl Engine {
 
     fn finished(
         &mut self,
+        worker: WorkerId,
         id: AttemptId,
         outcome: Outcome,
         usage: Usage,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
-        let Some(claim) = self.claim(&id) else {
+        let Some(claim) = self.claim(worker, &id) else {
             return;
         };
         self.release(id.fence);
@@ -151,22 +162,50 @@ impl Engine {
         let lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
         for (fence, claim) in lost {
             self.attempts.remove(&fence);
-            self.lose(claim.run, claim.step, claim.attempt, fence, worker, now, actions);
+            self.lose(fence, &claim, now, actions);
             self.settle(claim.run, now, actions);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the facts of one attempt, from two kinds of owners")]
-    pub(super) fn lose(
+    /// A worker is there, or there again, with these attempts. Its claims on others never reached it, because it would
+    /// have kept them: they are ordered again as they are.
+    pub(super) fn back(
         &mut self,
-        id: RunId,
-        at_step: u32,
-        attempt: u32,
-        fence: Fence,
         worker: WorkerId,
+        held: Vec<AttemptId>,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
+        let (own, other): (Vec<AttemptId>, _) = held.into_iter().partition(|id| self.holds(worker, id));
+        actions.extend(other.into_iter().map(|id| Action::CancelAttempt { worker, id }));
+        #[cfg(test)]
+        let own = if is_present(Bug::HeldForgotten) { vec![] } else { own };
+        let own: BTreeMap<Fence, AttemptId> = own.into_iter().map(|id| (id.fence, id)).collect();
+        let claims = self.attempts.iter().filter(|(_, claim)| claim.worker == worker);
+        let claims: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
+        for (fence, claim) in claims {
+            let run = &self.runs[&claim.run].run;
+            let stops = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
+            match own.get(&fence) {
+                None if stops => {
+                    self.attempts.remove(&fence);
+                    self.lose(fence, &claim, now, actions);
+                    self.settle(claim.run, now, actions);
+                    continue;
+                }
+                None => {
+                    let assignment = Box::new(run.assignment(claim.step, claim.attempt, fence));
+                    actions.push(Action::Dispatch { worker, assignment });
+                }
+                Some(id) if stops => actions.push(Action::CancelAttempt { worker, id: id.clone() }),
+                Some(_) => {}
+            }
+            self.placement.take(worker, claim.class, claim.expected_us);
+        }
+    }
+
+    fn lose(&mut self, fence: Fence, claim: &Claim, now: Timestamp, actions: &mut Vec<Action>) {
+        let Claim { run: id, step: at_step, attempt, worker, .. } = *claim;
         let run = &self.active(id).run;
         let key = run.steps[at_step as usize].key.clone();
         if run.status == RunStatus::Cancelling && !run.is_tear_down(at_step) {

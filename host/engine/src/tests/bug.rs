@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use cofferdam_model::{AttemptId, StepStatus};
+use cofferdam_model::{AttemptId, StepStatus, WorkerId};
 
 use crate::engine::Engine;
 use crate::run::Run;
@@ -12,6 +12,8 @@ use crate::run::Run;
 pub(crate) enum Bug {
     /// A report counts for its step, whichever attempt it comes from.
     FencesIgnored,
+    /// A worker that comes back is given all of its attempts anew.
+    HeldForgotten,
     /// A restart runs what has run, although it is committed.
     CommittedRunAgain,
     /// The resources of an attempt are given back twice.
@@ -38,12 +40,12 @@ pub(crate) fn with<T>(bug: Bug, test: impl FnOnce() -> T) -> T {
 
 impl Engine {
     /// The attempt that a report is taken for.
-    pub(crate) fn aimed_at(&self, id: AttemptId) -> AttemptId {
+    pub(crate) fn aimed_at(&self, worker: WorkerId, id: AttemptId) -> (WorkerId, AttemptId) {
         if !is_present(Bug::FencesIgnored) {
-            return id;
+            return (worker, id);
         }
-        let mut under_way = self.under_way(id.run).map(|(_, other)| other);
-        under_way.find(|other| other.step == id.step).unwrap_or(id)
+        let mut under_way = self.under_way(id.run);
+        under_way.find(|(_, other)| other.step == id.step).unwrap_or((worker, id))
     }
 }
 

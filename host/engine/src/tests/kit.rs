@@ -90,6 +90,8 @@ pub(crate) struct World {
     /// Slots and resources of the workers that joined by `join`.
     offers: HashMap<WorkerId, (usize, BTreeMap<String, f64>)>,
     fences: HashSet<Fence>,
+    /// Whose attempts they were.
+    owners: HashMap<Fence, WorkerId>,
     last_fence: Fence,
 }
 
@@ -111,6 +113,7 @@ impl World {
             late: vec![],
             offers: HashMap::new(),
             fences: HashSet::new(),
+            owners: HashMap::new(),
             last_fence: Fence(0),
         }
     }
@@ -127,7 +130,26 @@ impl World {
         let resources = resources.iter().map(|(name, amount)| ((*name).to_owned(), *amount));
         let resources: BTreeMap<String, f64> = resources.collect();
         self.offers.insert(worker, (slots as usize, resources.clone()));
-        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources });
+        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources, held: vec![] });
+    }
+
+    /// A worker that was silent, or that knew the scheduler before this one, is there again. Of what was ordered, the
+    /// first `n_lost` attempts never reached it.
+    pub(crate) fn come_back(&mut self, worker: WorkerId, n_lost: usize) {
+        let (slots, resources) = self.offers[&worker].clone();
+        let slots = u32::try_from(slots).unwrap();
+        let here = |(other, _): &&(WorkerId, Assignment)| *other == worker;
+        let lost: Vec<Fence> =
+            self.under_way.iter().filter(here).take(n_lost).map(|(_, lost)| lost.id.fence).collect();
+        self.under_way.retain(|(_, attempt)| !lost.contains(&attempt.id.fence));
+        let held = self.under_way.iter().filter(here).map(|(_, attempt)| attempt.id.clone()).collect();
+        let before = self.cancels.len();
+        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources, held });
+        for (other, attempt) in &self.under_way {
+            assert!(*other != worker || self.engine.holds(worker, &attempt.id), "G1: {:?}", attempt.id);
+        }
+        let again = self.cancels[before..].iter().all(|id| self.engine.holds(worker, id));
+        assert!(again, "what a worker has by right is not taken from it");
     }
 
     /// The worker goes, and with it what it ran.
@@ -182,8 +204,10 @@ impl World {
                     log.push(event);
                 }
                 Action::Dispatch { worker, assignment } => {
+                    let fence = assignment.id.fence;
+                    let again = self.owners.insert(fence, worker).is_some_and(|owner| owner == worker);
                     assert!(
-                        dispatched.contains(&assignment.id.fence),
+                        dispatched.contains(&fence) || again,
                         "a claim is recorded before its order leaves"
                     );
                     self.check_inputs(&assignment);
@@ -281,7 +305,8 @@ impl World {
 
     pub(crate) fn report(&mut self, id: AttemptId, outcome: Outcome) {
         let usage = Usage::default();
-        self.input(Input::Report(Report::Finished { id, outcome, usage }));
+        let worker = self.owners.get(&id.fence).copied().unwrap_or(WORKER);
+        self.input(Input::Report { worker, report: Report::Finished { id, outcome, usage } });
     }
 
     /// Ends the running attempt of a step.
@@ -322,13 +347,22 @@ impl World {
         steps.map(|step| (step.key().to_string(), step.status())).collect()
     }
 
-    /// Drops the engine and starts another one from the log, with the same worker back under a new id.
+    /// Drops the engine and its workers and starts another one from the log.
     pub(crate) fn restart(&mut self) {
+        let under_way = std::mem::take(&mut self.under_way);
+        self.late.extend(under_way.into_iter().map(|(_, assignment)| assignment.id));
+        self.recover();
+        for worker in self.engine.absent() {
+            self.input(Input::WorkerLeft { worker });
+        }
+    }
+
+    /// Drops the engine and starts another one from the log. Workers and what they do are as before; they are
+    /// to [come back](World::come_back).
+    pub(crate) fn recover(&mut self) {
         self.term += 1;
         self.engine = Engine::new(Settings { term: Term(self.term) });
         self.recalls.clear();
-        let under_way = std::mem::take(&mut self.under_way);
-        self.late.extend(under_way.into_iter().map(|(_, assignment)| assignment.id));
         for (run, layout) in self.layouts.clone() {
             let events = self.log.get(&run).cloned().unwrap_or_default();
             let digest = layout.plan().digest();

@@ -167,12 +167,22 @@ struct Game {
     n_restarts: u32,
     n_late: u32,
     n_cached: u32,
+    n_back: u32,
+    n_taken_back: u32,
 }
 
 impl Game {
     fn new(shapes: &[Shape]) -> Game {
-        let mut game =
-            Game { world: World::new(), serial: 0, n_workers_lost: 0, n_restarts: 0, n_late: 0, n_cached: 0 };
+        let mut game = Game {
+            world: World::new(),
+            serial: 0,
+            n_workers_lost: 0,
+            n_restarts: 0,
+            n_late: 0,
+            n_cached: 0,
+            n_back: 0,
+            n_taken_back: 0,
+        };
         game.join(WORKER);
         game.world.submit(RUN, build(shapes));
         game
@@ -208,6 +218,21 @@ impl Game {
                 self.n_workers_lost += 1;
                 self.world.leave(worker);
                 self.join(WorkerId(worker.0 + 1));
+            }
+            // A silence, or a restart, over which the worker keeps what it has.
+            236..244 => {
+                let worker = self.world.under_way[0].0;
+                if byte < 240 {
+                    self.n_back += 1;
+                    self.world.input(Input::WorkerSilent { worker });
+                } else {
+                    self.n_taken_back += 1;
+                    self.world.recover();
+                }
+                if byte % 4 == 3 {
+                    self.world.input(Input::CancelRequested { run: RUN });
+                }
+                self.world.come_back(worker, usize::from(byte % 4));
             }
             244..250 => {
                 self.n_restarts += 1;
@@ -286,6 +311,8 @@ impl Tally {
             ("loss", game.n_workers_lost > 0 && any(&|event| matches!(event, Event::StepLost { .. }))),
             ("cancel", any(&|event| matches!(event, Event::StepCancelled { .. }))),
             ("restart", game.n_restarts > 0),
+            ("a worker comes back", game.n_back > 0),
+            ("a worker comes back after a restart", game.n_taken_back > 0),
             ("late report", game.n_late > 0),
             ("nested copy", dispatched(&|step| step.matches('[').count() > 1)),
         ];
@@ -430,7 +457,7 @@ fn play((shapes, bytes, cancel_at): &Case) -> Game {
             game.world.input(Input::CancelRequested { run: RUN });
         }
         // After the drawn bytes nothing is lost any more, so that the run can end.
-        let byte = bytes.get(turn).copied().unwrap_or_else(|| bytes[turn % bytes.len()] % 244);
+        let byte = bytes.get(turn).copied().unwrap_or_else(|| bytes[turn % bytes.len()] % 236);
         game.happen(byte);
     }
     let world = &game.world;
@@ -479,6 +506,11 @@ fn the_property_finds_a_report_that_is_taken_for_another_attempt() {
 #[test]
 fn the_property_finds_committed_steps_that_run_again() {
     check_found(Bug::CommittedRunAgain, &["I-05", "I-14"]);
+}
+
+#[test]
+fn the_property_finds_attempts_that_are_ordered_twice() {
+    check_found(Bug::HeldForgotten, &["I-07"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The rules of dependencies, order, resources, retries, losses and cancelling, one case each.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cofferdam_model::*;
@@ -252,7 +253,7 @@ fn g3_a_late_report_changes_nothing() {
     world.join(WorkerId(2), 1, &[]);
     let before = world.log[&RUN].len();
     world.report(old.id.clone(), ok(vec![emit("result", None, 66)]));
-    world.input(Input::Report(Report::Started { id: old.id, at: world.now }));
+    world.input(Input::Report { worker: WORKER, report: Report::Started { id: old.id, at: world.now } });
     assert_eq!(world.log[&RUN].len(), before, "I-08: an older fence changes nothing");
     let winner = world.done("a");
     world.report(winner.id.clone(), fail());
@@ -337,6 +338,62 @@ fn a_restart_re_runs_what_was_running_and_nothing_else() {
 }
 
 #[test]
+fn a_worker_that_was_silent_or_outlived_a_scheduler_keeps_its_attempts() {
+    for restarts in [false, true] {
+        let mut world = World::with(plan((0..6).map(|n| step(&format!("s{n}"))).collect()), 3);
+        assert_eq!(world.running(), ["s0", "s1", "s2"]);
+        if restarts {
+            world.recover();
+            assert_eq!(world.engine.absent(), [WORKER].into());
+        } else {
+            world.input(Input::WorkerSilent { worker: WORKER });
+        }
+        // Somebody else has room, and what the silent one has is not run twice.
+        world.join(WorkerId(2), 1, &[]);
+        assert_eq!(world.running(), ["s0", "s1", "s2", "s3"]);
+        let stolen = world.under_way[1].1.id.clone();
+        let report = Report::Finished { id: stolen, outcome: fail(), usage: Usage::default() };
+        world.input(Input::Report { worker: WorkerId(2), report });
+        assert_eq!(world.status("s1"), StepStatus::Running, "nobody reports for another's attempt");
+        world.come_back(WORKER, 1);
+        assert_eq!(world.running(), ["s1", "s2", "s3", "s0"], "what never arrived is ordered again");
+        while let Some(key) = world.running().first().map(ToString::to_string) {
+            assert_eq!(world.done(&key).id.attempt, 1, "I-05: nothing was lost");
+        }
+        assert_eq!(ended(&world), RunStatus::Succeeded);
+    }
+}
+
+#[test]
+fn a_worker_that_comes_back_too_late_is_told_to_drop_what_it_has() {
+    let mut world = World::with(plan(vec![step("a")]), 1);
+    let old = world.take("a").id;
+    world.input(Input::WorkerSilent { worker: WORKER });
+    world.input(Input::WorkerLeft { worker: WORKER });
+    world.join(WorkerId(2), 1, &[]);
+    let held = vec![old.clone()];
+    let resources = BTreeMap::new();
+    world.input(Input::WorkerJoined { worker: WORKER, slots: 1, queue: 0, resources, held });
+    assert_eq!(world.cancels, [old.clone()]);
+    world.report_late(old, ok(vec![emit("result", None, 66)]));
+    assert_eq!(world.done("a").id.attempt, 2);
+    assert_eq!(ended(&world), RunStatus::Succeeded);
+}
+
+#[test]
+fn a_cancel_reaches_a_silent_worker_when_it_comes_back() {
+    let mut world = World::with(plan(vec![step("a"), step("b")]), 2);
+    world.input(Input::WorkerSilent { worker: WORKER });
+    world.input(Input::CancelRequested { run: RUN });
+    world.cancels.clear();
+    world.come_back(WORKER, 1);
+    assert_eq!(world.status("a"), StepStatus::Cancelled, "it never got there");
+    assert_eq!(world.cancels.len(), 1);
+    world.finish("b", Outcome::Failed(Box::new(Failure::new(FailureKind::Cancelled, "cancelled"))));
+    assert_eq!(ended(&world), RunStatus::Cancelled);
+}
+
+#[test]
 fn a_wait_for_a_retry_survives_a_restart() {
     let mut world = World::with(plan(vec![retrying(1, 100.0)]), 1);
     world.finish("a", fail());
@@ -354,7 +411,13 @@ fn a_wait_for_a_retry_survives_a_restart() {
 fn short_steps_are_sent_ahead_and_steps_of_unknown_length_are_not() {
     let mut world = World::new();
     world.submit(RUN, plan((0..20).map(|n| step(&format!("s{n}"))).collect()));
-    world.input(Input::WorkerJoined { worker: WORKER, slots: 2, queue: 8, resources: [].into() });
+    world.input(Input::WorkerJoined {
+        worker: WORKER,
+        slots: 2,
+        queue: 8,
+        resources: [].into(),
+        held: vec![],
+    });
     assert_eq!(world.running(), ["s0", "s1"]);
     world.done("s0");
     assert_eq!(world.running(), ["s1", "s2"], "nothing is queued behind a step of unknown length");

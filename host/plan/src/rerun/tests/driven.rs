@@ -39,7 +39,8 @@ impl Driver {
     }
 
     fn finish(&mut self, assignment: Assignment, outcome: Outcome) {
-        self.input(Input::Report(Report::Finished { id: assignment.id, outcome, usage: Usage::default() }));
+        let report = Report::Finished { id: assignment.id, outcome, usage: Usage::default() };
+        self.input(Input::Report { worker: WorkerId(1), report });
     }
 
     /// Outputs that follow from the key and the inputs alone, so that every run makes the same.
@@ -86,7 +87,13 @@ fn drive(
     let engine = Engine::new(Settings { term: Term(1) });
     let mut driver = Driver { engine, plan: plan.clone(), queue: VecDeque::new(), ran: BTreeSet::new() };
     let run = run_id(n);
-    driver.input(Input::WorkerJoined { worker: WorkerId(1), slots: 3, queue: 0, resources: BTreeMap::new() });
+    driver.input(Input::WorkerJoined {
+        worker: WorkerId(1),
+        slots: 3,
+        queue: 0,
+        resources: BTreeMap::new(),
+        held: vec![],
+    });
     let known = Arc::new(known.clone());
     let submission = Submission { run, layout, plan: plan.digest(), origin: None, known: known.clone() };
     driver.input(Input::RunSubmitted(Box::new(submission)));

@@ -1,104 +1,15 @@
-//! The scheduler over a log in memory and workers that are two channels in a test.
+//! How runs are driven, watched, cancelled, resumed and explained.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use cofferdam_model::*;
 use cofferdam_runlog::*;
-use cofferdam_scheduler::{Explanation, Scheduler, Submission, Update, WorkerOffer, explain, system_clock};
+use cofferdam_scheduler::{Explanation, Submission, Update, WorkerOffer, explain};
 use tokio::sync::mpsc;
 
-fn step(key: &str, after: &[u32]) -> PlanStep {
-    PlanStep {
-        after: after.iter().copied().map(StepIdx).collect(),
-        retry: RetryPolicy { max_retries: 1, delay: 0.02, ..RetryPolicy::NEVER },
-        ..PlanStep::new(StepKey::new(key), LibraryDigest([7; 32]), Name::new("op").unwrap())
-    }
-}
-
-fn submission(n: u128, steps: Vec<PlanStep>) -> Submission {
-    let plan = Plan::new(Name::new("job").unwrap(), steps);
-    Submission {
-        run: RunId(uuid::Uuid::from_u128(n)),
-        plan: Arc::new(plan),
-        tags: BTreeMap::new(),
-        idempotency_key: None,
-        origin: None,
-        known: Known::default(),
-    }
-}
-
-/// A worker whose every move the test makes.
-struct Worker {
-    id: WorkerId,
-    orders: mpsc::Receiver<Vec<Order>>,
-    reports: mpsc::Sender<Vec<Report>>,
-    taken: Vec<Order>,
-}
-
-impl Worker {
-    async fn attach(scheduler: &Scheduler, slots: u32) -> Worker {
-        let (send_orders, orders) = mpsc::channel(8);
-        let (reports, receive_reports) = mpsc::channel(8);
-        let offer = WorkerOffer { slots, ..WorkerOffer::default() };
-        let id = scheduler.attach_worker(offer, send_orders, receive_reports).await.unwrap();
-        Worker { id, orders, reports, taken: vec![] }
-    }
-
-    async fn order(&mut self) -> Option<Order> {
-        while self.taken.is_empty() {
-            self.taken = self.orders.recv().await?;
-            self.taken.reverse();
-        }
-        self.taken.pop()
-    }
-
-    async fn assignment(&mut self) -> Assignment {
-        match self.order().await {
-            Some(Order::Run(assignment)) => *assignment,
-            other => panic!("expected an assignment, got {other:?}"),
-        }
-    }
-
-    async fn finish(&self, id: AttemptId, outcome: Outcome) {
-        let usage = Usage::default();
-        self.reports.send(vec![Report::Finished { id, outcome, usage }]).await.unwrap();
-    }
-
-    /// Succeeds with everything until `steps` have been done.
-    async fn work(&mut self, steps: usize) -> Vec<String> {
-        let mut done = vec![];
-        while done.len() < steps {
-            let assignment = self.assignment().await;
-            done.push(assignment.id.step.to_string());
-            self.finish(assignment.id, success()).await;
-        }
-        done
-    }
-}
-
-fn success() -> Outcome {
-    Outcome::Succeeded { outputs: vec![], metadata: vec![] }
-}
-
-fn failure() -> Outcome {
-    Outcome::Failed(Box::new(Failure::new(FailureKind::Op, "boom")))
-}
-
-async fn start(log: &Arc<dyn RunLog>) -> Scheduler {
-    Scheduler::start(log.clone(), system_clock()).await.unwrap()
-}
-
-fn memory() -> Arc<dyn RunLog> {
-    Arc::new(Memory::new())
-}
-
-fn claims(events: &[Recorded], key: &str) -> usize {
-    let is = |event: &Event| matches!(event, Event::StepDispatched { step, .. } if step.as_str() == key);
-    events.iter().filter(|recorded| is(&recorded.event)).count()
-}
+use crate::kit::*;
 
 #[tokio::test]
 async fn a_run_is_driven_to_its_end_and_watched_from_its_first_event() {
@@ -115,7 +26,7 @@ async fn a_run_is_driven_to_its_end_and_watched_from_its_first_event() {
         message: "hello".to_owned(),
         fields: vec![],
     };
-    let logs = Report::Logs { id: a.id.clone(), lines: vec![line] };
+    let logs = Report::Logs { id: a.id.clone(), first: 0, lines: vec![line] };
     worker.reports.send(vec![logs]).await.unwrap();
     worker.finish(a.id, success()).await;
     worker.work(1).await;

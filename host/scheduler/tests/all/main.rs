@@ -1,0 +1,5 @@
+//! The scheduler over a log in memory.
+
+mod driving;
+mod kit;
+mod sessions;

@@ -1,0 +1,113 @@
+//! Hosts on a network of their own: namespaces with an address each, joined by a switch, and no folder in common. All of
+//! it is made inside namespaces of the test's own process, so nothing of this machine is touched and nothing is left.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cluster::Process;
+use crate::program;
+
+/// Says to a test that it is inside, and which one it is.
+const INSIDE: &str = "COFFERDAM_TEST_INSIDE";
+
+/// Runs `body` in a process of its own with fresh namespaces for users, processes, mounts and the network.
+pub fn alone(test: &str, body: impl FnOnce()) {
+    if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
+        return body();
+    }
+    let mut command = Command::new("unshare");
+    if !is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+    command.arg(std::env::current_exe().expect("a test has a program"));
+    command.args(["--exact", test, "--nocapture"]).env(INSIDE, test);
+    let output = command.output().expect("unshare can be run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 passed"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id can be run");
+    id.stdout.trim_ascii() == b"0"
+}
+
+/// Hosts that reach each other and nothing else.
+#[derive(Debug)]
+pub struct Network {
+    folder: tempfile::TempDir,
+    hosts: Vec<String>,
+}
+
+impl Network {
+    pub fn new(hosts: &[&str]) -> Network {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let network = Network { folder, hosts: hosts.iter().map(|host| (*host).to_owned()).collect() };
+        // Where `ip` keeps its names; the machine's own stay untouched.
+        sh("mount", &["-t", "tmpfs", "none", "/run"]);
+        ip(&["link", "add", "switch", "type", "bridge"]);
+        ip(&["link", "set", "switch", "up"]);
+        for host in hosts {
+            std::fs::create_dir(network.home(host)).expect("a folder can be made");
+            let port = port(host);
+            ip(&["netns", "add", host]);
+            ip(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", host]);
+            ip(&["link", "set", &port, "master", "switch", "up"]);
+            let address = format!("{}/24", network.address(host));
+            ip(&["-n", host, "address", "add", &address, "dev", "eth0"]);
+            ip(&["-n", host, "link", "set", "lo", "up"]);
+            ip(&["-n", host, "link", "set", "eth0", "up"]);
+        }
+        network
+    }
+
+    pub fn address(&self, host: &str) -> String {
+        let at = self.hosts.iter().position(|other| other == host).expect("a host of this network");
+        format!("10.77.0.{}", at + 1)
+    }
+
+    /// The only folder of this test that the host can see.
+    pub fn home(&self, host: &str) -> PathBuf {
+        Path::join(self.folder.path(), host)
+    }
+
+    /// The program on that host.
+    pub fn command(&self, host: &str) -> Command {
+        let mut command = Command::new("ip");
+        let hide = "for home in $HIDDEN; do mount -t tmpfs none \"$home\" || exit 99; done; exec \"$@\"";
+        command.args(["netns", "exec", host, "sh", "-c", hide, "sh"]).arg(program());
+        let others = self.hosts.iter().filter(|other| *other != host);
+        let others: Vec<String> =
+            others.map(|other| self.home(other).to_str().expect("the folder is text").to_owned()).collect();
+        command.env("HIDDEN", others.join(" ")).current_dir(self.home(host));
+        command
+    }
+
+    pub fn start(&self, host: &str, args: &[&str]) -> Process {
+        Process::start(self.command(host).args(args))
+    }
+
+    /// Nothing gets to the host or away from it, and nobody is told.
+    pub fn cut(&self, host: &str) {
+        ip(&["link", "set", &port(host), "down"]);
+    }
+
+    pub fn heal(&self, host: &str) {
+        ip(&["link", "set", &port(host), "up"]);
+    }
+}
+
+/// Its end at the switch.
+fn port(host: &str) -> String {
+    format!("to-{host}")
+}
+
+fn ip(args: &[&str]) {
+    sh("ip", args);
+}
+
+fn sh(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} cannot be run: {error}"));
+    assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
