@@ -103,7 +103,10 @@ fn the_reference_of_an_instance_has_examples_that_are_read_and_names_every_key()
         let known = found[0].hint.as_deref().unwrap().strip_prefix("known: ").expect(place);
         for key in known.split(", ").map(|key| key.trim_matches('`')) {
             let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}]")];
-            assert!(written.iter().any(|form| INSTANCE.contains(form)), "the reference does not name `{key}`");
+            assert!(
+                written.iter().any(|form| INSTANCE.contains(form)),
+                "the reference does not name `{key}`"
+            );
         }
     }
 }

@@ -374,7 +374,7 @@ fn a_worker_that_comes_back_too_late_is_told_to_drop_what_it_has() {
     let held = vec![old.clone()];
     let resources = BTreeMap::new();
     world.input(Input::WorkerJoined { worker: WORKER, slots: 1, queue: 0, resources, held });
-    assert_eq!(world.cancels, [old.clone()]);
+    assert_eq!(world.cancels, std::slice::from_ref(&old));
     world.report_late(old, ok(vec![emit("result", None, 66)]));
     assert_eq!(world.done("a").id.attempt, 2);
     assert_eq!(ended(&world), RunStatus::Succeeded);
