@@ -2,6 +2,7 @@
 //! carries bytes and decides nothing.
 
 mod error;
+mod held;
 mod libraries;
 mod objects;
 mod runs;
@@ -12,9 +13,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 pub use error::Error;
+pub use held::Held;
 pub use objects::Objects;
 pub use runs::Watch;
-pub use worker::{Offer, Said, work};
+pub use worker::{Offer, Said, WAIT_FIRST, WAIT_MAX, work};
 
 pub(crate) type Link = InterceptedService<Channel, AddToken>;
 

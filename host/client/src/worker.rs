@@ -3,28 +3,28 @@
 //! What runs here goes on meanwhile. The worker comes back under its own number with the attempts that it has; batches of
 //! reports are kept until the scheduler says that they are durable, and are sent again over the next stream.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use cofferdam_model::{AttemptId, Fence, Order, Report};
+use cofferdam_model::{Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{
     Draining, FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker, to_worker,
 };
-use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
+use cofferdam_wire::{Joiner, decode, pieces};
 use futures::{FutureExt as _, stream};
-use prost::bytes::Bytes;
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
+use crate::held::Held;
 use crate::{Cluster, Error};
 
 /// First wait before the stream is made anew; doubled from try to try.
-const WAIT_FIRST: Duration = Duration::from_millis(100);
+pub const WAIT_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait: a scheduler that comes back has its workers this soon. It must be well below the time that a
 /// scheduler waits for them.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+pub const WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long the scheduler may take to welcome a worker.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the scheduler may take to read the last reports of a worker that leaves.
@@ -74,11 +74,11 @@ pub async fn work(
 ) -> Result<(), Error> {
     let leave = leave.shared();
     let held = Mutex::new(Held::default());
-    let instance = uuid::Uuid::now_v7();
+    let instance = uuid::Uuid::now_v7().as_u128();
     let mut wait = WAIT_FIRST;
     loop {
         let idle = lock(&held).is_empty();
-        let hello = hello(offer, instance, &lock(&held));
+        let hello = lock(&held).hello(offer, instance);
         let joined = tokio::select! {
             joined = join(cluster, hello) => joined,
             () = leave.clone(), if idle => return Ok(()),
@@ -97,7 +97,7 @@ pub async fn work(
             Err(error) => return Err(error),
         };
         let idle = lock(&held).is_empty();
-        say(Said::Lost { why, n_attempts: lock(&held).open.len() });
+        say(Said::Lost { why, n_attempts: lock(&held).n_attempts() });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = leave.clone(), if idle => return Ok(()),
@@ -108,85 +108,6 @@ pub async fn work(
 
 fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     held.lock().expect("nobody panics while holding it")
-}
-
-/// What must outlive a stream.
-#[derive(Default)]
-struct Held {
-    /// The number under which it was welcomed last.
-    worker: Option<u64>,
-    /// Attempts that were ordered and whose end is not durable yet.
-    open: BTreeMap<Fence, AttemptId>,
-    /// Batches of reports, until they are durable, oldest first.
-    unheard: VecDeque<Batch>,
-    /// Number of the last batch that was made.
-    n_batches: u64,
-    /// Number of the last one that is durable.
-    n_durable: u64,
-    /// Nothing follows on this stream.
-    last: bool,
-}
-
-struct Batch {
-    encoded: Bytes,
-    /// Attempts whose end it tells.
-    ends: Vec<Fence>,
-}
-
-impl Held {
-    fn welcomed(&mut self, welcome: &Welcome) {
-        self.worker = Some(welcome.worker);
-        self.last = false;
-        self.heard(welcome.received);
-    }
-
-    fn ordered(&mut self, orders: &[Order]) {
-        for order in orders {
-            match order {
-                Order::Run(assignment) => {
-                    self.open.insert(assignment.id.fence, assignment.id.clone());
-                }
-                Order::Received { batches } => self.heard(*batches),
-                Order::Last => self.last = true,
-                Order::Cancel(_) | Order::Publish(_) => {}
-            }
-        }
-    }
-
-    /// Keeps a batch until it is durable; answers it as it travels.
-    fn reported(&mut self, reports: &[Report]) -> Bytes {
-        let ends = reports.iter().filter_map(|report| match report {
-            Report::Finished { id, .. } => Some(id.fence),
-            Report::Started { .. } | Report::Logs { .. } | Report::Progress { .. } => None,
-        });
-        let batch = Batch { encoded: encode(&reports), ends: ends.collect() };
-        let encoded = batch.encoded.clone();
-        self.n_batches += 1;
-        self.unheard.push_back(batch);
-        encoded
-    }
-
-    /// Forgets batches up to this number: they are durable.
-    fn heard(&mut self, number: u64) {
-        while self.n_durable < number
-            && let Some(batch) = self.unheard.pop_front()
-        {
-            self.n_durable += 1;
-            for fence in batch.ends {
-                self.open.remove(&fence);
-            }
-        }
-    }
-
-    /// Whether nothing would be lost if the worker went.
-    fn is_empty(&self) -> bool {
-        self.open.is_empty() && self.unheard.is_empty()
-    }
-
-    /// Whether a worker that wants to leave may.
-    fn is_done(&self) -> bool {
-        self.last && self.is_empty()
-    }
 }
 
 enum Ended {
@@ -200,23 +121,6 @@ struct Stream {
     welcome: Welcome,
     inbound: Streaming<ToWorker>,
     outbound: mpsc::Sender<FromWorker>,
-}
-
-fn hello(offer: &Offer, instance: uuid::Uuid, held: &Held) -> Hello {
-    let attempts: Vec<&AttemptId> = held.open.values().collect();
-    Hello {
-        protocol: PROTOCOL,
-        world: WORLD.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        name: offer.name.clone(),
-        slots: offer.slots,
-        queue: offer.queue,
-        resources: offer.resources.clone().into_iter().collect(),
-        instance: instance.as_bytes().to_vec().into(),
-        previous: held.worker,
-        held: encode(&attempts),
-        acknowledged: held.n_durable,
-    }
 }
 
 async fn join(cluster: &Cluster, hello: Hello) -> Result<Stream, Error> {
@@ -319,7 +223,7 @@ async fn carry_reports(
     outbound: &mpsc::Sender<FromWorker>,
     held: &Mutex<Held>,
 ) -> Ended {
-    let mut waiting: Vec<Bytes> = lock(held).unheard.iter().map(|batch| batch.encoded.clone()).collect();
+    let mut waiting = lock(held).unheard();
     loop {
         for piece in waiting.drain(..).flat_map(pieces) {
             let message = FromWorker { message: Some(from_worker::Message::Reports(piece)) };
@@ -332,58 +236,5 @@ async fn carry_reports(
             Some(batch) => waiting.push(lock(held).reported(&batch)),
             None => return Ended::Worker,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use cofferdam_model::{Assignment, LibraryDigest, Name, RunId, StepKey};
-
-    use super::*;
-
-    fn attempt(fence: u64) -> AttemptId {
-        let run: RunId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
-        AttemptId { run, step: StepKey::new("a"), attempt: 1, fence: Fence(fence) }
-    }
-
-    fn finished(fence: u64) -> Report {
-        let outcome = cofferdam_model::Outcome::Succeeded { outputs: vec![], metadata: vec![] };
-        Report::Finished { id: attempt(fence), outcome, usage: Default::default() }
-    }
-
-    fn run(fence: u64) -> Order {
-        Order::Run(Box::new(Assignment::new(
-            attempt(fence),
-            LibraryDigest([0; 32]),
-            Name::new("op").unwrap(),
-        )))
-    }
-
-    #[test]
-    fn an_attempt_is_held_until_its_end_is_durable() {
-        let mut held = Held::default();
-        held.ordered(&[run(1), run(2)]);
-        held.reported(&[finished(1)]);
-        held.reported(&[finished(2)]);
-        assert_eq!(held.open.len(), 2, "nobody has heard of their end");
-        held.ordered(&[Order::Received { batches: 1 }]);
-        assert_eq!(held.open.keys().collect::<Vec<_>>(), [&Fence(2)]);
-        held.welcomed(&Welcome { worker: 7, term: 1, received: 1 });
-        assert_eq!((held.worker, held.unheard.len(), held.n_durable), (Some(7), 1, 1));
-        held.welcomed(&Welcome { worker: 7, term: 1, received: 2 });
-        assert!(held.is_empty());
-    }
-
-    #[test]
-    fn a_worker_leaves_when_it_was_told_that_nothing_follows_and_all_is_durable() {
-        let mut held = Held::default();
-        held.ordered(&[run(1), Order::Last]);
-        assert!(!held.is_done());
-        held.reported(&[finished(1)]);
-        assert!(!held.is_done());
-        held.ordered(&[Order::Received { batches: 1 }]);
-        assert!(held.is_done());
-        held.welcomed(&Welcome::default());
-        assert!(!held.is_done(), "a new stream may bring more");
     }
 }

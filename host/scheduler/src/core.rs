@@ -77,6 +77,8 @@ impl Core {
         turn: &mut Turn,
     ) -> (Attached, Connection) {
         let (attached, connection) = self.sessions.attach(visit.as_ref());
+        // What this turn had for its last connection is decided anew from what it has: else it would come twice.
+        turn.withdraw(attached.worker);
         let input = Input::WorkerJoined {
             worker: attached.worker,
             slots: offer.slots,

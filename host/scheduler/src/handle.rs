@@ -1,19 +1,19 @@
 //! What others see of the scheduler.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use cofferdam_engine::{self as engine, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
-    Event, Fence, InvalidPlan, Known, Order, Origin, Plan, Recorded, Report, RunId, RunStatus, Term,
-    Timestamp, ValueDigest, WorkerId,
+    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
 };
-use cofferdam_runlog::{LogFilter, NewRun, PAGE_ROWS_MAX, RunLog};
+use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::driver::{Loop, Message};
+use crate::recovery::Recovery;
 use crate::sessions::{Attached, Patience, Visit};
 use crate::updates::{Update, Updates};
 
@@ -149,7 +149,9 @@ impl Scheduler {
             known: submission.known.clone(),
         };
         let run = self.log.create_run(new).await?;
-        if run == submission.run {
+        // A client that was not answered says the same once more, maybe after the run has begun or even ended.
+        let is_new = run == submission.run && self.log.events(run, 1, 1).await?.is_empty();
+        if is_new {
             let submission = engine::Submission {
                 run,
                 layout,
@@ -165,56 +167,10 @@ impl Scheduler {
     /// Takes over a run from the log. Committed steps do not run again; attempts that were under way go on if their
     /// worker comes back in time, and else are recorded as lost and run again. Does nothing for a run that is driven already or has ended.
     pub async fn resume(&self, run: RunId) -> Result<(), Error> {
-        let bytes = self.log.plan(run).await?;
-        let plan = Plan::decode(&bytes).map_err(|source| Error::Plan { run, source })?;
-        let layout = Layout::new(Arc::new(plan))?;
-        let events = self.log.history(run, 1).await?;
-        let submission = engine::Submission {
-            run,
-            layout,
-            plan: ValueDigest::of(&bytes),
-            origin: self.log.summary(run).await?.origin.map(Box::new),
-            known: Arc::new(self.log.known(run).await?),
-        };
+        let Recovery { submission, events, lines } = Recovery::read(&*self.log, run).await?;
         let submission = Box::new(submission);
-        let lines = self.kept_lines(run, &events).await?;
         let resumed = self.ask(|answer| Message::Resume { submission, events, lines, answer }).await?;
         resumed.map_err(|source| Error::History { run, source })
-    }
-
-    /// How many lines are kept of each attempt that these events leave open.
-    async fn kept_lines(&self, run: RunId, events: &[Recorded]) -> Result<HashMap<Fence, u64>, Error> {
-        let mut open = HashMap::new();
-        for recorded in events {
-            match &recorded.event {
-                Event::StepDispatched { step, attempt, fence, .. } => {
-                    open.insert(step, (*attempt, *fence));
-                }
-                Event::StepSucceeded { step, .. }
-                | Event::StepFailed { step, .. }
-                | Event::StepLost { step, .. }
-                | Event::StepCancelled { step } => {
-                    open.remove(step);
-                }
-                _ => {}
-            }
-        }
-        let mut kept = HashMap::new();
-        for (step, (attempt, fence)) in open {
-            let filter =
-                LogFilter { step: Some(step.clone()), attempt: Some(attempt), ..LogFilter::default() };
-            let (mut next, mut count) = (0, 0);
-            loop {
-                let page = self.log.logs(run, filter.clone(), next, PAGE_ROWS_MAX).await?;
-                count += page.iter().filter(|line| line.step == *step).count() as u64;
-                match page.last() {
-                    Some(last) if page.len() == PAGE_ROWS_MAX => next = last.number + 1,
-                    _ => break,
-                }
-            }
-            kept.insert(fence, count);
-        }
-        Ok(kept)
     }
 
     /// Asks for the end of a run. Answers when the request is durable: nothing new starts from then on. The

@@ -3,7 +3,7 @@
 //! A worker over a network comes and goes with its connection, and its attempts outlive that. So a session is more than
 //! a connection: the worker keeps its id, its attempts, and the count of the batches of reports that were heard from it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cofferdam_model::{AttemptId, Order, Term, WorkerId};
@@ -70,9 +70,9 @@ pub(crate) struct Sessions {
     patience: Patience,
     n_workers: u64,
     n_connections: u64,
-    open: HashMap<WorkerId, Session>,
+    open: BTreeMap<WorkerId, Session>,
     /// Workers that cannot be heard, and when they are given up.
-    away: HashMap<WorkerId, Instant>,
+    away: BTreeMap<WorkerId, Instant>,
 }
 
 impl Sessions {
@@ -82,8 +82,8 @@ impl Sessions {
             patience,
             n_workers: 0,
             n_connections: 0,
-            open: HashMap::new(),
-            away: HashMap::new(),
+            open: BTreeMap::new(),
+            away: BTreeMap::new(),
         }
     }
 
@@ -100,10 +100,11 @@ impl Sessions {
         (Attached { worker, received }, connection)
     }
 
-    /// The id under which a worker may come back: it is its own here, or was given by an earlier scheduler and has no
-    /// other owner.
+    /// The id under which a worker may come back: it is its own here, whether it has heard so or not, or was given by an
+    /// earlier scheduler and has no other owner.
     fn known(&self, visit: &Visit) -> Option<WorkerId> {
-        let previous = visit.previous?;
+        let own = self.open.iter().find(|(_, session)| session.instance == Some(visit.instance));
+        let Some(previous) = visit.previous else { return own.map(|(worker, _)| *worker) };
         match self.open.get(&previous) {
             Some(session) => session.instance == Some(visit.instance),
             None => previous.0 < self.term.0 * WORKERS_PER_TERM,

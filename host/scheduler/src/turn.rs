@@ -15,7 +15,7 @@ use crate::updates::Update;
 #[derive(Debug, Default)]
 pub struct Turn {
     pub(crate) events: BTreeMap<RunId, Vec<Recorded>>,
-    pub(crate) orders: BTreeMap<WorkerId, Vec<Order>>,
+    pub orders: BTreeMap<WorkerId, Vec<Order>>,
     /// Workers whose reports this turn holds; they are told when it is durable.
     pub(crate) heard: BTreeSet<WorkerId>,
     pub logs: Vec<LogRecord>,
@@ -63,6 +63,13 @@ impl Turn {
                 Action::Recall { run, step, memo } => self.recalls.push((run, step, memo)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
+        }
+    }
+
+    /// Takes back what a worker was to be told of its attempts.
+    pub(crate) fn withdraw(&mut self, worker: WorkerId) {
+        if let Some(orders) = self.orders.get_mut(&worker) {
+            orders.retain(|order| matches!(order, Order::Publish(_)));
         }
     }
 

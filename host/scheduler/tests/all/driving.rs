@@ -189,6 +189,9 @@ async fn g9_a_second_submission_with_the_same_key_starts_nothing() {
     let mut worker = Worker::attach(&scheduler, 4).await;
     worker.work(1).await;
     scheduler.wait(first).await.unwrap();
+    // The same client once more, because it was not answered.
+    assert_eq!(scheduler.submit(keyed(1)).await.unwrap(), first);
+    assert_eq!(scheduler.wait(first).await.unwrap(), RunStatus::Succeeded);
     assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 1);
 }
 

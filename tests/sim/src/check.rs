@@ -1,0 +1,209 @@
+//! The rules of SAFETY.md 3d, checked on every append and on everything that a worker begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cofferdam_engine::{Layout, Run};
+use cofferdam_model::*;
+use cofferdam_runlog::{Batch, LogRecord};
+
+/// A rule that was broken: its name and what happened.
+pub(crate) type Broken = String;
+
+/// What everybody has done, for the rules.
+#[derive(Debug, Default)]
+pub(crate) struct Check {
+    runs: BTreeMap<RunId, Checked>,
+    /// What the attempt of that fence has emitted.
+    emitted: BTreeMap<Fence, Vec<Output>>,
+    begun: BTreeSet<Fence>,
+    /// The largest fence of all appends before this one. Within one, runs stand beside each other.
+    last_fence: Option<Fence>,
+    claimed: BTreeSet<Fence>,
+    /// Claims that have not ended, by fence.
+    live: BTreeMap<Fence, Live>,
+    /// Lines that were kept, by attempt.
+    lines: BTreeMap<(RunId, StepKey, u32), u64>,
+    /// Whether anything has happened that may cost a worker its attempts.
+    pub(crate) may_lose: bool,
+    pub(crate) n_lost: usize,
+    pub(crate) n_events: usize,
+}
+
+#[derive(Debug)]
+struct Checked {
+    layout: Arc<Layout>,
+    fold: Run,
+    committed: BTreeSet<Vec<u8>>,
+    cancelled: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Live {
+    run: RunId,
+    step: StepKey,
+    worker: WorkerId,
+    gpu: bool,
+}
+
+fn bytes(value: &ValueRef) -> Vec<u8> {
+    match &value.place {
+        Place::Inline(bytes) => bytes.to_vec(),
+        Place::Stored(_) | Place::Managed(_) => vec![],
+    }
+}
+
+fn must(holds: bool, broken: impl FnOnce() -> Broken) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(broken()) }
+}
+
+impl Check {
+    pub(crate) fn submitted(&mut self, run: RunId, layout: &Arc<Layout>) {
+        let fold = Run::new(run, layout.clone());
+        let checked = Checked { layout: layout.clone(), fold, committed: BTreeSet::new(), cancelled: false };
+        self.runs.entry(run).or_insert(checked);
+    }
+
+    pub(crate) fn is_accepted(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|checked| checked.fold.seq() > 0)
+    }
+
+    pub(crate) fn is_ended(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|checked| checked.fold.status().is_terminal())
+    }
+
+    /// A worker begins an attempt.
+    pub(crate) fn begins(&mut self, assignment: &AttemptId, outputs: Vec<Output>) -> Result<(), Broken> {
+        let fence = assignment.fence;
+        must(self.begun.insert(fence), || format!("once per attempt: {assignment:?} is begun twice"))?;
+        must(self.claimed.contains(&fence), || {
+            format!("claims are durable before their order leaves: {assignment:?}")
+        })?;
+        self.emitted.insert(fence, outputs);
+        Ok(())
+    }
+
+    /// The inputs of an attempt are what was committed.
+    pub(crate) fn reads(&self, assignment: &Assignment) -> Result<(), Broken> {
+        let checked = &self.runs[&assignment.id.run];
+        for input in &assignment.inputs {
+            let values = match &input.value {
+                AssignedValue::One(value) => vec![value],
+                AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
+            };
+            for value in values {
+                must(checked.committed.contains(&bytes(value)), || {
+                    format!("I-04: {:?} reads {} that is not committed", assignment.id, input.name)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A batch is durable.
+    pub(crate) fn appended(&mut self, batches: &[Batch]) -> Result<(), Broken> {
+        for batch in batches {
+            self.batch(batch)?;
+        }
+        self.last_fence = self.claimed.last().copied();
+        let mut on_gpu: BTreeMap<WorkerId, usize> = BTreeMap::new();
+        for live in self.live.values().filter(|live| live.gpu) {
+            *on_gpu.entry(live.worker).or_default() += 1;
+        }
+        let most = on_gpu.into_iter().find(|(_, steps)| *steps > 1);
+        must(most.is_none(), || format!("I-09: {most:?} steps with a GPU, and one is there"))
+    }
+
+    fn batch(&mut self, batch: &Batch) -> Result<(), Broken> {
+        for recorded in &batch.events {
+            self.n_events += 1;
+            let checked = self.runs.get_mut(&batch.run).ok_or("I-12: a run that nobody submitted")?;
+            let folded = checked.fold.apply(recorded);
+            folded.map_err(|error| format!("I-11: {error} at {recorded:?}"))?;
+            self.event(batch.run, &recorded.event)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, run: RunId, event: &Event) -> Result<(), Broken> {
+        match event {
+            Event::StepDispatched { step, fence, worker, .. } => self.dispatched(run, step, *fence, *worker),
+            Event::StepSucceeded { step, fence, outputs, .. } => {
+                self.live.remove(fence);
+                must(self.emitted.get(fence) == Some(outputs), || {
+                    format!("I-08: `{step}` of {run} has other outputs than attempt {fence} emitted")
+                })?;
+                self.commit(run, outputs);
+                Ok(())
+            }
+            Event::StepCached { outputs, .. } | Event::StepReused { outputs, .. } => {
+                self.commit(run, outputs);
+                Ok(())
+            }
+            Event::StepFailed { fence, .. } => {
+                self.live.remove(fence);
+                Ok(())
+            }
+            Event::StepLost { step, fence, .. } => {
+                self.live.remove(fence);
+                self.n_lost += 1;
+                // One that never got to its worker costs time, and nothing runs twice.
+                must(self.may_lose || !self.begun.contains(fence), || {
+                    format!("F-03: `{step}` of {run} is lost, and no worker was")
+                })
+            }
+            Event::StepCancelled { step } => {
+                self.live.retain(|_, live| live.run != run || live.step != *step);
+                Ok(())
+            }
+            Event::RunCancelRequested => {
+                self.runs.get_mut(&run).expect("its events are folded").cancelled = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn commit(&mut self, run: RunId, outputs: &[Output]) {
+        let checked = self.runs.get_mut(&run).expect("its events are folded");
+        checked.committed.extend(outputs.iter().map(|output| bytes(&output.value)));
+    }
+
+    fn dispatched(
+        &mut self,
+        run: RunId,
+        step: &StepKey,
+        fence: Fence,
+        worker: WorkerId,
+    ) -> Result<(), Broken> {
+        let checked = &self.runs[&run];
+        must(!checked.cancelled, || format!("I-14: `{step}` of {run} starts after the cancel"))?;
+        must(self.last_fence.is_none_or(|last| fence > last), || {
+            format!("I-06: fence {fence} does not grow")
+        })?;
+        must(self.claimed.insert(fence), || format!("I-06: fence {fence} is given twice"))?;
+        let twice = self.live.values().any(|live| live.run == run && live.step == *step);
+        must(!twice, || format!("I-07: `{step}` of {run} has two attempts"))?;
+        let plan = checked.layout.plan();
+        let template = step.as_str().split('[').next().unwrap_or_default();
+        let template = plan.find(template).ok_or("a step that is not in the plan")?;
+        let gpu = !plan.step(template).resources.is_empty();
+        self.live.insert(fence, Live { run, step: step.clone(), worker, gpu });
+        let here = self.live.values().filter(|live| live.run == run).count();
+        let max = plan.max_concurrent.map_or(usize::MAX, |max| max as usize);
+        must(here <= max, || format!("C2: {here} steps of {run} at once, at most {max} may"))
+    }
+
+    /// Lines are durable: each once, in order.
+    pub(crate) fn logged(&mut self, records: &[LogRecord]) -> Result<(), Broken> {
+        for record in records {
+            let next = self.lines.entry((record.run, record.step.clone(), record.attempt)).or_default();
+            let number = record.line.message.split(' ').nth(1).and_then(|number| number.parse().ok());
+            must(number == Some(*next), || {
+                format!("a line of `{}`: {:?} came, {next} was next", record.step, record.line.message)
+            })?;
+            *next += 1;
+        }
+        Ok(())
+    }
+}
