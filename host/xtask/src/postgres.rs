@@ -38,7 +38,7 @@ pub(crate) fn state() -> Result<String, Failure> {
 }
 
 fn missing() -> Failure {
-    let text = "failed to find PostgreSQL's `initdb` and `postgres`, which tests start as a server of their own\n\
+    let text = "failed to find PostgreSQL's `initdb`, `postgres` and `psql`, which tests start as a server of their own\n\
                 hint: apt-get install postgresql (Debian, Ubuntu), dnf install postgresql-server (Fedora), \
                 or put their folder into PATH; no server needs to run";
     Failure::Prerequisite(text.into())
@@ -50,7 +50,8 @@ fn programs() -> Option<PathBuf> {
     let debian = versions.map(|version| version.path().join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let is_there = |folder: &PathBuf| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let is_there =
+        |folder: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file());
     debian.chain(path).find(is_there)
 }
 

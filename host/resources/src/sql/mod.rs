@@ -4,7 +4,6 @@
 mod postgres;
 mod postgres_values;
 mod sqlite;
-mod tls;
 
 use std::time::Duration;
 

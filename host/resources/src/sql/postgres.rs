@@ -5,15 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cofferdam_model::{FaultKind, ResourceAnswer, ResourceFault, SqlValue};
+use cofferdam_postgres::Session;
 use futures::{StreamExt, pin_mut};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, Statement};
 
 use super::postgres_values::{Bind, Read, Unlent};
-use super::tls::Tls;
 use super::{Bound, Rows, place_in_batch};
 use crate::fault::{fault, told};
 
@@ -53,12 +51,6 @@ pub(super) struct Postgres {
     read_only: bool,
     permits: Semaphore,
     idle: Mutex<Vec<Session>>,
-}
-
-/// A connection and the task that moves its bytes, which ends with it.
-struct Session {
-    client: Client,
-    _task: JoinSet<()>,
 }
 
 impl Postgres {
@@ -165,24 +157,14 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<Session, ResourceFault> {
-        let unreached = |error: &tokio_postgres::Error| {
-            let mut fault = failed(error);
-            fault.message = format!("failed to connect to PostgreSQL: {}", fault.message);
-            fault
-        };
-        let mut task = JoinSet::new();
-        // What ends a connection is told to whoever awaits an answer on it.
-        let client = if self.config.get_ssl_mode() == SslMode::Disable {
-            let (client, connection) = self.config.connect(NoTls).await.map_err(|error| unreached(&error))?;
-            task.spawn(async move { drop(connection.await) });
-            client
-        } else {
-            let (client, connection) =
-                self.config.connect(Tls::new()?).await.map_err(|error| unreached(&error))?;
-            task.spawn(async move { drop(connection.await) });
-            client
-        };
-        Ok(Session { client, _task: task })
+        cofferdam_postgres::connect(&self.config).await.map_err(|error| match &error {
+            cofferdam_postgres::Error::Connect(source) => {
+                let mut fault = failed(source);
+                fault.message = format!("{error}: {}", fault.message);
+                fault
+            }
+            cofferdam_postgres::Error::Trust(_) => fault(FaultKind::Failed, told(&error)),
+        })
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {

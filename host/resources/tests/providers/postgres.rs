@@ -1,133 +1,13 @@
 //! The kind `sql` over a real PostgreSQL, which each test process starts for itself and stops.
 
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-
 use crate::support::World;
+use cofferdam_kit::postgres::Server;
 use cofferdam_model::{ResourceAnswer, ResourceCall, ResourceKind, SqlValue};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// A server with its data in a folder of its own. Dropped, it is gone.
-pub(crate) struct Server {
-    folder: TempDir,
-    child: std::process::Child,
-    pub(crate) port: u16,
-}
-
-impl Server {
-    fn start() -> Server {
-        Server::start_with(None)
-    }
-
-    /// With the PEM of a certificate and its key, the server speaks TLS.
-    pub(crate) fn start_with(tls: Option<(&str, &str)>) -> Server {
-        let programs = programs();
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let owner = owner();
-        if let Some((user, group)) = owner {
-            std::os::unix::fs::chown(folder.path(), Some(user), Some(group)).unwrap();
-        }
-        let mut initdb = as_owner(&programs.join("initdb"), owner, folder.path());
-        initdb
-            .args(["--no-sync", "--auth=trust", "--username=me", "--encoding=UTF8", "--locale=C"])
-            .arg(&data);
-        let made = initdb.output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        // A port that was free a moment ago; if another took it, the server says so and the test fails.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut postgres = as_owner(&programs.join("postgres"), owner, folder.path());
-        postgres.arg("-D").arg(&data).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k", "", "-F"]);
-        if let Some((certificate, key)) = tls {
-            for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
-                let file = data.join(name);
-                std::fs::write(&file, pem).unwrap();
-                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-                std::os::unix::fs::chown(&file, owner.map(|owner| owner.0), owner.map(|owner| owner.1))
-                    .unwrap();
-            }
-            postgres.args(["-c", "ssl=on"]);
-        }
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Server { folder, child, port }
-    }
-
-    fn url(&self) -> String {
-        format!("postgres://me@127.0.0.1:{}/postgres?sslmode=disable", self.port)
-    }
-
-    /// Resources and settings, once the server answers.
-    pub(crate) async fn ready(&mut self) -> (World, Value) {
-        let world = World::new(&[("DATABASE", &self.url())]);
-        let settings = json!({ "url": { "env": "DATABASE" } });
-        let until = tokio::time::Instant::now() + crate::support::LONG;
-        while world.call(ResourceKind::Sql, &settings, query("SELECT 1", &[])).await.is_err() {
-            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
-            assert_eq!(self.child.try_wait().unwrap(), None, "the server ended: {}", log());
-            assert!(tokio::time::Instant::now() < until, "the server does not answer: {}", log());
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        (world, settings)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGQUIT: all its processes end at once. Nothing of it is needed any more.
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-        }
-        let _ = self.child.wait();
-    }
-}
-
-/// The folder of PostgreSQL's programs: the newest that Debian has installed, or the one that PATH names.
-fn programs() -> PathBuf {
-    static FOUND: OnceLock<PathBuf> = OnceLock::new();
-    let find = || {
-        let debian = std::fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path().join("bin"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut folders: Vec<PathBuf> = debian
-            .chain(std::env::split_paths(&path))
-            .filter(|folder| folder.join("initdb").is_file())
-            .collect();
-        folders.sort();
-        folders
-            .pop()
-            .expect("this test runs a real PostgreSQL and finds no `initdb`: run `cargo xtask setup`")
-    };
-    FOUND.get_or_init(find).clone()
-}
-
-/// PostgreSQL refuses to run as root; then it runs as the user that its package made, or as nobody.
-fn owner() -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let users = std::fs::read_to_string("/etc/passwd").unwrap();
-    let ids = |name: &str| {
-        let mut fields = users.lines().find(|line| line.starts_with(&format!("{name}:")))?.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    Some(ids("postgres").or_else(|| ids("nobody")).expect("root can run the server as nobody"))
-}
-
-fn as_owner(program: &Path, owner: Option<(u32, u32)>, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(folder).env_remove("PGDATA");
-    if let Some((user, group)) = owner {
-        command.uid(user).gid(group);
-    }
-    command
+/// Resources over a server, and the settings of its database.
+pub(crate) fn world(server: &Server) -> (World, Value) {
+    (World::new(&[("DATABASE", &server.url("postgres"))]), json!({ "url": { "env": "DATABASE" } }))
 }
 
 pub(crate) fn query(statement: &str, parameters: &[SqlValue]) -> ResourceCall {
@@ -155,8 +35,8 @@ pub(crate) async fn rows(world: &World, settings: &Value, call: ResourceCall) ->
 
 #[tokio::test]
 async fn values_of_every_lent_type_go_there_and_come_back() {
-    let mut server = Server::start();
-    let (world, settings) = server.ready().await;
+    let server = Server::start();
+    let (world, settings) = world(&server);
     let made = "CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric, s text, v varchar,
                 c char(3), raw bytea, j json, jb jsonb, u uuid, d date, ts timestamp, tz timestamptz)";
     world.call(ResourceKind::Sql, &settings, execute(made, &[])).await.unwrap();
@@ -198,8 +78,8 @@ async fn values_of_every_lent_type_go_there_and_come_back() {
 
 #[tokio::test]
 async fn a_batch_happens_whole_or_not_at_all_and_leaves_nothing_to_the_next_call() {
-    let mut server = Server::start();
-    let (world, settings) = server.ready().await;
+    let server = Server::start();
+    let (world, settings) = world(&server);
     let made = batch(&["CREATE TABLE t (x int PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)"]);
     assert_eq!(world.call(ResourceKind::Sql, &settings, made).await.unwrap(), ResourceAnswer::Affected(2));
     let count = || query("SELECT count(*) FROM t", &[]);
@@ -218,8 +98,8 @@ async fn a_batch_happens_whole_or_not_at_all_and_leaves_nothing_to_the_next_call
 
 #[tokio::test]
 async fn a_read_only_database_refuses_every_change_by_every_way() {
-    let mut server = Server::start();
-    let (world, settings) = server.ready().await;
+    let server = Server::start();
+    let (world, settings) = world(&server);
     world
         .call(ResourceKind::Sql, &settings, batch(&["CREATE TABLE t (x int)", "INSERT INTO t VALUES (1)"]))
         .await
@@ -246,8 +126,8 @@ async fn a_read_only_database_refuses_every_change_by_every_way() {
 
 #[tokio::test]
 async fn a_statement_that_takes_too_long_or_is_dropped_ends_on_the_server() {
-    let mut server = Server::start();
-    let (world, settings) = server.ready().await;
+    let server = Server::start();
+    let (world, settings) = world(&server);
     let hasty = json!({ "url": { "env": "DATABASE" }, "timeout": "300ms" });
     let fault = world.fault(ResourceKind::Sql, &hasty, query("SELECT pg_sleep(600)", &[])).await;
     assert!(fault.starts_with("Unavailable: "), "{fault}");
@@ -271,8 +151,8 @@ async fn a_statement_that_takes_too_long_or_is_dropped_ends_on_the_server() {
 
 #[tokio::test]
 async fn wrong_statements_and_servers_are_told_in_words() {
-    let mut server = Server::start();
-    let (world, settings) = server.ready().await;
+    let server = Server::start();
+    let (world, settings) = world(&server);
     let fault = async |call| world.fault(ResourceKind::Sql, &settings, call).await;
     insta::assert_snapshot!(fault(query("SELEC 1", &[])).await, @r#"Invalid: resource `it` of kind `sql`: the statement is wrong: syntax error at or near "SELEC""#);
     insta::assert_snapshot!(fault(query("SELECT $1::int", &[text("seven")])).await, @r#"Invalid: resource `it` of kind `sql`: the statement is wrong: invalid input syntax for type integer: "seven""#);
@@ -285,7 +165,7 @@ async fn wrong_statements_and_servers_are_told_in_words() {
     let world = World::new(&[
         ("NOBODY", &format!("postgres://me:hunter2@127.0.0.1:{nobody}/x?sslmode=disable")),
         ("SECURE", &format!("postgres://me@127.0.0.1:{}/postgres?sslmode=require", server.port)),
-        ("MISSING", &server.url().replace("/postgres?", "/missing?")),
+        ("MISSING", &server.url("missing")),
         ("WRONG", "postgres://me:hunter2@127.0.0.1/x?colour=hunter2"),
     ]);
     let mut faults = Vec::new();

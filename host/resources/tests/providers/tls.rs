@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use cofferdam_kit::postgres::Server;
 use cofferdam_model::{HttpRequest, ResourceAnswer, ResourceCall, ResourceKind, SqlValue};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::postgres::{Server, query, rows};
+use crate::postgres::{query, rows};
 use crate::support::World;
 
 /// Set for the process that does the work: what a machine trusts is read from its environment, so the test runs
@@ -93,8 +94,7 @@ async fn trusted_and_others(folder: &Path) {
     for (certificate, key, is_trusted) in
         [(&trusted_certificate, &trusted_key, true), (&other_certificate, &other_key, false)]
     {
-        let mut server = Server::start_with(Some((certificate, key)));
-        server.ready().await;
+        let server = Server::start_with_tls(certificate, key);
         let url = |mode: &str| format!("postgres://me@localhost:{}/postgres{mode}", server.port);
         let world = World::new(&[
             ("PLAIN", &url("?sslmode=disable")),

@@ -12,7 +12,7 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("object_store", &["io", "depot", "resources", "client"]),
     ("rusqlite", &["runlog", "resources"]),
     ("reqwest", &["io", "resources"]),
-    ("tokio-postgres", &["resources"]),
+    ("tokio-postgres", &["postgres", "resources", "runlog"]),
     ("prost", &["wire"]),
     ("tonic", &["wire", "server", "client"]),
 ];

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL, by the same rustls and the same roots of trust as HTTP.
+//! TLS to PostgreSQL, by rustls with ring and what the machine trusts.
 
 use std::convert::Infallible;
 use std::io;
@@ -6,42 +6,34 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use cofferdam_model::{FaultKind, ResourceFault};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls_platform_verifier::ConfigVerifierExt;
+use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as RustlsStream;
 
-use crate::fault::{fault, told};
-
 /// Makes TLS connections to one server after another.
 #[derive(Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
+pub(crate) struct Tls(Arc<ClientConfig>);
 
 /// TLS to one server.
-pub(super) struct TlsTo {
+pub(crate) struct TlsTo {
     config: Arc<ClientConfig>,
     server: String,
 }
 
 /// A connection to PostgreSQL within TLS.
-pub(super) struct Stream(Box<RustlsStream<Socket>>);
+pub(crate) struct Stream(Box<RustlsStream<Socket>>);
 
 impl Tls {
     /// Trusts what the machine trusts.
-    pub(super) fn new() -> Result<Tls, ResourceFault> {
-        crate::http::install_tls();
-        let config = ClientConfig::with_platform_verifier().map_err(|error| {
-            fault(
-                FaultKind::Failed,
-                format!("failed to read which certificates this machine trusts: {}", told(&error)),
-            )
-        })?;
-        Ok(Tls(Arc::new(config)))
+    pub(crate) fn new() -> Result<Tls, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(Tls(Arc::new(config.with_platform_verifier()?.with_no_client_auth())))
     }
 }
 

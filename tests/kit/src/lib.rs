@@ -1,0 +1,3 @@
+//! What tests of several crates share: servers of other people's software, started and stopped by the test.
+
+pub mod postgres;
