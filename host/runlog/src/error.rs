@@ -1,6 +1,8 @@
 //! Why the log refused or failed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_model::{RunId, Term};
 
@@ -11,17 +13,18 @@ pub enum Error {
     UnknownRun(RunId),
     #[error("the run `{0}` exists already")]
     RunExists(RunId),
-    #[error("the store `{}` is in use by another cofferdam process; end it, or use another store", path.display())]
-    InUse { path: PathBuf },
+    #[error("the store `{store}` is in use by another cofferdam process; end it, or use another store")]
+    InUse { store: String },
     #[error(
-        "the store `{}` has schema version {found}, this program knows up to {known}; use a newer cofferdam",
-        path.display()
+        "the store `{store}` has schema version {found}, this program knows up to {known}; use a newer cofferdam"
     )]
-    NewerSchema { path: PathBuf, found: u32, known: u32 },
-    #[error("the store `{}` is of an earlier version; the next `cofferdam run` brings it up to date", path.display())]
-    OlderSchema { path: PathBuf },
-    #[error("there is no store at `{}`; the first `cofferdam run` makes one", path.display())]
-    Missing { path: PathBuf },
+    NewerSchema { store: String, found: u32, known: u32 },
+    #[error(
+        "the store `{store}` is of an earlier version; the next `cofferdam run` or `cofferdam serve` brings it up to date"
+    )]
+    OlderSchema { store: String },
+    #[error("there is no store at `{store}`; the first `cofferdam run` or `cofferdam serve` makes one")]
+    Missing { store: String },
     #[error("the folder of the store `{}` does not exist; make it, or name another place", path.display())]
     MissingFolder { path: PathBuf },
     #[error("the store `{}` is not in a folder: a part of its path is a file; name another place", path.display())]
@@ -37,6 +40,14 @@ pub enum Error {
     },
     #[error("`{}` is not a store of cofferdam; name another file", path.display())]
     Foreign { path: PathBuf },
+    #[error(
+        "the database of `{store}` has a schema `cofferdam` with tables of another program; use another database"
+    )]
+    ForeignSchema { store: String },
+    #[error(
+        "what was given is not the URL of a database of PostgreSQL; write for example `postgres://db.example/runs`"
+    )]
+    Url(#[source] tokio_postgres::Error),
     #[error("cannot {what} the store `{}`", path.display())]
     Open {
         what: &'static str,
@@ -58,6 +69,32 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    #[error("the run log at `{store}` cannot {what}")]
+    Postgres {
+        store: String,
+        what: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    #[error("the run log at `{store}` cannot be reached")]
+    Unreachable {
+        store: String,
+        #[source]
+        source: cofferdam_postgres::Error,
+    },
+    #[error("the run log at `{store}` did not {what} within {} s", after.as_secs())]
+    TooSlow { store: String, what: &'static str, after: Duration },
+    #[error("another process has written to the run log at `{store}`: it has taken over")]
+    Replaced { store: String },
+    #[error("the run log could not be written to for {} s", waited.as_secs())]
+    Waited {
+        waited: Duration,
+        #[source]
+        source: Box<Error>,
+    },
+    /// Of calls that shared a transaction.
+    #[error(transparent)]
+    Group(Arc<Error>),
     #[error("the run log's writer has ended")]
     Closed,
 }

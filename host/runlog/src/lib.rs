@@ -1,19 +1,24 @@
 //! The run log: events, plans, log lines, and the projections that queries read.
 //!
 //! Events are the truth; everything else is made of them in the same transaction and can be made again by
-//! folding them. Who appends, and why, is none of its business. Two stores keep one contract, [`RunLog`]:
-//! [`Memory`] for tests and runs that nobody wants to keep, [`Sqlite`] for one machine.
+//! folding them. Who appends, and why, is none of its business. Three stores keep one contract, [`RunLog`]:
+//! [`Memory`] for tests and runs that nobody wants to keep, [`Sqlite`] for one machine, [`Postgres`] where the log
+//! must outlive the machine of the scheduler.
 
+mod calls;
 mod catalog;
 mod error;
 mod memory;
+mod postgres;
 mod records;
 mod sqlite;
+mod stored;
 mod summary;
 
 pub use catalog::{Catalog, Checked, Materialized};
 pub use error::{AppendError, Error, FindError};
 pub use memory::Memory;
+pub use postgres::Postgres;
 pub use records::{Batch, LogFilter, LogRecord, NewRun, RunFilter, StoredLog};
 pub use sqlite::Sqlite;
 pub use summary::{RunSummary, StepCounts};

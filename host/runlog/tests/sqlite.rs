@@ -53,7 +53,7 @@ fn f_46_a_missing_folder_is_refused() {
     let refused = Sqlite::open(&folder.path().join("nowhere/runs.db")).err().unwrap();
     insta::assert_snapshot!(words(&refused, folder.path()), @"the folder of the store `FOLDER/nowhere/runs.db` does not exist; make it, or name another place");
     let refused = Sqlite::open_read_only(&folder.path().join("runs.db")).err().unwrap();
-    insta::assert_snapshot!(words(&refused, folder.path()), @"there is no store at `FOLDER/runs.db`; the first `cofferdam run` makes one");
+    insta::assert_snapshot!(words(&refused, folder.path()), @"there is no store at `FOLDER/runs.db`; the first `cofferdam run` or `cofferdam serve` makes one");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
@@ -168,7 +168,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_befor
     db.pragma_update(None, "user_version", 1).unwrap();
     drop(db);
     let refused = Sqlite::open_read_only(&path).err().unwrap();
-    insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is of an earlier version; the next `cofferdam run` brings it up to date");
+    insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is of an earlier version; the next `cofferdam run` or `cofferdam serve` brings it up to date");
     let log = Sqlite::open(&path).unwrap();
     assert_eq!(log.summary(run).await.unwrap().run, run);
     assert_eq!(log.known(run).await.unwrap(), Known::default());

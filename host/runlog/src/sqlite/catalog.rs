@@ -1,37 +1,27 @@
 //! The catalog in the file: projections of events, and what is not made of events.
 
 use async_trait::async_trait;
-use cofferdam_model::{AssetKey, Event, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest};
+use cofferdam_model::{AssetKey, Memo, Recorded, RunId, StepKey, ValueDigest};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ToSql, params};
 use serde_json::json;
 
-use super::read::{event, ids, rows, sql, summary};
-use super::write::Op;
-use super::{Sqlite, plain};
+use super::Sqlite;
+use super::read::{ids, rows, sql, summary};
+use crate::calls::{Change, Op, plain};
+use crate::stored::{self, Meaning};
 use crate::{Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX};
-
-/// A change that is no event.
-pub(super) enum Change {
-    ForgetMemos(RunId),
-    AddPartitions(String, Vec<String>),
-    RemovePartitions(String, Vec<String>),
-    Pin(RunId),
-    Unpin(RunId),
-}
 
 /// Writes what events mean for the catalog. `id` is the row of their run.
 pub(super) fn project(db: &Connection, id: i64, events: &[Recorded]) -> Result<(), Error> {
     let write = |recorded: &Recorded| -> rusqlite::Result<()> {
         let seq = recorded.seq;
-        match &recorded.event {
-            Event::StepSucceeded { step, memo: Some(memo), .. } => {
+        match stored::meaning(&recorded.event) {
+            Some(Meaning::Memo { memo, step }) => {
                 let insert = "INSERT INTO memos VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-                let row = params![memo.to_string(), id, seq, step.as_str()];
-                db.prepare_cached(insert)?.execute(row)?;
+                db.prepare_cached(insert)?.execute(params![memo, id, seq, step.as_str()])?;
             }
-            Event::AssetMaterialized { materialization: made, .. } => {
-                let (asset, partition) = (made.key.to_string(), stored(made.partition.as_deref()));
+            Some(Meaning::Made { asset, partition }) => {
                 db.prepare_cached(
                     "INSERT INTO materializations (asset, partition, run_id, seq) VALUES (?1, ?2, ?3, ?4)",
                 )?
@@ -39,11 +29,11 @@ pub(super) fn project(db: &Connection, id: i64, events: &[Recorded]) -> Result<(
                 db.prepare_cached("INSERT OR REPLACE INTO latest_materializations VALUES (?1, ?2, ?3)")?
                     .execute(params![asset, partition, db.last_insert_rowid()])?;
             }
-            Event::AssetChecked { evaluation, .. } => {
+            Some(Meaning::Checked { asset }) => {
                 db.prepare_cached("INSERT INTO checks (asset, run_id, seq) VALUES (?1, ?2, ?3)")?
-                    .execute(params![evaluation.asset.to_string(), id, seq])?;
+                    .execute(params![asset, id, seq])?;
             }
-            _ => {}
+            None => {}
         }
         Ok(())
     };
@@ -78,11 +68,6 @@ pub(super) fn change(db: &Connection, change: &Change) -> Result<u64, Error> {
     touched.map(|touched| touched as u64).map_err(sql("be changed"))
 }
 
-/// A partition as it is stored.
-fn stored(partition: Option<&str>) -> &str {
-    partition.unwrap_or_default()
-}
-
 /// Rows of a projection `p`, each with one column of it, its run and the event that it comes from.
 fn with_events<K: FromSql>(
     db: &Connection,
@@ -100,38 +85,9 @@ fn with_events<K: FromSql>(
     })?;
     let read = |(key, run, (seq, at, version, text)): (K, String, (u64, u64, u32, String))| {
         let run = ids(vec![run])?.pop().expect("one id in, one id out");
-        Ok((key, run, Recorded { seq, at: Timestamp(at), event: event(run, seq, version, &text)? }))
+        Ok((key, run, stored::recorded(run, seq, at, version, &text)?))
     };
     found.into_iter().map(read).collect()
-}
-
-fn memo((_, run, recorded): (String, RunId, Recorded)) -> Option<(ValueDigest, Memo)> {
-    match recorded.event {
-        Event::StepSucceeded { step, outputs, memo: Some(memo), .. } => {
-            Some((memo, Memo { run, step, outputs }))
-        }
-        _ => None,
-    }
-}
-
-fn materialized((number, run, recorded): (u64, RunId, Recorded)) -> Option<Materialized> {
-    let Recorded { seq, at, event } = recorded;
-    match event {
-        Event::AssetMaterialized { step, output, materialization } => {
-            Some(Materialized { number, run, seq, at, step, output, materialization: *materialization })
-        }
-        _ => None,
-    }
-}
-
-fn checked((number, run, recorded): (u64, RunId, Recorded)) -> Option<Checked> {
-    let Recorded { seq, at, event } = recorded;
-    match event {
-        Event::AssetChecked { step, evaluation } => {
-            Some(Checked { number, run, seq, at, step, evaluation: *evaluation })
-        }
-        _ => None,
-    }
 }
 
 fn made(
@@ -139,7 +95,8 @@ fn made(
     source: (&str, &str, &str),
     parameters: &[&dyn ToSql],
 ) -> Result<Vec<Materialized>, Error> {
-    Ok(with_events(db, source, parameters)?.into_iter().filter_map(materialized).collect())
+    let found = with_events(db, source, parameters)?.into_iter();
+    Ok(found.filter_map(|(number, run, recorded)| stored::materialized(number, run, recorded)).collect())
 }
 
 /// Larger than every number of a row.
@@ -151,8 +108,8 @@ impl Catalog for Sqlite {
         self.read(move |db| {
             let find = |wanted: ValueDigest| {
                 let source = ("p.memo", "memos", "p.memo = ?1");
-                let found = with_events(db, source, &[&wanted.to_string()])?.pop();
-                Ok(found.and_then(memo).map(|(_, memo)| memo))
+                let found = with_events::<String>(db, source, &[&wanted.to_string()])?.pop();
+                Ok(found.and_then(|(_, run, recorded)| stored::memo(run, recorded)).map(|(_, memo)| memo))
             };
             memos.into_iter().map(find).collect()
         })
@@ -162,8 +119,8 @@ impl Catalog for Sqlite {
     async fn memo_of_step(&self, step: StepKey) -> Result<Option<(ValueDigest, Memo)>, Error> {
         self.read(move |db| {
             let source = ("p.memo", "memos", "p.step = ?1 ORDER BY runs.run DESC LIMIT 1");
-            let found = with_events(db, source, &[&step.as_str()])?.pop();
-            Ok(found.and_then(memo))
+            let found = with_events::<String>(db, source, &[&step.as_str()])?.pop();
+            Ok(found.and_then(|(_, run, recorded)| stored::memo(run, recorded)))
         })
         .await
     }
@@ -180,7 +137,7 @@ impl Catalog for Sqlite {
         self.read(move |db| {
             let condition = "p.number =
                 (SELECT number FROM latest_materializations WHERE asset = ?1 AND partition = ?2)";
-            let partition = stored(partition.as_deref());
+            let partition = stored::partition(partition.as_deref());
             let source = ("p.number", "materializations", condition);
             Ok(made(db, source, &[&asset.to_string(), &partition])?.pop())
         })
@@ -243,8 +200,8 @@ impl Catalog for Sqlite {
             let condition = "p.asset = ?1 AND p.number < ?2 ORDER BY p.number DESC LIMIT ?3";
             let before = before.unwrap_or(NUMBER_MAX);
             let parameters: [&dyn ToSql; 3] = [&asset.to_string(), &before, &limit.min(PAGE_ROWS_MAX)];
-            let found = with_events(db, ("p.number", "checks", condition), &parameters)?;
-            Ok(found.into_iter().filter_map(checked).collect())
+            let found = with_events(db, ("p.number", "checks", condition), &parameters)?.into_iter();
+            Ok(found.filter_map(|(number, run, recorded)| stored::checked(number, run, recorded)).collect())
         })
         .await
     }

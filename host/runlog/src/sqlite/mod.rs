@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use cofferdam_model::{Known, Recorded, RunId, Term};
 use rusqlite::Connection;
 
-use self::write::{Op, Reply, Writer};
+use self::write::Writer;
+use crate::calls::{Op, Reply, plain};
 use crate::{
     AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
     RunSummary, StoredLog,
@@ -87,14 +88,6 @@ impl Readers {
         if idle.len() < READERS_KEPT_MAX {
             idle.push(connection);
         }
-    }
-}
-
-/// The error of a call that is not an append and so cannot lose a compare-and-swap.
-fn plain(error: AppendError) -> Error {
-    match error {
-        AppendError::Store(error) => error,
-        other => Error::Damaged { what: "an answer".to_owned(), source: Box::new(other) },
     }
 }
 

@@ -9,8 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::Error;
 
-/// Version of the tables below, kept in the file's `user_version`.
-const SCHEMA_VERSION: u32 = 2;
+/// What each version adds to the one before; the version is kept in the file's `user_version`.
+const MIGRATIONS: [&str; 2] = [SCHEMA, SCHEMA_2];
+#[expect(clippy::cast_possible_truncation, reason = "a list that people write")]
+const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a connection waits for another one's lock. Readers and the writer do not block each other in
 /// WAL; only recovery after a crash and checkpoints hold a lock for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,10 +120,9 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         if version < SCHEMA_VERSION {
             let transaction = connection.transaction()?;
-            if version == 0 {
-                transaction.execute_batch(SCHEMA)?;
+            for migration in &MIGRATIONS[version as usize..] {
+                transaction.execute_batch(migration)?;
             }
-            transaction.execute_batch(SCHEMA_2)?;
             transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             transaction.commit()?;
         }
@@ -134,11 +135,11 @@ pub(super) fn writer(path: &Path) -> Result<(Connection, File), Error> {
 /// A connection for reading an existing store.
 pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
     if !path.exists() {
-        return Err(Error::Missing { path: path.to_owned() });
+        return Err(Error::Missing { store: shown(path) });
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     if check_version(&connection, path)? < SCHEMA_VERSION {
-        return Err(Error::OlderSchema { path: path.to_owned() });
+        return Err(Error::OlderSchema { store: shown(path) });
     }
     Ok(connection)
 }
@@ -167,7 +168,7 @@ fn check_version(connection: &Connection, path: &Path) -> Result<u32, Error> {
         .pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
         .map_err(|source| opening("read", path, source))?;
     if found > SCHEMA_VERSION {
-        return Err(Error::NewerSchema { path: path.to_owned(), found, known: SCHEMA_VERSION });
+        return Err(Error::NewerSchema { store: shown(path), found, known: SCHEMA_VERSION });
     }
     Ok(found)
 }
@@ -186,7 +187,7 @@ fn lock(path: &Path) -> Result<File, Error> {
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { store: shown(path) }),
         Err(TryLockError::Error(source)) => Err(Error::Open { what: "lock", path: path.to_owned(), source }),
     }
 }
@@ -202,4 +203,8 @@ fn opening(what: &'static str, path: &Path, source: rusqlite::Error) -> Error {
         _ => {}
     }
     Error::Open { what, path, source: std::io::Error::other(source) }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

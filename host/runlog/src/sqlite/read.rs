@@ -1,22 +1,14 @@
 //! Queries. Each one takes a connection and leaves nothing behind.
 
-use std::fmt;
-
-use cofferdam_model::{EVENT_VERSION, Event, Known, LogLevel, Recorded, RunId, RunStatus, Timestamp};
+use cofferdam_model::{Known, Recorded, RunId, RunStatus};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
-use serde::de::DeserializeOwned;
 
+use crate::stored::{level_number, parse, recorded};
 use crate::{Error, FindError, LogFilter, PAGE_ROWS_MAX, RunFilter, RunSummary, StoredLog};
 
 /// Names what could not be done.
 pub(super) fn sql(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
     move |source| Error::Sql { what, source }
-}
-
-/// Reads a JSON column.
-pub(super) fn parse<T: DeserializeOwned>(text: &str, what: impl fmt::Display) -> Result<T, Error> {
-    serde_json::from_str(text)
-        .map_err(|source| Error::Damaged { what: what.to_string(), source: Box::new(source) })
 }
 
 /// Row number and summary of a run.
@@ -44,21 +36,8 @@ pub(super) fn events(
     let rows = rows(db, query, &[&id, &from_seq, &limit], |row| {
         Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, u32>(2)?, row.get::<_, String>(3)?))
     })?;
-    let read = |(seq, at, version, text): (u64, u64, u32, String)| {
-        Ok(Recorded { seq, at: Timestamp(at), event: event(run, seq, version, &text)? })
-    };
+    let read = |(seq, at, version, text): (u64, u64, u32, String)| recorded(run, seq, at, version, &text);
     rows.into_iter().map(read).collect()
-}
-
-/// Reads the stored form of an event.
-pub(super) fn event(run: RunId, seq: u64, version: u32, text: &str) -> Result<Event, Error> {
-    if version > EVENT_VERSION {
-        return Err(Error::Damaged {
-            what: format!("event {seq} of run `{run}`"),
-            source: format!("it has form version {version}, this program reads up to {EVENT_VERSION}").into(),
-        });
-    }
-    parse(text, format_args!("event {seq} of run `{run}`"))
 }
 
 pub(super) fn logs(
@@ -155,15 +134,4 @@ pub(super) fn rows<T>(
         statement.query_map(parameters, read)?.collect()
     };
     run().map_err(sql("be read"))
-}
-
-/// The stored form of a level; larger is worse.
-pub(super) fn level_number(level: LogLevel) -> u8 {
-    match level {
-        LogLevel::Trace => 0,
-        LogLevel::Debug => 1,
-        LogLevel::Info => 2,
-        LogLevel::Warn => 3,
-        LogLevel::Error => 4,
-    }
 }

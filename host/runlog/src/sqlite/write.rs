@@ -9,59 +9,12 @@ use cofferdam_model::{EVENT_VERSION, RunId, Term};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
-use super::catalog::{self, Change};
-use super::read::{level_number, parse, sql, summary};
+use super::catalog;
+use super::read::{sql, summary};
+use crate::calls::{Call, GROUP_CALLS_MAX, Op, Outcome, Reply};
+use crate::stored::{json, level_number, parse};
 use crate::summary::check_batches;
 use crate::{AppendError, Batch, Error, LogRecord, NewRun, RunSummary};
-
-/// Calls that share one transaction at most, so that none waits for long.
-const GROUP_CALLS_MAX: usize = 256;
-
-/// One call.
-pub(super) enum Op {
-    TakeTerm,
-    CreateRun(Box<NewRun>),
-    Append(Vec<Batch>),
-    AppendLogs(Vec<LogRecord>),
-    Change(Change),
-}
-
-pub(super) enum Reply {
-    Done,
-    Term(Term),
-    Run(RunId),
-    Count(u64),
-}
-
-impl Reply {
-    pub(super) fn term(self) -> Term {
-        match self {
-            Reply::Term(term) => term,
-            _ => unreachable!("`TakeTerm` is answered with a term"),
-        }
-    }
-
-    pub(super) fn run(self) -> RunId {
-        match self {
-            Reply::Run(run) => run,
-            _ => unreachable!("`CreateRun` is answered with a run"),
-        }
-    }
-
-    pub(super) fn count(self) -> u64 {
-        match self {
-            Reply::Count(count) => count,
-            _ => unreachable!("`Change` is answered with a count"),
-        }
-    }
-}
-
-type Outcome = Result<Reply, AppendError>;
-
-struct Call {
-    op: Op,
-    answer: oneshot::Sender<Outcome>,
-}
 
 /// Handle of the thread. Dropped, it waits until the calls that are under way are written.
 pub(super) struct Writer {
@@ -293,11 +246,7 @@ impl Store {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("the model's types have no maps with keys other than text")
-}
-
-/// The same in a buffer that is used again for every row.
+/// JSON in a buffer that is used again for every row.
 fn encode<'a>(value: &impl serde::Serialize, buffer: &'a mut Vec<u8>) -> &'a str {
     buffer.clear();
     serde_json::to_writer(&mut *buffer, value)

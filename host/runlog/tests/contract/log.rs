@@ -1,11 +1,15 @@
-//! One suite for both stores, and random calls on which they must agree.
+//! Histories of runs, their summaries and log lines; and random calls on which all stores must agree.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use cofferdam_kit::postgres::Server;
 use cofferdam_model::*;
 use cofferdam_runlog::*;
 use proptest::prelude::*;
+
+use crate::PATIENCE;
 
 fn run_id(n: u128) -> RunId {
     RunId(uuid::Uuid::from_u128(n << 64))
@@ -86,100 +90,73 @@ fn line(n: u128, step: &str, level: LogLevel, message: &str) -> LogRecord {
     }
 }
 
-/// Runs a case on both stores.
-async fn both<F: Future<Output = ()>>(case: impl Fn(Arc<dyn RunLog>) -> F) {
-    case(Arc::new(Memory::new())).await;
-    let folder = tempfile::tempdir().unwrap();
-    case(Arc::new(Sqlite::open(&folder.path().join("runs.db")).unwrap())).await;
+pub(crate) async fn events_come_back_in_order_and_in_pages(log: Arc<dyn RunLog>) {
+    let term = log.take_term().await.unwrap();
+    log.create_run(new_run(1, None)).await.unwrap();
+    let events = vec![dispatched(1), failed(2, true), dispatched(3), failed(4, false)];
+    log.append(vec![batch(1, term, 0, events.clone())]).await.unwrap();
+    assert_eq!(log.events(run_id(1), 1, 100).await.unwrap(), events);
+    assert_eq!(log.events(run_id(1), 2, 2).await.unwrap(), events[1..3]);
+    assert_eq!(log.history(run_id(1), 1).await.unwrap(), events);
+    assert!(matches!(log.events(run_id(2), 1, 1).await, Err(Error::UnknownRun(_))));
+}
+
+pub(crate) async fn an_append_that_somebody_else_has_overtaken_writes_nothing(log: Arc<dyn RunLog>) {
+    let term = log.take_term().await.unwrap();
+    log.create_run(new_run(1, None)).await.unwrap();
+    log.create_run(new_run(2, None)).await.unwrap();
+    log.append(vec![batch(1, term, 0, vec![dispatched(1)])]).await.unwrap();
+    let both = vec![batch(2, term, 0, vec![dispatched(1)]), batch(1, term, 0, vec![dispatched(1)])];
+    let error = log.append(both).await.unwrap_err();
+    assert!(matches!(error, AppendError::Conflict { expected: 0, found: 1, .. }), "{error}");
+    assert_eq!(log.events(run_id(2), 1, 10).await.unwrap(), []);
+    let gap = log.append(vec![batch(1, term, 1, vec![dispatched(3)])]).await.unwrap_err();
+    assert!(matches!(gap, AppendError::Numbering { expected: 2, .. }), "{gap}");
+    let unknown = log.append(vec![batch(9, term, 0, vec![dispatched(1)])]).await.unwrap_err();
+    assert!(matches!(unknown, AppendError::Store(Error::UnknownRun(_))), "{unknown}");
+    log.append(vec![batch(1, term, 1, vec![dispatched(2)])]).await.unwrap();
+}
+
+pub(crate) async fn i_21_a_scheduler_whose_term_has_passed_writes_nothing(log: Arc<dyn RunLog>) {
+    let old = log.take_term().await.unwrap();
+    log.create_run(new_run(1, None)).await.unwrap();
+    let new = log.take_term().await.unwrap();
+    assert!(new > old);
+    let error = log.append(vec![batch(1, old, 0, vec![dispatched(1)])]).await.unwrap_err();
+    assert!(matches!(error, AppendError::StaleTerm { .. }), "{error}");
+    assert_eq!(log.events(run_id(1), 1, 10).await.unwrap(), []);
+    log.append(vec![batch(1, new, 0, vec![dispatched(1)])]).await.unwrap();
+}
+
+pub(crate) async fn i_11_a_run_that_has_ended_takes_no_more_events(log: Arc<dyn RunLog>) {
+    let term = log.take_term().await.unwrap();
+    log.create_run(new_run(1, None)).await.unwrap();
+    let last = finished(1, RunStatus::Succeeded);
+    log.append(vec![batch(1, term, 0, vec![last])]).await.unwrap();
+    let error = log.append(vec![batch(1, term, 1, vec![dispatched(2)])]).await.unwrap_err();
+    assert!(matches!(error, AppendError::Ended { .. }), "{error}");
+}
+
+pub(crate) async fn g9_one_idempotency_key_makes_one_run(log: Arc<dyn RunLog>) {
+    assert_eq!(log.create_run(new_run(1, Some("k"))).await.unwrap(), run_id(1));
+    assert_eq!(log.create_run(new_run(2, Some("k"))).await.unwrap(), run_id(1));
+    assert_eq!(log.create_run(new_run(3, Some("l"))).await.unwrap(), run_id(3));
+    assert_eq!(log.create_run(new_run(4, None)).await.unwrap(), run_id(4));
+    assert!(matches!(log.create_run(new_run(4, None)).await, Err(Error::RunExists(_))));
+    assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn b1_two_runs_of_one_plan_share_it_and_each_can_be_read(log: Arc<dyn RunLog>) {
+    for n in [1, 3] {
+        log.create_run(new_run(n, None)).await.unwrap();
+    }
+    assert_eq!(log.plan(run_id(1)).await.unwrap(), b"plan 1");
+    assert_eq!(log.plan(run_id(3)).await.unwrap(), b"plan 1");
+    assert!(matches!(log.plan(run_id(2)).await, Err(Error::UnknownRun(_))));
 }
 
 #[tokio::test]
-async fn events_come_back_in_order_and_in_pages() {
-    both(|log| async move {
-        let term = log.take_term().await.unwrap();
-        log.create_run(new_run(1, None)).await.unwrap();
-        let events = vec![dispatched(1), failed(2, true), dispatched(3), failed(4, false)];
-        log.append(vec![batch(1, term, 0, events.clone())]).await.unwrap();
-        assert_eq!(log.events(run_id(1), 1, 100).await.unwrap(), events);
-        assert_eq!(log.events(run_id(1), 2, 2).await.unwrap(), events[1..3]);
-        assert_eq!(log.history(run_id(1), 1).await.unwrap(), events);
-        assert!(matches!(log.events(run_id(2), 1, 1).await, Err(Error::UnknownRun(_))));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn an_append_that_somebody_else_has_overtaken_writes_nothing() {
-    both(|log| async move {
-        let term = log.take_term().await.unwrap();
-        log.create_run(new_run(1, None)).await.unwrap();
-        log.create_run(new_run(2, None)).await.unwrap();
-        log.append(vec![batch(1, term, 0, vec![dispatched(1)])]).await.unwrap();
-        let both = vec![batch(2, term, 0, vec![dispatched(1)]), batch(1, term, 0, vec![dispatched(1)])];
-        let error = log.append(both).await.unwrap_err();
-        assert!(matches!(error, AppendError::Conflict { expected: 0, found: 1, .. }), "{error}");
-        assert_eq!(log.events(run_id(2), 1, 10).await.unwrap(), []);
-        let gap = log.append(vec![batch(1, term, 1, vec![dispatched(3)])]).await.unwrap_err();
-        assert!(matches!(gap, AppendError::Numbering { expected: 2, .. }), "{gap}");
-        let unknown = log.append(vec![batch(9, term, 0, vec![dispatched(1)])]).await.unwrap_err();
-        assert!(matches!(unknown, AppendError::Store(Error::UnknownRun(_))), "{unknown}");
-        log.append(vec![batch(1, term, 1, vec![dispatched(2)])]).await.unwrap();
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn i_21_a_scheduler_whose_term_has_passed_writes_nothing() {
-    both(|log| async move {
-        let old = log.take_term().await.unwrap();
-        log.create_run(new_run(1, None)).await.unwrap();
-        let new = log.take_term().await.unwrap();
-        assert!(new > old);
-        let error = log.append(vec![batch(1, old, 0, vec![dispatched(1)])]).await.unwrap_err();
-        assert!(matches!(error, AppendError::StaleTerm { .. }), "{error}");
-        assert_eq!(log.events(run_id(1), 1, 10).await.unwrap(), []);
-        log.append(vec![batch(1, new, 0, vec![dispatched(1)])]).await.unwrap();
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn i_11_a_run_that_has_ended_takes_no_more_events() {
-    both(|log| async move {
-        let term = log.take_term().await.unwrap();
-        log.create_run(new_run(1, None)).await.unwrap();
-        let last = finished(1, RunStatus::Succeeded);
-        log.append(vec![batch(1, term, 0, vec![last])]).await.unwrap();
-        let error = log.append(vec![batch(1, term, 1, vec![dispatched(2)])]).await.unwrap_err();
-        assert!(matches!(error, AppendError::Ended { .. }), "{error}");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn g9_one_idempotency_key_makes_one_run() {
-    both(|log| async move {
-        assert_eq!(log.create_run(new_run(1, Some("k"))).await.unwrap(), run_id(1));
-        assert_eq!(log.create_run(new_run(2, Some("k"))).await.unwrap(), run_id(1));
-        assert_eq!(log.create_run(new_run(3, Some("l"))).await.unwrap(), run_id(3));
-        assert_eq!(log.create_run(new_run(4, None)).await.unwrap(), run_id(4));
-        assert!(matches!(log.create_run(new_run(4, None)).await, Err(Error::RunExists(_))));
-        assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 3);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn b1_two_runs_of_one_plan_share_it_and_each_can_be_read() {
-    both(|log| async move {
-        for n in [1, 3] {
-            log.create_run(new_run(n, None)).await.unwrap();
-        }
-        assert_eq!(log.plan(run_id(1)).await.unwrap(), b"plan 1");
-        assert_eq!(log.plan(run_id(3)).await.unwrap(), b"plan 1");
-        assert!(matches!(log.plan(run_id(2)).await, Err(Error::UnknownRun(_))));
-    })
-    .await;
+async fn a_plan_is_kept_once_for_all_runs_that_share_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.db");
     let log = Sqlite::open(&path).unwrap();
@@ -191,92 +168,80 @@ async fn b1_two_runs_of_one_plan_share_it_and_each_can_be_read() {
     assert_eq!(plans, 2);
 }
 
-#[tokio::test]
-async fn summaries_are_listed_newest_first_and_are_the_fold_of_the_events() {
-    both(|log| async move {
-        let term = log.take_term().await.unwrap();
-        for n in 1..=4 {
-            log.create_run(new_run(n, None)).await.unwrap();
+pub(crate) async fn summaries_are_listed_newest_first_and_are_the_fold_of_the_events(log: Arc<dyn RunLog>) {
+    let term = log.take_term().await.unwrap();
+    for n in 1..=4 {
+        log.create_run(new_run(n, None)).await.unwrap();
+    }
+    let events = vec![dispatched(1), failed(2, true), failed_beside(3), failed(4, false)];
+    log.append(vec![batch(2, term, 0, events)]).await.unwrap();
+    let last = vec![finished(5, RunStatus::Failed)];
+    log.append(vec![batch(2, term, 4, last), batch(3, term, 0, vec![dispatched(1)])]).await.unwrap();
+    for summary in log.runs(RunFilter::default()).await.unwrap() {
+        let n = summary.run.0.as_u128() >> 64;
+        let mut folded = RunSummary::new(&new_run(n, None));
+        for event in log.history(summary.run, 1).await.unwrap() {
+            folded.apply(&event);
         }
-        let events = vec![dispatched(1), failed(2, true), failed_beside(3), failed(4, false)];
-        log.append(vec![batch(2, term, 0, events)]).await.unwrap();
-        let last = vec![finished(5, RunStatus::Failed)];
-        log.append(vec![batch(2, term, 4, last), batch(3, term, 0, vec![dispatched(1)])]).await.unwrap();
-        for summary in log.runs(RunFilter::default()).await.unwrap() {
-            let n = summary.run.0.as_u128() >> 64;
-            let mut folded = RunSummary::new(&new_run(n, None));
-            for event in log.history(summary.run, 1).await.unwrap() {
-                folded.apply(&event);
-            }
-            assert_eq!(folded, summary);
+        assert_eq!(folded, summary);
+    }
+    let summary = log.summary(run_id(2)).await.unwrap();
+    assert_eq!(summary.first_error.as_deref(), Some("a[x]: bad"));
+    let steps = summary.steps;
+    assert_eq!((steps.failed, steps.failed_beside, steps.retries), (1, 1, 1));
+    assert_eq!((summary.started_at, summary.ended_at), (Some(Timestamp(101)), Some(Timestamp(105))));
+    let list = |filter| {
+        let log = log.clone();
+        async move {
+            let runs = log.runs(filter).await.unwrap();
+            runs.iter().map(|run| run.run.0.as_u128() >> 64).collect::<Vec<_>>()
         }
-        let summary = log.summary(run_id(2)).await.unwrap();
-        assert_eq!(summary.first_error.as_deref(), Some("a[x]: bad"));
-        let steps = summary.steps;
-        assert_eq!((steps.failed, steps.failed_beside, steps.retries), (1, 1, 1));
-        assert_eq!((summary.started_at, summary.ended_at), (Some(Timestamp(101)), Some(Timestamp(105))));
-        let list = |filter| {
-            let log = log.clone();
-            async move {
-                let runs = log.runs(filter).await.unwrap();
-                runs.iter().map(|run| run.run.0.as_u128() >> 64).collect::<Vec<_>>()
-            }
-        };
-        assert_eq!(list(RunFilter::default()).await, [4, 3, 2, 1]);
-        let even = Some(Name::key("even").unwrap());
-        assert_eq!(list(RunFilter { job: even, ..RunFilter::default() }).await, [4, 2]);
-        let failed = Some(RunStatus::Failed);
-        assert_eq!(list(RunFilter { status: failed, ..RunFilter::default() }).await, [2]);
-        let page = RunFilter { before: Some(run_id(4)), limit: Some(2), ..RunFilter::default() };
-        assert_eq!(list(page).await, [3, 2]);
-        assert_eq!(log.unfinished().await.unwrap(), [1, 3, 4].map(run_id));
-    })
-    .await;
+    };
+    assert_eq!(list(RunFilter::default()).await, [4, 3, 2, 1]);
+    let even = Some(Name::key("even").unwrap());
+    assert_eq!(list(RunFilter { job: even, ..RunFilter::default() }).await, [4, 2]);
+    let failed = Some(RunStatus::Failed);
+    assert_eq!(list(RunFilter { status: failed, ..RunFilter::default() }).await, [2]);
+    let page = RunFilter { before: Some(run_id(4)), limit: Some(2), ..RunFilter::default() };
+    assert_eq!(list(page).await, [3, 2]);
+    assert_eq!(log.unfinished().await.unwrap(), [1, 3, 4].map(run_id));
 }
 
-#[tokio::test]
-async fn c_08_a_prefix_names_one_run_or_says_which_it_may_be() {
-    both(|log| async move {
-        for n in [0xab00_0000_0000_0001, 0xab00_0000_0000_0002, 0xcd00_0000_0000_0000] {
-            log.create_run(new_run(n, None)).await.unwrap();
-        }
-        assert_eq!(log.find("CD").await.unwrap(), run_id(0xcd00_0000_0000_0000));
-        assert!(matches!(log.find("ab").await, Err(FindError::Ambiguous { runs, .. }) if runs.len() == 2));
-        assert!(matches!(log.find("ef").await, Err(FindError::None(_))));
-        assert!(matches!(log.find("%").await, Err(FindError::None(_))));
-    })
-    .await;
+pub(crate) async fn c_08_a_prefix_names_one_run_or_says_which_it_may_be(log: Arc<dyn RunLog>) {
+    for n in [0xab00_0000_0000_0001, 0xab00_0000_0000_0002, 0xcd00_0000_0000_0000] {
+        log.create_run(new_run(n, None)).await.unwrap();
+    }
+    assert_eq!(log.find("CD").await.unwrap(), run_id(0xcd00_0000_0000_0000));
+    assert!(matches!(log.find("ab").await, Err(FindError::Ambiguous { runs, .. }) if runs.len() == 2));
+    assert!(matches!(log.find("ef").await, Err(FindError::None(_))));
+    assert!(matches!(log.find("%").await, Err(FindError::None(_))));
 }
 
-#[tokio::test]
-async fn log_lines_are_filtered_and_paged() {
-    both(|log| async move {
-        log.create_run(new_run(1, None)).await.unwrap();
-        log.create_run(new_run(2, None)).await.unwrap();
-        let lines = vec![
-            line(1, "a[x]", LogLevel::Info, "one"),
-            line(2, "a[x]", LogLevel::Info, "other run"),
-            line(1, "ab", LogLevel::Error, "two"),
-            line(1, "a[y]", LogLevel::Warn, "three"),
-        ];
-        log.append_logs(lines).await.unwrap();
-        let read = |filter: LogFilter, from, limit| {
-            let log = log.clone();
-            async move { log.logs(run_id(1), filter, from, limit).await.unwrap() }
-        };
-        let words = |logs: &[StoredLog]| logs.iter().map(|log| log.line.message.clone()).collect::<Vec<_>>();
-        let all = read(LogFilter::default(), 0, 100).await;
-        assert_eq!(words(&all), ["one", "two", "three"]);
-        assert_eq!(read(LogFilter::default(), all[0].number + 1, 1).await, all[1..2]);
-        let step = |key| LogFilter { step: Some(StepKey::new(key)), ..LogFilter::default() };
-        assert_eq!(words(&read(step("a"), 0, 100).await), ["one", "three"]);
-        assert_eq!(words(&read(step("a[y]"), 0, 100).await), ["three"]);
-        let level = LogFilter { level: Some(LogLevel::Warn), ..LogFilter::default() };
-        assert_eq!(words(&read(level, 0, 100).await), ["two", "three"]);
-        let unknown = log.append_logs(vec![line(9, "a", LogLevel::Info, "x")]).await;
-        assert!(matches!(unknown, Err(Error::UnknownRun(_))));
-    })
-    .await;
+pub(crate) async fn log_lines_are_filtered_and_paged(log: Arc<dyn RunLog>) {
+    log.create_run(new_run(1, None)).await.unwrap();
+    log.create_run(new_run(2, None)).await.unwrap();
+    let lines = vec![
+        line(1, "a[x]", LogLevel::Info, "one"),
+        line(2, "a[x]", LogLevel::Info, "other run"),
+        line(1, "ab", LogLevel::Error, "two"),
+        line(1, "a[y]", LogLevel::Warn, "three"),
+    ];
+    log.append_logs(lines).await.unwrap();
+    let read = |filter: LogFilter, from, limit| {
+        let log = log.clone();
+        async move { log.logs(run_id(1), filter, from, limit).await.unwrap() }
+    };
+    let words = |logs: &[StoredLog]| logs.iter().map(|log| log.line.message.clone()).collect::<Vec<_>>();
+    let all = read(LogFilter::default(), 0, 100).await;
+    assert_eq!(words(&all), ["one", "two", "three"]);
+    assert_eq!(read(LogFilter::default(), all[0].number + 1, 1).await, all[1..2]);
+    let step = |key| LogFilter { step: Some(StepKey::new(key)), ..LogFilter::default() };
+    assert_eq!(words(&read(step("a"), 0, 100).await), ["one", "three"]);
+    assert_eq!(words(&read(step("a[y]"), 0, 100).await), ["three"]);
+    let level = LogFilter { level: Some(LogLevel::Warn), ..LogFilter::default() };
+    assert_eq!(words(&read(level, 0, 100).await), ["two", "three"]);
+    let unknown = log.append_logs(vec![line(9, "a", LogLevel::Info, "x")]).await;
+    assert!(matches!(unknown, Err(Error::UnknownRun(_))));
 }
 
 #[derive(Debug, Clone)]
@@ -339,18 +304,21 @@ async fn transcript(log: &dyn RunLog, calls: &[Call]) -> Vec<String> {
     seen
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-    #[test]
-    fn both_stores_answer_the_same_to_the_same_calls(calls in calls()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+#[test]
+fn all_stores_answer_the_same_to_the_same_calls() {
+    let server = Server::start();
+    let databases = AtomicU32::new(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    proptest!(ProptestConfig::with_cases(24), |(calls in calls())| {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let sqlite = Sqlite::open(&folder.path().join("runs.db")).unwrap();
+            let database = server.database(&format!("case_{}", databases.fetch_add(1, Ordering::Relaxed)));
+            let postgres = Postgres::open(&database, PATIENCE).await.unwrap();
             let expected = transcript(&Memory::new(), &calls).await;
-            let found = transcript(&sqlite, &calls).await;
-            prop_assert_eq!(expected, found);
+            prop_assert_eq!(&expected, &transcript(&sqlite, &calls).await);
+            prop_assert_eq!(&expected, &transcript(&postgres, &calls).await);
             Ok(())
         })?;
-    }
+    });
 }

@@ -1,0 +1,104 @@
+//! The stored forms that all databases share, and what events mean across runs.
+
+use std::fmt;
+
+use cofferdam_model::{
+    EVENT_VERSION, Event, LogLevel, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{Checked, Error, Materialized};
+
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("the model's types have no maps with keys other than text")
+}
+
+/// Reads a JSON column.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, what: impl fmt::Display) -> Result<T, Error> {
+    serde_json::from_str(text)
+        .map_err(|source| Error::Damaged { what: what.to_string(), source: Box::new(source) })
+}
+
+/// Reads the stored form of an event.
+pub(crate) fn recorded(run: RunId, seq: u64, at: u64, version: u32, text: &str) -> Result<Recorded, Error> {
+    if version > EVENT_VERSION {
+        return Err(Error::Damaged {
+            what: format!("event {seq} of run `{run}`"),
+            source: format!("it has form version {version}, this program reads up to {EVENT_VERSION}").into(),
+        });
+    }
+    let event = parse(text, format_args!("event {seq} of run `{run}`"))?;
+    Ok(Recorded { seq, at: Timestamp(at), event })
+}
+
+/// The stored form of a level; larger is worse.
+pub(crate) fn level_number(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Trace => 0,
+        LogLevel::Debug => 1,
+        LogLevel::Info => 2,
+        LogLevel::Warn => 3,
+        LogLevel::Error => 4,
+    }
+}
+
+/// A partition as it is stored.
+pub(crate) fn partition(partition: Option<&str>) -> &str {
+    partition.unwrap_or_default()
+}
+
+/// What an event means across runs: a row of the catalog, found by the event's run and number.
+pub(crate) enum Meaning<'a> {
+    Memo { memo: String, step: &'a StepKey },
+    Made { asset: String, partition: &'a str },
+    Checked { asset: String },
+}
+
+/// What an event means across runs, if anything.
+pub(crate) fn meaning(event: &Event) -> Option<Meaning<'_>> {
+    match event {
+        Event::StepSucceeded { step, memo: Some(memo), .. } => {
+            Some(Meaning::Memo { memo: memo.to_string(), step })
+        }
+        Event::AssetMaterialized { materialization: made, .. } => Some(Meaning::Made {
+            asset: made.key.to_string(),
+            partition: partition(made.partition.as_deref()),
+        }),
+        Event::AssetChecked { evaluation, .. } => {
+            Some(Meaning::Checked { asset: evaluation.asset.to_string() })
+        }
+        _ => None,
+    }
+}
+
+/// The result that an event records under a memo.
+pub(crate) fn memo(run: RunId, recorded: Recorded) -> Option<(ValueDigest, Memo)> {
+    match recorded.event {
+        Event::StepSucceeded { step, outputs, memo: Some(memo), .. } => {
+            Some((memo, Memo { run, step, outputs }))
+        }
+        _ => None,
+    }
+}
+
+/// The materialisation of that number that an event records.
+pub(crate) fn materialized(number: u64, run: RunId, recorded: Recorded) -> Option<Materialized> {
+    let Recorded { seq, at, event } = recorded;
+    match event {
+        Event::AssetMaterialized { step, output, materialization } => {
+            Some(Materialized { number, run, seq, at, step, output, materialization: *materialization })
+        }
+        _ => None,
+    }
+}
+
+/// The evaluation of that number that an event records.
+pub(crate) fn checked(number: u64, run: RunId, recorded: Recorded) -> Option<Checked> {
+    let Recorded { seq, at, event } = recorded;
+    match event {
+        Event::AssetChecked { step, evaluation } => {
+            Some(Checked { number, run, seq, at, step, evaluation: *evaluation })
+        }
+        _ => None,
+    }
+}
