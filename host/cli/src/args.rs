@@ -29,6 +29,9 @@ pub(crate) struct Global {
     /// Folder of the instance's state: run log, values, libraries. [default: .cofferdam beside cofferdam.toml]
     #[arg(long, global = true, value_name = "DIR", env = "COFFERDAM_STATE_DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// File with the settings of the instance. [default: instance.toml in the state folder]
+    #[arg(long, global = true, value_name = "FILE", env = "COFFERDAM_INSTANCE")]
+    pub(crate) instance: Option<PathBuf>,
     /// One JSON document on stdout instead of text.
     #[arg(long, global = true)]
     pub(crate) json: bool,

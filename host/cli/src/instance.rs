@@ -9,7 +9,7 @@ use cofferdam_io::{Stores, ValueStore};
 use cofferdam_model::{
     Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Order, Output, PlanOutput, Report, RunId,
 };
-use cofferdam_runlog::{FindError, RunFilter, RunLog, Sqlite};
+use cofferdam_runlog::{FindError, RunFilter, RunLog};
 use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
 use cofferdam_worker::{Evaluation, Resources, Worker};
 use tokio::sync::mpsc;
@@ -17,25 +17,12 @@ use tokio::sync::mpsc;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::project::StateDir;
+use crate::settings;
 
 /// Namespace of a project's own values. Others come with servers that many people share.
 const NAMESPACE: &str = "local";
 /// Batches of orders or reports that wait in a channel; each holds any number of them.
 const CHANNEL_BATCHES: usize = 256;
-
-/// The run log, for reading; none if nothing was ever run here.
-pub(crate) fn read_if_any(state: &StateDir) -> Result<Option<Arc<dyn RunLog>>> {
-    if !state.run_log().exists() {
-        return Ok(None);
-    }
-    read(state).map(Some)
-}
-
-/// The run log, for reading.
-pub(crate) fn read(state: &StateDir) -> Result<Arc<dyn RunLog>> {
-    let log = Sqlite::open_read_only(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
-    Ok(Arc::new(log))
-}
 
 /// The run that a person means: a unique start of its id, or the newest.
 pub(crate) async fn find_run(log: &dyn RunLog, asked: Option<&str>) -> Result<RunId> {
@@ -185,8 +172,7 @@ impl Instance {
     /// Opens the run log for writing, which no second process may do, and starts the rest. Relative paths of
     /// resources start at `project`.
     pub(crate) async fn start(state: &StateDir, project: &Path, offer: WorkerOffer) -> Result<Instance> {
-        let log = Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?;
-        let log: Arc<dyn RunLog> = Arc::new(log);
+        let log = settings::write(state).await?;
         let scheduler = Scheduler::start(log.clone(), system_clock());
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;

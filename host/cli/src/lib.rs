@@ -22,6 +22,7 @@ mod prepare;
 mod progress;
 mod project;
 mod selected;
+mod settings;
 mod text;
 
 use std::process::ExitCode;

@@ -22,6 +22,7 @@ use crate::mapping;
 use crate::output::Output;
 use crate::project::{Project, read_text, shown, sort_out};
 use crate::selected;
+use crate::settings;
 
 /// Most files that one pattern may stand for.
 const FILES_PER_PATTERN_MAX: usize = 10_000;
@@ -129,7 +130,7 @@ pub(crate) async fn present(project: &Project) -> Result<Present> {
     let sets = project.definitions.partitions.iter();
     let named = sets.filter(|(_, def)| matches!(def.kind.value, PartitionsKind::Dynamic));
     for (name, _) in named {
-        let Some(log) = instance::read_if_any(&project.state)? else { break };
+        let Some(log) = settings::read_if_any(&project.state).await? else { break };
         let names =
             log.catalog().partitions(name.to_string()).await.doing(Exit::Unreachable, "read the run log")?;
         dynamic.insert(name.clone(), names);
@@ -151,7 +152,7 @@ pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
     if keys.is_empty() {
         return Ok(catalog);
     }
-    let Some(log) = instance::read_if_any(&project.state)? else { return Ok(catalog) };
+    let Some(log) = settings::read_if_any(&project.state).await? else { return Ok(catalog) };
     let mut after = None;
     loop {
         let page = log

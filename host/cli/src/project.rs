@@ -20,19 +20,22 @@ const STATE_FOLDER: &str = ".cofferdam";
 pub(crate) struct StateDir {
     folder: PathBuf,
     project: PathBuf,
+    /// The file with its settings, if it was named.
+    settings: Option<PathBuf>,
 }
 
 impl StateDir {
     /// The folder that was asked for, or the one beside the definitions.
     pub(crate) fn find(global: &Global) -> Result<StateDir> {
         let project = project_root(global);
+        let settings = global.instance.clone();
         match (&global.state_dir, project) {
-            (Some(folder), Ok(project)) => Ok(StateDir { folder: folder.clone(), project }),
+            (Some(folder), Ok(project)) => Ok(StateDir { folder: folder.clone(), project, settings }),
             // Looking at runs takes no project.
-            (Some(folder), Err(_)) => Ok(StateDir::at(folder)),
+            (Some(folder), Err(_)) => Ok(StateDir { settings, ..StateDir::at(folder) }),
             (None, project) => {
                 let project = project?;
-                Ok(StateDir { folder: project.join(STATE_FOLDER), project })
+                Ok(StateDir { folder: project.join(STATE_FOLDER), project, settings })
             }
         }
     }
@@ -40,7 +43,7 @@ impl StateDir {
     /// A folder of the caller's choice, with no other project than what is around it.
     pub(crate) fn at(folder: &Path) -> StateDir {
         let project = folder.parent().map(Path::to_path_buf).unwrap_or_default();
-        StateDir { folder: folder.to_path_buf(), project }
+        StateDir { folder: folder.to_path_buf(), project, settings: None }
     }
 
     /// The folder of the project whose runs are in it: where relative paths of resources start.
@@ -55,6 +58,16 @@ impl StateDir {
 
     pub(crate) fn run_log(&self) -> PathBuf {
         self.folder.join("runlog.sqlite")
+    }
+
+    /// The file with the settings of the instance.
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.settings.clone().unwrap_or_else(|| self.folder.join(cofferdam_config::INSTANCE_FILE))
+    }
+
+    /// Whether somebody has named that file, so that it must be there.
+    pub(crate) fn names_settings(&self) -> bool {
+        self.settings.is_some()
     }
 
     pub(crate) fn values(&self) -> PathBuf {

@@ -240,6 +240,13 @@ impl Scheduler {
         self.ask(|answer| Message::Unservable { answer }).await
     }
 
+    /// Ends when the scheduler can go on no more, with the reason: nothing may be decided on a state that is not in the
+    /// log.
+    pub async fn stopped(&self) -> Error {
+        self.messages.closed().await;
+        self.why_stopped()
+    }
+
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         // Whether it was never taken or never answered, the loop has ended and said why.

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::args::Local;
 use crate::error::{Doing, Result};
 use crate::exit::Exit;
-use crate::instance;
 use crate::offer;
 use crate::output::{DIM, GREEN};
 use crate::project::StateDir;
+use crate::settings;
 use crate::text::count;
 
 /// The only host of a run in one process.
@@ -43,7 +43,7 @@ enum Outcome {
 
 /// Explains every step. Nothing is recorded.
 pub(crate) async fn explained(plan: &Plan, state: &StateDir) -> Result<Explained> {
-    let log: Arc<dyn RunLog> = match instance::read_if_any(state)? {
+    let log: Arc<dyn RunLog> = match settings::read_if_any(state).await? {
         Some(log) => log,
         None => Arc::new(Memory::new()),
     };

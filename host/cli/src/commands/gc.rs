@@ -10,7 +10,7 @@ use cofferdam_io::{Item, Rules, RunFacts, Stored, Stores, Sweep, ValueStore, Why
 use cofferdam_model::{
     Event, IoManagerKind, LibraryDigest, Name, Plan, PlanIoManager, Recorded, RunId, Timestamp, ValueRef,
 };
-use cofferdam_runlog::{PAGE_ROWS_MAX, RunFilter, RunLog, RunSummary, Sqlite};
+use cofferdam_runlog::{PAGE_ROWS_MAX, RunFilter, RunLog, RunSummary};
 use serde_json::{Value, json};
 
 use crate::args::{self, Global};
@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::instance;
 use crate::output::Output;
 use crate::project::{StateDir, project_root};
+use crate::settings;
 use crate::text::{count, size};
 
 /// What is younger stays: an attempt may have written it for a commit that is still to come.
@@ -26,15 +27,12 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 pub(crate) async fn run(args: &args::Gc, global: &Global, output: Output) -> Result<()> {
     let state = &StateDir::find(global)?;
-    if !state.run_log().exists() {
+    let Some(log) = settings::read_if_any(state).await? else {
         output.say("nothing has run here yet; there is nothing to drop");
         return if output.json { report(args, &Sweep::default(), 0, output) } else { Ok(()) };
-    }
-    // Whoever writes the run log is alone with it, so nothing starts while things are dropped.
-    let log: Arc<dyn RunLog> = match args.dry_run {
-        true => instance::read(state)?,
-        false => Arc::new(Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?),
     };
+    // Whoever writes the run log is alone with it, so nothing starts while things are dropped.
+    let log = if args.dry_run { log } else { settings::write(state).await? };
     let room = Room::open(log, state, global, output).await?;
     let rules =
         Rules { keep_last: args.keep_last, max_age: args.max_age, max_bytes: args.max_size, grace: GRACE };

@@ -10,9 +10,10 @@ use crate::exit::Exit;
 use crate::instance;
 use crate::output::{CYAN, DIM, Output, RED, YELLOW, printable};
 use crate::project::StateDir;
+use crate::settings;
 
 pub(crate) async fn run(args: &args::Logs, state: &StateDir, output: Output) -> Result<()> {
-    let log = instance::read(state)?;
+    let log = settings::read(state).await?;
     let run = instance::find_run(&*log, args.run.as_deref()).await?;
     let filter = LogFilter {
         step: args.step.as_deref().map(StepKey::new),

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::instance;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::project::StateDir;
+use crate::settings;
 use crate::text::{count, duration, size};
 
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ struct Compared {
 }
 
 pub(crate) async fn run(args: &Replay, state: &StateDir, output: Output) -> Result<Exit> {
-    let log = instance::read(state)?;
+    let log = settings::read(state).await?;
     let id = instance::find_run(&*log, Some(&args.run)).await?;
     let run = show::load(&*log, id).await?;
     let step = find_step(&run, &args.step)?;

@@ -17,10 +17,11 @@ use crate::output::{DIM, Output};
 use crate::prepare::{Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, StateDir};
 use crate::selected;
+use crate::settings;
 
 pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> Result<Exit> {
     let state = StateDir::find(global)?;
-    let log = instance::read(&state)?;
+    let log = settings::read(&state).await?;
     let parent = instance::find_run(&*log, args.run.as_deref()).await?;
     let chain = again::chain(&*log, parent).await?;
     let plan = match plan_of(args, global, &chain[0].run, output).await? {

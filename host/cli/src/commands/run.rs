@@ -20,6 +20,7 @@ use crate::output::{DIM, GREEN, Output, YELLOW, printable};
 use crate::prepare::{Prepared, Reading};
 use crate::progress::Follow;
 use crate::project::{Project, StateDir};
+use crate::settings;
 use crate::text::{count, duration};
 
 pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
@@ -125,7 +126,7 @@ async fn retries(mut seen: Run, instance: &Instance, output: Output) -> Result<R
 
 /// The run that a person means, or the only one that has not ended.
 async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId> {
-    let log = instance::read(state)?;
+    let log = settings::read(state).await?;
     if asked.is_some() {
         return instance::find_run(&*log, asked).await;
     }

@@ -1,7 +1,7 @@
 //! `cofferdam runs`: what was run, newest first.
 
 use cofferdam_model::{Name, RunId, RunStatus};
-use cofferdam_runlog::{RunFilter, RunLog as _, RunSummary, Sqlite};
+use cofferdam_runlog::{RunFilter, RunSummary};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::instance;
 use crate::output::{GREEN, Output, RED, YELLOW, printable, terminal_width};
 use crate::project::StateDir;
+use crate::settings;
 use crate::text::{ago, duration};
 
 pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> Result<()> {
@@ -19,7 +20,7 @@ pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> 
         Some(RunsCommand::Unpin { run }) => return pin(run, false, state, output).await,
         None => {}
     }
-    let Some(log) = instance::read_if_any(state)? else {
+    let Some(log) = settings::read_if_any(state).await? else {
         return if output.json {
             output.document("cofferdam.runs/v1", json!({ "runs": [] }))
         } else {
@@ -40,11 +41,11 @@ pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> 
 
 /// Puts a pin on a run or takes it off. Doing it again changes nothing and says so.
 async fn pin(asked: &str, on: bool, state: &StateDir, output: Output) -> Result<()> {
-    let log = match state.run_log().exists() {
-        true => Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?,
-        false => return Err(Failed::usage("nothing has run here yet")),
-    };
-    let run = instance::find_run(&log, Some(asked)).await?;
+    if settings::read_if_any(state).await?.is_none() {
+        return Err(Failed::usage("nothing has run here yet"));
+    }
+    let log = settings::write(state).await?;
+    let run = instance::find_run(&*log, Some(asked)).await?;
     let changed = if on { log.catalog().pin(run).await } else { log.catalog().unpin(run).await };
     let changed = changed.doing(Exit::Unreachable, "write the run log")?;
     if output.json {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use cofferdam_runlog::{RunLog, Sqlite};
+use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::{Scheduler, system_clock};
 use cofferdam_server::{PATIENCE, Parts, Server};
 use cofferdam_wire::Token;
@@ -15,13 +15,17 @@ use crate::exit::Exit;
 use crate::instance;
 use crate::output::{CYAN, GREEN, Output};
 use crate::project::StateDir;
+use crate::settings;
 use crate::text::count;
 
 pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) -> Result<()> {
     check_address(args)?;
     state.create()?;
-    let log: Arc<dyn RunLog> =
-        Arc::new(Sqlite::open(&state.run_log()).doing(Exit::Unreachable, "open the run log")?);
+    let wait = || output.say(&format!("{CYAN}waiting{CYAN:#} for the scheduler in office to end"));
+    let log = tokio::select! {
+        log = settings::take_over(state, wait) => log?,
+        () = end() => return Ok(()),
+    };
     let scheduler = Scheduler::start_patient(log.clone(), system_clock(), PATIENCE);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);
     let token = read_or_make(&state.token())?;
@@ -37,7 +41,14 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
     output.say(&format!("{GREEN}serving{GREEN:#} at {address}; the token is in {}", state.token().display()));
     output.say(&format!("workers join with: cofferdam worker --scheduler {address} --token-file TOKEN"));
     resume_all(&*log, &scheduler, output).await?;
-    server.serve(end()).await.doing(Exit::Unreachable, "serve")?;
+    tokio::select! {
+        served = server.serve(end()) => served.doing(Exit::Unreachable, "serve")?,
+        why = scheduler.stopped() => {
+            return Err(Failed::new(Exit::Unreachable, "failed to go on").because(&why).hint(
+                "nothing is lost: `cofferdam serve`, started again, goes on with every run",
+            ));
+        }
+    }
     output.say(&format!(
         "{CYAN}ending{CYAN:#}; runs that have not ended go on with the next `cofferdam serve`"
     ));

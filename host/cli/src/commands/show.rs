@@ -20,13 +20,14 @@ use crate::export::{self, Found};
 use crate::instance;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::project::{StateDir, shown};
+use crate::settings;
 use crate::text::{ago, count, duration, size};
 
 /// Steps shown unless all are asked for.
 const STEPS_SHOWN_MAX: usize = 60;
 
 pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> Result<()> {
-    let log = instance::read(state)?;
+    let log = settings::read(state).await?;
     let id = instance::find_run(&*log, args.run.as_deref()).await?;
     if args.events {
         return events(&*log, id, output).await;

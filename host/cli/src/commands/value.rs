@@ -16,6 +16,7 @@ use crate::export::json_of_cbor;
 use crate::instance;
 use crate::output::{DIM, Output, printable};
 use crate::project::StateDir;
+use crate::settings;
 use crate::text::size;
 
 /// Largest value that is shown rather than described. What is larger nobody reads; `--raw` gives all of it.
@@ -52,7 +53,7 @@ pub(crate) struct Show {
 
 pub(crate) async fn run(args: &Value, state: &StateDir, output: Output) -> Result<()> {
     let Value::Show(args) = args;
-    let log = instance::read(state)?;
+    let log = settings::read(state).await?;
     let id = instance::find_run(&*log, Some(&args.run)).await?;
     let run = show::load(&*log, id).await?;
     let step = find_step(&run, &args.step)?;

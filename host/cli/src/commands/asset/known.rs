@@ -13,10 +13,10 @@ use cofferdam_scheduler::system_time;
 use crate::args::{Given, Global};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
-use crate::instance;
 use crate::output::Output;
 use crate::prepare::{Reading, Wanted, prepare_wanted};
 use crate::project::{Project, StateDir};
+use crate::settings;
 
 /// Materialisations that are read at once.
 const PAGE_ROWS: usize = 1000;
@@ -234,7 +234,7 @@ pub(crate) fn short_version(version: &str) -> String {
 
 async fn dynamic_partitions(project: &Project) -> Result<BTreeMap<cofferdam_model::Name, Vec<String>>> {
     let mut dynamic = BTreeMap::new();
-    let Some(log) = instance::read_if_any(&project.state)? else { return Ok(dynamic) };
+    let Some(log) = settings::read_if_any(&project.state).await? else { return Ok(dynamic) };
     for name in project.definitions.partitions.keys() {
         let keys = log.catalog().partitions(name.to_string()).await;
         dynamic.insert(name.clone(), keys.doing(Exit::Unreachable, "read the run log")?);
@@ -245,7 +245,7 @@ async fn dynamic_partitions(project: &Project) -> Result<BTreeMap<cofferdam_mode
 /// The newest materialisation of every partition, oldest first.
 async fn latest_all(state: &StateDir, graph: &AssetGraph) -> Result<Vec<Materialized>> {
     let mut all: Vec<Materialized> = vec![];
-    let Some(log) = instance::read_if_any(state)? else { return Ok(all) };
+    let Some(log) = settings::read_if_any(state).await? else { return Ok(all) };
     let keys: Vec<AssetKey> = graph.assets().iter().map(|asset| asset.key.clone()).collect();
     loop {
         let after = all.last().map(|made| made.number);

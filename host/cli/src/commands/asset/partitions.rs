@@ -2,7 +2,6 @@
 
 use cofferdam_assets::check_key;
 use cofferdam_model::{Name, PartitionsKind, nearest};
-use cofferdam_runlog::{RunLog, Sqlite};
 use serde_json::json;
 
 use super::known::{Known, status_word};
@@ -12,6 +11,7 @@ use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::{DIM, Output, printable};
 use crate::project::Project;
+use crate::settings;
 
 pub(super) async fn run(args: &Partitions, global: &Global, output: Output) -> Result<()> {
     match (&args.change, &args.key) {
@@ -64,7 +64,7 @@ async fn change(keys: &Keys, add: bool, global: &Global, output: Output) -> Resu
         })?;
     }
     project.state.create()?;
-    let log = Sqlite::open(&project.state.run_log()).doing(Exit::Unreachable, "open the run log")?;
+    let log = settings::write(&project.state).await?;
     let (catalog, given) = (log.catalog(), keys.keys.clone());
     let changed = if add {
         catalog.add_partitions(set.to_string(), given).await

@@ -11,8 +11,8 @@ use crate::args::Global;
 use crate::commands::show::fact;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
-use crate::instance;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
+use crate::settings;
 use crate::text::ago;
 
 /// Materialisations and evaluations that are shown: a screen of each.
@@ -55,7 +55,7 @@ fn index(known: &Known, asset: AssetIdx, key: &str) -> Result<u32> {
 /// The newest of what the run log has.
 async fn read(known: &Known, asset: AssetIdx, partition: Option<u32>) -> Result<Told> {
     let mut told = Told { asset, partition, history: vec![], checks: vec![] };
-    let Some(log) = instance::read_if_any(&known.project.state)? else { return Ok(told) };
+    let Some(log) = settings::read_if_any(&known.project.state).await? else { return Ok(told) };
     let doing = || "read the run log";
     let key = known.graph.asset(asset).key.clone();
     let wanted = partition.and_then(|at| known.extent(asset).key(at));

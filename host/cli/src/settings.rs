@@ -1,0 +1,108 @@
+//! The settings of an instance, and the run log that they name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_config::{DatabaseUrl, InstanceSettings, RunLogSettings, Texts, read_instance};
+use cofferdam_runlog::{Error, Postgres, RunLog, Sqlite};
+
+use crate::error::{Doing, Failed, Result};
+use crate::exit::Exit;
+use crate::project::{StateDir, read_text, shown};
+
+/// How long a database may be away before whoever writes to it gives up: long enough for a restart, or for another
+/// server to take over.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(120);
+/// How often a scheduler that waits for the one in office looks whether it has gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where the run log is.
+enum Place {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+/// The run log, for reading; none if nothing was ever run here.
+pub(crate) async fn read_if_any(state: &StateDir) -> Result<Option<Arc<dyn RunLog>>> {
+    match place(state)? {
+        Place::Sqlite(path) if !path.exists() => Ok(None),
+        Place::Sqlite(path) => open(Sqlite::open_read_only(&path)).map(Some),
+        Place::Postgres(url) => match Postgres::open_read_only(&url).await {
+            Err(Error::Missing { .. }) => Ok(None),
+            opened => open(opened).map(Some),
+        },
+    }
+}
+
+/// The run log, for reading.
+pub(crate) async fn read(state: &StateDir) -> Result<Arc<dyn RunLog>> {
+    match place(state)? {
+        Place::Sqlite(path) => open(Sqlite::open_read_only(&path)),
+        Place::Postgres(url) => open(Postgres::open_read_only(&url).await),
+    }
+}
+
+/// The run log, for writing, which no second process may do at the same time.
+pub(crate) async fn write(state: &StateDir) -> Result<Arc<dyn RunLog>> {
+    match place(state)? {
+        Place::Sqlite(path) => open(Sqlite::open(&path)),
+        Place::Postgres(url) => open(Postgres::open(&url, DATABASE_PATIENCE).await),
+    }
+}
+
+/// The same for a scheduler: in a database it waits until the one in office has gone, and says so.
+pub(crate) async fn take_over(state: &StateDir, say: impl FnOnce()) -> Result<Arc<dyn RunLog>> {
+    let Place::Postgres(url) = place(state)? else { return write(state).await };
+    let mut say = Some(say);
+    loop {
+        match Postgres::open(&url, DATABASE_PATIENCE).await {
+            Err(Error::InUse { .. }) => {
+                if let Some(say) = say.take() {
+                    say();
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            opened => return open(opened),
+        }
+    }
+}
+
+fn open<L: RunLog + 'static>(opened: std::result::Result<L, Error>) -> Result<Arc<dyn RunLog>> {
+    Ok(Arc::new(opened.doing(Exit::Unreachable, "open the run log")?))
+}
+
+fn place(state: &StateDir) -> Result<Place> {
+    let path = state.settings();
+    let settings = read_settings(state, &path)?;
+    match settings.run_log {
+        RunLogSettings::Sqlite => Ok(Place::Sqlite(state.run_log())),
+        RunLogSettings::Postgres(url) => url_of(&url, &path).map(Place::Postgres),
+    }
+}
+
+fn read_settings(state: &StateDir, path: &Path) -> Result<InstanceSettings> {
+    if !path.exists() && !state.names_settings() {
+        return Ok(InstanceSettings::default());
+    }
+    let mut texts = Texts::default();
+    let (settings, found) = read_instance(&mut texts, &shown(path), read_text(path)?);
+    if found.is_empty() { Ok(settings) } else { Err(Failed::diagnosed(texts, found)) }
+}
+
+fn url_of(url: &DatabaseUrl, settings: &Path) -> Result<String> {
+    match url {
+        DatabaseUrl::Literal(url) => Ok(url.clone()),
+        DatabaseUrl::Env(name) => std::env::var(name).map_err(|_| {
+            Failed::invalid(format!(
+                "{} takes the run log's URL from `{name}`, which is not set",
+                shown(settings)
+            ))
+            .hint(format!("export {name}=postgres://USER:PASSWORD@HOST/DATABASE"))
+        }),
+        DatabaseUrl::File(path) => {
+            let path = settings.parent().unwrap_or(Path::new("")).join(path);
+            Ok(read_text(&path)?.trim().to_owned())
+        }
+    }
+}
