@@ -86,8 +86,15 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a scheduler on a free port.
     pub fn start() -> (Cluster, Process) {
+        Cluster::start_with("")
+    }
+
+    /// The same with settings: the content of its `instance.toml`.
+    pub fn start_with(settings: &str) -> (Cluster, Process) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut cluster = Cluster { folder, address: "127.0.0.1:0".to_owned() };
+        std::fs::create_dir(cluster.state()).expect("a folder can be made");
+        std::fs::write(cluster.state().join("instance.toml"), settings).expect("a file can be written");
         let serving = cluster.serve();
         let line = serving.wait_for("serving at ");
         let address = line.split("serving at ").nth(1).and_then(|rest| rest.split(';').next());
@@ -102,7 +109,8 @@ impl Cluster {
         Process::start(command.current_dir(self.folder.path()))
     }
 
-    fn state(&self) -> PathBuf {
+    /// The folder of its state.
+    pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 pub mod cluster;
+pub mod history;
 pub mod look;
 pub mod network;
 pub mod s3;
