@@ -1,5 +1,5 @@
-//! Prints how many events a second the SQLite log keeps durably, by steps per append (two events each):
-//! `cargo run --release --example runlog-bench [folder]`.
+//! Prints how many events a second a log keeps durably, by steps per append (two events each):
+//! `cargo run --release --example runlog-bench [folder | postgres://…]`. A database must be empty.
 #![expect(clippy::print_stdout, reason = "a program whose output is its purpose")]
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ fn pair(seq: u64) -> [Recorded; 2] {
     [Recorded { seq, at, event: dispatched }, Recorded { seq: seq + 1, at, event: succeeded }]
 }
 
-async fn measure(log: &Sqlite, term: Term, number: u64, n_steps: u64) {
+async fn measure(log: &dyn RunLog, term: Term, number: u64, n_steps: u64) {
     let run = log.create_run(new_run(number)).await.expect("a new run");
     let batch = |expected_seq| {
         let pairs = (0..n_steps).flat_map(|n| pair(expected_seq + 2 * n + 1));
@@ -67,10 +67,17 @@ async fn measure(log: &Sqlite, term: Term, number: u64, n_steps: u64) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let folder = std::env::args().nth(1).map_or(scratch.path().to_owned(), PathBuf::from);
-    let log = Sqlite::open(&folder.join("bench.db")).expect("a new store");
+    let log: Box<dyn RunLog> = match std::env::args().nth(1) {
+        Some(url) if url.starts_with("postgres") => {
+            Box::new(Postgres::open(&url, CASE).await.expect("an empty database"))
+        }
+        folder => {
+            let folder = folder.map_or(scratch.path().to_owned(), PathBuf::from);
+            Box::new(Sqlite::open(&folder.join("bench.db")).expect("a new store"))
+        }
+    };
     let term = log.take_term().await.expect("a term");
     for (number, n_steps) in (1..).zip([1, 64, 1024]) {
-        measure(&log, term, number, n_steps).await;
+        measure(&*log, term, number, n_steps).await;
     }
 }

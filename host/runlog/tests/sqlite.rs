@@ -151,14 +151,9 @@ async fn what_was_answered_is_there_after_the_files_were_copied_away_at_any_mome
     }
 }
 
-#[tokio::test]
-async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("runs.db");
-    let log = Sqlite::open(&path).unwrap();
-    let run = log.create_run(new_run(1)).await.unwrap();
-    drop(log);
-    let db = rusqlite::Connection::open(&path).unwrap();
+/// Takes away what version 2 has added.
+fn back_to_version_1(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
     db.execute_batch(
         "DROP TABLE memos; DROP TABLE materializations; DROP TABLE latest_materializations; DROP TABLE checks;
         DROP TABLE partitions; DROP TABLE pins; DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
@@ -166,11 +161,60 @@ async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_befor
     )
     .unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
-    drop(db);
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let log = Sqlite::open(&path).unwrap();
+    let run = log.create_run(new_run(1)).await.unwrap();
+    drop(log);
+    back_to_version_1(&path);
     let refused = Sqlite::open_read_only(&path).err().unwrap();
     insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is of an earlier version; the next `cofferdam run` or `cofferdam serve` brings it up to date");
     let log = Sqlite::open(&path).unwrap();
     assert_eq!(log.summary(run).await.unwrap().run, run);
     assert_eq!(log.known(run).await.unwrap(), Known::default());
     assert!(log.pin(run).await.unwrap());
+}
+
+/// Bytes of the head of a WAL, and of a frame in it: its own head and a page.
+const WAL_HEAD_BYTES: usize = 32;
+const WAL_FRAME_BYTES: usize = 24 + 4096;
+
+#[tokio::test]
+async fn f_48_a_store_that_was_killed_while_it_was_brought_up_to_date_is_of_either_version_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let log = Sqlite::open(&path).unwrap();
+    let run = log.create_run(new_run(1)).await.unwrap();
+    drop(log);
+    back_to_version_1(&path);
+    let before = std::fs::read(&path).unwrap();
+    let log = Sqlite::open(&path).unwrap();
+    // All that a kill can leave is the file as it was, and as much of the WAL as was written.
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let wal = std::fs::read(folder.path().join("runs.db-wal")).unwrap();
+    drop(log);
+    let mut versions = [0, 0];
+    let cuts = (0..wal.len()).step_by(WAL_FRAME_BYTES / 2).map(|cut| cut + WAL_HEAD_BYTES);
+    for cut in cuts.chain([wal.len()]) {
+        let copy = folder.path().join(format!("cut{cut}.db"));
+        std::fs::write(&copy, &before).unwrap();
+        std::fs::write(folder.path().join(format!("cut{cut}.db-wal")), &wal[..cut.min(wal.len())]).unwrap();
+        match Sqlite::open_read_only(&copy) {
+            Err(Error::OlderSchema { .. }) => versions[0] += 1,
+            Ok(_) => versions[1] += 1,
+            Err(error) => panic!("{error}"),
+        }
+        let log = Sqlite::open(&copy).unwrap();
+        assert_eq!(log.summary(run).await.unwrap().run, run);
+        assert!(log.pin(run).await.unwrap());
+        drop(log);
+        let db = rusqlite::Connection::open(&copy).unwrap();
+        let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+    assert!(versions[0] > 10 && versions[1] >= 1, "{versions:?}");
 }
