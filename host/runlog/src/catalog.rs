@@ -8,7 +8,7 @@ use cofferdam_model::{
 use crate::Error;
 
 /// A materialisation with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Materialized {
     /// Grows with every materialisation of any asset.
     pub number: u64,
@@ -22,7 +22,7 @@ pub struct Materialized {
 }
 
 /// An evaluation of an asset check with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checked {
     /// Grows with every evaluation of any check.
     pub number: u64,

@@ -97,6 +97,12 @@ pub enum Error {
     Group(Arc<Error>),
     #[error("the run log's writer has ended")]
     Closed,
+    /// Of a log at the other end of a connection.
+    #[error("the cluster does not answer what its run log holds")]
+    Remote {
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// Why an append was refused. Nothing of it was written.

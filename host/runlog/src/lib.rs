@@ -3,7 +3,7 @@
 //! Events are the truth; everything else is made of them in the same transaction and can be made again by
 //! folding them. Who appends, and why, is none of its business. Three stores keep one contract, [`RunLog`]:
 //! [`Memory`] for tests and runs that nobody wants to keep, [`Sqlite`] for one machine, [`Postgres`] where the log
-//! must outlive the machine of the scheduler.
+//! must outlive the machine of the scheduler. [`Remote`] reads one of them from afar.
 
 mod calls;
 mod catalog;
@@ -11,6 +11,7 @@ mod error;
 mod memory;
 mod postgres;
 mod records;
+mod remote;
 mod sqlite;
 mod stored;
 mod summary;
@@ -20,6 +21,7 @@ pub use error::{AppendError, Error, FindError};
 pub use memory::Memory;
 pub use postgres::Postgres;
 pub use records::{Batch, LogFilter, LogRecord, NewRun, RunFilter, StoredLog};
+pub use remote::{Ask, Question, Remote, answer};
 pub use sqlite::Sqlite;
 pub use summary::{RunSummary, StepCounts};
 

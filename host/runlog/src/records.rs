@@ -49,7 +49,7 @@ pub struct LogRecord {
 }
 
 /// A log line that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StoredLog {
     /// Grows with arrival; the next page starts at the last one plus 1.
     pub number: u64,
@@ -59,7 +59,7 @@ pub struct StoredLog {
 }
 
 /// Which log lines; everything by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LogFilter {
     /// A step key, exactly; or a key without mapping keys, which stands for all of its copies.
     pub step: Option<StepKey>,
@@ -81,7 +81,7 @@ impl LogFilter {
 }
 
 /// Which runs; the newest ones by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct RunFilter {
     pub job: Option<Name>,
     pub status: Option<RunStatus>,
