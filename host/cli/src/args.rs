@@ -70,6 +70,10 @@ pub(crate) enum Command {
     Worker(Worker),
     /// List the workers of a cluster.
     Workers(Workers),
+    /// Let a worker of a cluster end what it runs and leave.
+    Drain(Drain),
+    /// Ask for the end of a run on a cluster.
+    Cancel(Cancel),
     /// List runs, newest first.
     Runs(Runs),
     /// Execute a run again: all of it, some steps, or what failed.
@@ -201,17 +205,16 @@ pub(crate) struct Run {
     pub(crate) job: JobArgs,
     #[command(flatten)]
     pub(crate) local: Local,
-    /// Run it on the cluster whose scheduler is there, instead of in this process.
-    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER", conflicts_with_all = ["slots", "resources"])]
-    pub(crate) cluster: Option<String>,
     #[command(flatten)]
-    pub(crate) token: TokenArgs,
+    pub(crate) at: At,
     /// Tag of the run; may be given many times.
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<String>,
     /// The same key gives the same run, however often it is asked for.
     #[arg(long, value_name = "TEXT")]
     pub(crate) idempotency_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     #[command(flatten)]
     pub(crate) export: Export,
 }
@@ -236,9 +239,32 @@ pub(crate) struct Rerun {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
     pub(crate) local: Local,
     #[command(flatten)]
+    pub(crate) watching: Watching,
+    #[command(flatten)]
     pub(crate) export: Export,
+}
+
+/// What is seen of a run that was started.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Watching {
+    /// Show every line that the ops write, as they write it. [default: warnings and errors]
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print the id of the run as soon as the cluster has it, and leave.
+    #[arg(long, conflicts_with_all = ["follow", "dir"])]
+    pub(crate) detach: bool,
+}
+
+impl Watching {
+    /// The least level of the lines that are shown.
+    pub(crate) fn least(&self) -> cofferdam_model::LogLevel {
+        use cofferdam_model::LogLevel::{Trace, Warn};
+        if self.follow { Trace } else { Warn }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -248,8 +274,9 @@ pub(crate) struct Export {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// A command of clusters only.
 #[derive(Debug, Args)]
-pub(crate) struct Workers {
+pub(crate) struct Fleet {
     /// Address of the scheduler: HOST:PORT.
     #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_CLUSTER")]
     pub(crate) cluster: String,
@@ -257,8 +284,43 @@ pub(crate) struct Workers {
     pub(crate) token: TokenArgs,
 }
 
-/// Who may call a cluster.
 #[derive(Debug, Args)]
+pub(crate) struct Workers {
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cofferdam drain 3    (its number or its name, as `cofferdam workers` lists them)"
+)]
+pub(crate) struct Drain {
+    /// The worker: its number or its name.
+    pub(crate) worker: String,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Run: its id or a unique start of it.
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+/// Where the runs are that a command is about.
+#[derive(Debug, Default, Args)]
+pub(crate) struct At {
+    /// The cluster whose scheduler is there (HOST:PORT), instead of this host.
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) token: TokenArgs,
+}
+
+/// Who may call a cluster.
+#[derive(Debug, Default, Args)]
 pub(crate) struct TokenArgs {
     /// File with the token of the cluster. [default: that of the project's own instance]
     #[arg(long, value_name = "FILE", env = "COFFERDAM_TOKEN_FILE")]
@@ -352,9 +414,16 @@ pub(crate) struct Gc {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// Keep the values of a run whatever `cofferdam gc` is told.
-    Pin { run: String },
+    Pin(Pinned),
     /// Take the pin off again.
-    Unpin { run: String },
+    Unpin(Pinned),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pinned {
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Args)]
@@ -368,6 +437,8 @@ pub(crate) struct Runs {
     /// At most so many.
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Args)]
@@ -380,6 +451,8 @@ pub(crate) struct Show {
     /// Print the run's events instead, a JSON document per line.
     #[arg(long, conflicts_with = "all")]
     pub(crate) events: bool,
+    #[command(flatten)]
+    pub(crate) at: At,
     #[command(flatten)]
     pub(crate) export: Export,
 }
@@ -394,6 +467,11 @@ pub(crate) struct Logs {
     /// Only lines of at least this level.
     #[arg(long, default_value = "trace", value_parser = ["trace", "debug", "info", "warn", "error"])]
     pub(crate) level: String,
+    /// Go on as the run does, until it has ended. With `--json`, a document per line.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Subcommand)]

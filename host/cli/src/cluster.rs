@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_client::{Cluster, Error, Objects};
-use cofferdam_engine::{Layout, Run};
+use cofferdam_engine::{Layout, RETRY_NUMBER_TAG, Run};
 use cofferdam_io::{Stores, ValueStore};
-use cofferdam_model::{IoManagerKind, Place, Plan, RunId, Source, ValueRef};
-use cofferdam_scheduler::Submission;
+use cofferdam_model::{Event, IoManagerKind, LogLevel, Place, Plan, RunId, RunStatus, Source, ValueRef};
+use cofferdam_runlog::RunSummary;
+use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::Token;
 
 use crate::args;
+use crate::commands::{run, show};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::{CYAN, Output, YELLOW, printable};
 use crate::progress::Follow;
 use crate::project::StateDir;
+use crate::site::There;
 use crate::text::count;
 
 /// Wait before a broken watch is made anew.
@@ -44,6 +47,11 @@ pub(crate) fn at(address: &str, token: &Token) -> Result<Cluster> {
     Cluster::at(address, token).doing(Exit::Usage, "find the scheduler")
 }
 
+/// The cluster that a command of clusters is about; `own` may have its token.
+pub(crate) fn of(fleet: &args::Fleet, own: Option<&StateDir>) -> Result<Cluster> {
+    at(&fleet.cluster, &token(&fleet.token, own)?)
+}
+
 /// The stores of a cluster, as seen from this host; what is read is kept below `folder`.
 pub(crate) fn stores(cluster: &Cluster, folder: &Path, project: &Path) -> Result<(Arc<Objects>, Stores)> {
     let objects = Objects::new(cluster.clone(), folder);
@@ -52,41 +60,78 @@ pub(crate) fn stores(cluster: &Cluster, folder: &Path, project: &Path) -> Result
     Ok((objects, Stores::new(main, project.to_owned(), Arc::new(instance::environment))))
 }
 
-/// Sends a run with all that it needs, and follows it to its end. Gives its last state.
-pub(crate) async fn run(
+/// Hands a run over with all that it needs. Gives the run that the cluster has for it, and that one's plan.
+pub(crate) async fn hand_over(
     submission: &Submission,
-    cluster: &Cluster,
-    stores: &Stores,
-    state: &StateDir,
+    there: &There,
     output: Output,
-) -> Result<Run> {
+) -> Result<(RunId, Arc<Plan>)> {
     crate::gone::refuse(submission)?;
     refuse(&submission.plan)?;
-    send_libraries(&submission.plan, cluster, state, output).await?;
-    send_values(&submission.plan, stores, state).await?;
+    let cluster = &there.cluster;
+    send_libraries(&submission.plan, there, output).await?;
+    send_values(&submission.plan, there).await?;
     let (id, warnings) = cluster.submit(submission).await.map_err(failed)?;
     for warning in &warnings {
         output.say(&format!("{YELLOW}waiting{YELLOW:#} {}", printable(warning)));
     }
-    let plan = if id == submission.run {
-        submission.plan.clone()
-    } else {
-        output.say(&format!("run {id} has this idempotency key already"));
-        let plan = cluster.plan(id).await.map_err(failed)?;
-        Arc::new(Plan::decode(&plan).doing(Exit::Internal, format!("read the plan of run {id}"))?)
-    };
-    let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
-    follow(id, &layout, cluster, output).await
+    if id == submission.run {
+        return Ok((id, submission.plan.clone()));
+    }
+    output.say(&format!("run {id} has this idempotency key already"));
+    Ok((id, plan(id, there).await?))
+}
+
+async fn plan(id: RunId, there: &There) -> Result<Arc<Plan>> {
+    let bytes = there.log().await?.plan(id).await.doing(Exit::Unreachable, "read the run log")?;
+    Plan::decode(&bytes).map(Arc::new).doing(Exit::Internal, format!("read the plan of run {id}"))
+}
+
+/// Shows a run of the cluster until it has ended, and each run that executes it again because it failed. Gives the last.
+pub(crate) async fn watch(
+    id: RunId,
+    plan: Arc<Plan>,
+    there: &There,
+    least: LogLevel,
+    output: Output,
+) -> Result<Run> {
+    let (mut id, mut plan) = (id, plan);
+    loop {
+        let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
+        let progress = Follow::new(Run::new(id, layout), least, output);
+        let (seen, retry) = follow(id, progress, &there.cluster, output).await?;
+        let Some(next) = retry else {
+            // This terminal may have been too slow for all updates; the log has them.
+            return if seen.status().is_terminal() {
+                Ok(seen)
+            } else {
+                show::load(&*there.log().await?, id).await
+            };
+        };
+        let next = there.log().await?.summary(next).await.doing(Exit::Unreachable, "read the run log")?;
+        say_retry(&next, output);
+        id = next.run;
+        plan = self::plan(id, there).await?;
+    }
+}
+
+fn say_retry(next: &RunSummary, output: Output) {
+    let Some(origin) = &next.origin else { return };
+    let number = next.tags.get(RETRY_NUMBER_TAG).map_or("", String::as_str);
+    run::say_retry(number, origin.how, next.run, origin.parent, output);
+}
+
+/// Waits for the end of a run.
+pub(crate) async fn wait(id: RunId, there: &There) -> Result<RunStatus> {
+    let cluster = &there.cluster;
+    let (ended, _) = tell(id, cluster, |_| {}, Output { quiet: true, json: false }).await.map_err(failed)?;
+    Ok(ended)
 }
 
 /// Refuses what workers of a cluster could not do, before anything is sent.
 fn refuse(plan: &Plan) -> Result<()> {
     for step in &plan.steps {
         for output in &step.outputs {
-            if output.asset.is_some() {
-                return Err(Failed::invalid(format!("`{}.{}` is an asset", step.key, output.name))
-                    .hint("asset jobs run without `--cluster` for now: what a cluster knows of its assets is not asked yet"));
-            }
             let manager = output.io_manager.as_ref().and_then(|name| plan.io_managers.get(name));
             if manager.is_some_and(|manager| manager.kind == IoManagerKind::Memory) {
                 let message =
@@ -100,34 +145,33 @@ fn refuse(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-async fn send_libraries(plan: &Plan, cluster: &Cluster, state: &StateDir, output: Output) -> Result<()> {
-    let depot = instance::depot(state)?;
+async fn send_libraries(plan: &Plan, there: &There, output: Output) -> Result<()> {
     let digests: Vec<_> = plan.libraries.values().copied().collect();
-    for digest in cluster.missing(&digests).await.map_err(failed)? {
+    for digest in there.cluster.missing(&digests).await.map_err(failed)? {
         let named = plan.libraries.iter().find(|(_, known)| **known == digest);
         let name = named.map_or_else(|| digest.to_string(), |(name, _)| name.to_string());
         output.say(&format!("{CYAN}sending{CYAN:#} {name}"));
-        cluster.upload(&depot, &digest).await.map_err(failed)?;
+        there.cluster.upload(&instance::depot(there.own()?)?, &digest).await.map_err(failed)?;
     }
     Ok(())
 }
 
 /// Sends the files that the plan reads, and only those that the cluster lacks.
-async fn send_values(plan: &Plan, stores: &Stores, state: &StateDir) -> Result<()> {
-    let here = instance::values(state)?;
+async fn send_values(plan: &Plan, there: &There) -> Result<()> {
     let inputs = plan.steps.iter().flat_map(|step| &step.inputs);
     let values = inputs.flat_map(|input| match &input.source {
         Source::Value(value) => std::slice::from_ref(value).iter().collect::<Vec<&ValueRef>>(),
         Source::Values(values) => values.iter().map(|keyed| &keyed.value).collect(),
         Source::Output(_) | Source::Collect(_) | Source::FanIn(_) => vec![],
     });
-    let stored = values.filter(|value| matches!(value.place, Place::Stored(_)));
+    let stores = there.stores()?;
     let doing = "send an input to the cluster";
-    for value in stored {
-        let key = here.key(&value.place).doing(Exit::Internal, doing)?;
+    for value in values.filter(|value| matches!(value.place, Place::Stored(_))) {
+        let key = stores.main().key(&value.place).doing(Exit::Internal, doing)?;
         match stores.main().size(&key).await {
             Ok(_) => {}
             Err(cofferdam_io::Error::NotFound { .. }) => {
+                let here = instance::values(there.own()?)?;
                 stores.main().transfer(key, &here, value).await.doing(Exit::Unreachable, doing)?;
             }
             Err(error) => return Err(error).doing(Exit::Unreachable, doing),
@@ -136,11 +180,16 @@ async fn send_values(plan: &Plan, stores: &Stores, state: &StateDir) -> Result<(
     Ok(())
 }
 
-/// Shows the run until it has ended. The first interrupt cancels it, the second leaves it to the cluster.
-async fn follow(id: RunId, layout: &Arc<Layout>, cluster: &Cluster, output: Output) -> Result<Run> {
-    let mut follow = Follow::new(Run::new(id, layout.clone()), output);
+/// Shows the run until it has ended; gives also the run that executes it again, if one does. The first interrupt cancels
+/// it, the second leaves it to the cluster.
+async fn follow(
+    id: RunId,
+    mut progress: Follow,
+    cluster: &Cluster,
+    output: Output,
+) -> Result<(Run, Option<RunId>)> {
     let told = {
-        let telling = tell(id, cluster, &mut follow, output);
+        let telling = tell(id, cluster, |update| progress.take(update), output);
         tokio::pin!(telling);
         let mut interrupts = 0;
         loop {
@@ -161,13 +210,20 @@ async fn follow(id: RunId, layout: &Arc<Layout>, cluster: &Cluster, output: Outp
             }
         }
     };
-    let seen = follow.finish();
-    told.map(|()| seen)
+    let seen = progress.finish();
+    told.map(|(_, retry)| (seen, retry))
 }
 
-/// Passes on what is told of the run until it has ended. A watch that breaks is made anew.
-async fn tell(id: RunId, cluster: &Cluster, follow: &mut Follow, output: Output) -> Result<(), Error> {
+/// Passes on what is told of the run until it has ended; gives how, and the run that executes it again. A watch that
+/// breaks is made anew.
+async fn tell(
+    id: RunId,
+    cluster: &Cluster,
+    mut take: impl FnMut(Update),
+    output: Output,
+) -> Result<(RunStatus, Option<RunId>), Error> {
     let mut broken = 0;
+    let mut ended = None;
     loop {
         let why = match cluster.watch(id).await {
             Err(error) => error,
@@ -175,17 +231,20 @@ async fn tell(id: RunId, cluster: &Cluster, follow: &mut Follow, output: Output)
                 match watch.next().await {
                     Ok(Some(update)) => {
                         broken = 0;
-                        follow.take(update);
+                        ended = ended.or_else(|| end_in(&update));
+                        take(update);
                     }
-                    Ok(None) if follow.has_ended() => return Ok(()),
-                    // It was too much at once for this terminal, or the scheduler has let go of the run.
-                    Ok(None) => {
-                        break Error::Unreachable {
-                            doing: "watch the run",
-                            address: cluster.address().to_owned(),
-                            why: "it stopped telling before the run had ended".to_owned(),
-                        };
-                    }
+                    Ok(None) => match ended {
+                        Some(status) => return Ok((status, watch.retry())),
+                        // It was too much at once for this terminal, or the scheduler has let go of the run.
+                        None => {
+                            break Error::Unreachable {
+                                doing: "watch the run",
+                                address: cluster.address().to_owned(),
+                                why: "it stopped telling before the run had ended".to_owned(),
+                            };
+                        }
+                    },
                     Err(error) => break error,
                 }
             },
@@ -199,6 +258,15 @@ async fn tell(id: RunId, cluster: &Cluster, follow: &mut Follow, output: Output)
         }
         tokio::time::sleep(WATCH_AGAIN).await;
     }
+}
+
+/// How the run has ended, if that is the news.
+fn end_in(update: &Update) -> Option<RunStatus> {
+    let Update::Events(events) = update else { return None };
+    events.iter().find_map(|recorded| match recorded.event {
+        Event::RunFinished { status } => Some(status),
+        _ => None,
+    })
 }
 
 /// An error of the cluster as this program ends with it.

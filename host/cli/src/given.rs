@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use crate::error::{Doing, Result};
 use crate::exit::Exit;
-use crate::project::StateDir;
-use crate::settings;
+use crate::site::Site;
 
 /// Bytes of a file that stands for a literal: more than any literal may have, in whatever form it is written.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
@@ -52,9 +51,9 @@ fn holds_bytes(value: &ciborium::Value) -> bool {
 }
 
 /// The value of that digest, `blake3:…` or its digits alone, if a run has made it.
-pub(crate) async fn find_blob(state: &StateDir, digest: &str) -> Result<Option<Blob>> {
+pub(crate) async fn find_blob(site: &Site, digest: &str) -> Result<Option<Blob>> {
     let digits = digest.strip_prefix("blake3:").unwrap_or(digest).to_ascii_lowercase();
-    let Some(log) = settings::read_if_any(state).await? else { return Ok(None) };
+    let Some(log) = site.log_if_any().await? else { return Ok(None) };
     let filter = RunFilter { limit: Some(RUNS_LOOKED_AT_MAX), ..RunFilter::default() };
     for run in log.runs(filter).await.doing(Exit::Unreachable, "read the run log")? {
         for recorded in log.history(run.run, 1).await.doing(Exit::Unreachable, "read the run log")? {

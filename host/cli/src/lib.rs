@@ -4,10 +4,10 @@
 //! a plan, `instance` opens what a run needs. Meaning goes to stdout, talk to stderr, the outcome into the
 //! exit code.
 
-mod again;
 mod args;
 mod cluster;
 mod commands;
+mod drive;
 mod error;
 pub mod exit;
 mod export;
@@ -23,6 +23,7 @@ mod progress;
 mod project;
 mod selected;
 mod settings;
+mod site;
 mod text;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ use error::{Doing, Result};
 use exit::Exit;
 use output::Output;
 use project::StateDir;
+use site::Site;
 
 /// Parses the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
@@ -70,6 +72,7 @@ const RUNTIME_THREADS: usize = 2;
 async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
     let Cli { global, command } = cli;
     let state = || StateDir::find(&global);
+    let site = |at| Site::find(at, &global);
     match &command {
         Command::New(args) => commands::new::run(args, output)?,
         Command::Build(args) => commands::build::run(args, &global, output).await?,
@@ -85,13 +88,15 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Serve(args) => commands::serve::run(args, &state()?, output).await?,
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
         Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
+        Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
+        Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
-        Command::Runs(args) => commands::runs::run(args, &state()?, output).await?,
+        Command::Runs(args) => commands::runs::run(args, &global, output).await?,
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,
-        Command::Show(args) => commands::show::run(args, &state()?, output).await?,
-        Command::Logs(args) => commands::logs::run(args, &state()?, output).await?,
+        Command::Show(args) => commands::show::run(args, &site(&args.at)?, output).await?,
+        Command::Logs(args) => commands::logs::run(args, &site(&args.at)?, output).await?,
         Command::Asset(args) => return commands::asset::run(args, &global, output).await,
-        Command::Value(args) => commands::value::run(args, &state()?, output).await?,
+        Command::Value(args) => commands::value::run(args, &global, output).await?,
         Command::Replay(args) => return commands::replay::run(args, &state()?, output).await,
         Command::Library(args::Library::Inspect { library }) => {
             commands::library::inspect(library, &global, output).await?;

@@ -21,6 +21,17 @@ pub(crate) fn offer(local: &Local) -> Result<WorkerOffer> {
     Ok(WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: resources(&local.resources)? })
 }
 
+/// Slots and resources of this process mean nothing to a cluster.
+pub(crate) fn refuse_with_cluster(local: &Local) -> Result<()> {
+    if local.slots.is_none() && local.resources.is_empty() {
+        return Ok(());
+    }
+    Err(Failed::usage(
+        "`--slots` and `--resources` say what this process offers, and `--cluster` runs elsewhere",
+    )
+    .hint("give them to `cofferdam worker`, or leave `--cluster` out"))
+}
+
 /// `GPU=2`, `MEMORY=64e9`
 fn resources(given: &[String]) -> Result<BTreeMap<String, f64>> {
     let mut resources = BTreeMap::new();

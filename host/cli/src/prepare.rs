@@ -22,7 +22,6 @@ use crate::mapping;
 use crate::output::Output;
 use crate::project::{Project, read_text, shown, sort_out};
 use crate::selected;
-use crate::settings;
 
 /// Most files that one pattern may stand for.
 const FILES_PER_PATTERN_MAX: usize = 10_000;
@@ -105,11 +104,11 @@ pub(crate) async fn prepare_wanted(
     let files = read_files(&project, &sources, &values, reading).await?;
     let catalog = read_catalog(&project).await?;
     let world = World { files, mappings, catalog, present };
-    let Project { root, state, texts, definitions } = project;
+    let Project { root, state, site, texts, definitions } = project;
     match cofferdam_plan::compile(&definitions, &libraries, request, &world) {
         Ok((plan, warnings)) => {
             let texts = sort_out(texts, warnings, output)?;
-            Ok(Prepared { plan, project: Project { root, state, texts, definitions } })
+            Ok(Prepared { plan, project: Project { root, state, site, texts, definitions } })
         }
         Err(errors) => Err(Failed::diagnosed(texts, errors)),
     }
@@ -130,7 +129,7 @@ pub(crate) async fn present(project: &Project) -> Result<Present> {
     let sets = project.definitions.partitions.iter();
     let named = sets.filter(|(_, def)| matches!(def.kind.value, PartitionsKind::Dynamic));
     for (name, _) in named {
-        let Some(log) = settings::read_if_any(&project.state).await? else { break };
+        let Some(log) = project.site.log_if_any().await? else { break };
         let names =
             log.catalog().partitions(name.to_string()).await.doing(Exit::Unreachable, "read the run log")?;
         dynamic.insert(name.clone(), names);
@@ -152,7 +151,7 @@ pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
     if keys.is_empty() {
         return Ok(catalog);
     }
-    let Some(log) = settings::read_if_any(&project.state).await? else { return Ok(catalog) };
+    let Some(log) = project.site.log_if_any().await? else { return Ok(catalog) };
     let mut after = None;
     loop {
         let page = log
@@ -248,7 +247,7 @@ async fn read_files(
                 continue;
             }
             FileForm::Blob => {
-                let found = given::find_blob(&project.state, pattern).await?;
+                let found = given::find_blob(&project.site, pattern).await?;
                 files.blobs.extend(found.map(|blob| (pattern.clone(), blob)));
                 continue;
             }

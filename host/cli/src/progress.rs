@@ -28,13 +28,15 @@ pub(crate) struct Follow {
     bar: Option<ProgressBar>,
     running: BTreeMap<StepKey, Timestamp>,
     notes: BTreeMap<StepKey, String>,
+    /// Lines of ops of at least this level are shown.
+    least: LogLevel,
     drawn: Instant,
     said: Instant,
 }
 
 impl Follow {
     /// `run` is the state before the first update.
-    pub(crate) fn new(run: Run, output: Output) -> Follow {
+    pub(crate) fn new(run: Run, least: LogLevel, output: Output) -> Follow {
         let bar = (!output.quiet && stderr_is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} steps  {elapsed}{msg}")
                 .expect("the template is a constant")
@@ -48,6 +50,7 @@ impl Follow {
             bar,
             running: BTreeMap::new(),
             notes: BTreeMap::new(),
+            least,
             drawn: now.checked_sub(DRAW_INTERVAL).unwrap_or(now),
             said: now,
         };
@@ -72,11 +75,6 @@ impl Follow {
             self.said = Instant::now();
             self.output.say(&format!("{} of {}", self.ended(), count(self.run.n_steps(), "step")));
         }
-    }
-
-    /// Whether the last update was the end of the run.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.run.status().is_terminal()
     }
 
     /// The run's state after the last update.
@@ -150,12 +148,16 @@ impl Follow {
         }
     }
 
-    /// Warnings and errors of ops are shown as they come; the rest is for `cofferdam logs`.
+    /// Lines of ops are shown as they come, those that matter; the rest is for `cofferdam logs`.
     fn log(&self, step: &StepKey, line: &LogLine) {
-        if line.level < LogLevel::Warn {
+        if line.level < self.least {
             return;
         }
-        let style = if line.level == LogLevel::Warn { YELLOW } else { RED };
+        let style = match line.level {
+            LogLevel::Trace | LogLevel::Debug | LogLevel::Info => DIM,
+            LogLevel::Warn => YELLOW,
+            LogLevel::Error => RED,
+        };
         let text = format!("{style}    log{style:#}  {step}: {}", printable(&line.message));
         match &self.bar {
             Some(bar) => bar.suspend(|| self.output.say(&text)),

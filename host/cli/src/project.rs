@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use cofferdam_config::Texts;
 use cofferdam_model::{Definitions, Diagnostic, Name, Severity};
 
-use crate::args::Global;
+use crate::args::{At, Global};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::site::Site;
 
 /// Name of the definitions file; the folder that holds it is the project.
 pub(crate) const DEFINITIONS_FILE: &str = "cofferdam.toml";
@@ -115,6 +116,8 @@ impl StateDir {
 pub(crate) struct Project {
     pub(crate) root: PathBuf,
     pub(crate) state: StateDir,
+    /// Where its runs are.
+    pub(crate) site: Site,
     pub(crate) texts: Texts,
     pub(crate) definitions: Definitions,
 }
@@ -129,7 +132,14 @@ impl Project {
         let (definitions, diagnostics) =
             cofferdam_config::read_definitions(&mut texts, &shown(&path), &content);
         let texts = sort_out(texts, diagnostics, output)?;
-        Ok(Project { root, state: StateDir::find(global)?, texts, definitions })
+        let state = StateDir::find(global)?;
+        Ok(Project { root, site: Site::Here(state.clone()), state, texts, definitions })
+    }
+
+    /// The same, with its runs where they are asked for.
+    pub(crate) fn open_at(at: &At, global: &Global, output: Output) -> Result<Project> {
+        let project = Project::open(global, output)?;
+        Ok(Project { site: Site::of(at, &project.state)?, ..project })
     }
 
     /// The job of that name, or the only one.

@@ -3,6 +3,7 @@
 
 mod error;
 mod held;
+mod history;
 mod libraries;
 mod objects;
 mod runs;
@@ -39,6 +40,11 @@ impl Cluster {
     /// Where its scheduler is.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it answers and takes the token.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.missing(&[]).await.map(|_| ())
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(tonic::Status) -> Error + Clone + use<> {

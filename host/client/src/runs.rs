@@ -1,13 +1,11 @@
 //! Runs on a cluster: submitted, watched, cancelled.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cofferdam_model::{Progress, RunId, StepKey};
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::v1::runs_client::RunsClient;
 use cofferdam_wire::v1::submit_request::Head;
-use cofferdam_wire::v1::{
-    CancelRequest, PlanRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, watch_reply,
-};
+use cofferdam_wire::v1::{CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, watch_reply};
 use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
 use tonic::Streaming;
@@ -51,6 +49,7 @@ impl Cluster {
             replies: replies.into_inner(),
             events: Joiner::default(),
             logs: Joiner::default(),
+            retry: None,
         })
     }
 
@@ -60,18 +59,6 @@ impl Cluster {
         let done = self.runs().cancel(request).await;
         done.map(|_| ()).map_err(|status| self.failed("cancel the run")(status))
     }
-
-    /// The stored form of a run's plan.
-    pub async fn plan(&self, run: RunId) -> Result<Bytes, Error> {
-        let failed = self.failed("read the plan of the run");
-        let request = PlanRequest { run: run.to_string() };
-        let mut parts = self.runs().plan(request).await.map_err(&failed)?.into_inner();
-        let mut plan = BytesMut::new();
-        while let Some(part) = parts.message().await.map_err(&failed)? {
-            plan.extend_from_slice(&part.bytes);
-        }
-        Ok(plan.freeze())
-    }
 }
 
 /// The updates of one run. Ends with the run.
@@ -80,6 +67,7 @@ pub struct Watch {
     replies: Streaming<WatchReply>,
     events: Joiner,
     logs: Joiner,
+    retry: Option<RunId>,
 }
 
 impl Watch {
@@ -94,6 +82,11 @@ impl Watch {
                 return Ok(update);
             }
         }
+    }
+
+    /// After the last update: the run that executes this one again, because it failed.
+    pub fn retry(&self) -> Option<RunId> {
+        self.retry
     }
 
     fn take(&mut self, update: watch_reply::Update) -> Result<Option<Update>, Malformed> {
@@ -116,6 +109,10 @@ impl Watch {
                 Some(Update::Progress { step: StepKey::new(&step), attempt, progress })
             }
             watch_reply::Update::Missed(missed) => Some(Update::Missed(missed)),
+            watch_reply::Update::Retry(run) => {
+                self.retry = run.parse().ok();
+                None
+            }
         })
     }
 }

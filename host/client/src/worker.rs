@@ -10,7 +10,8 @@ use std::time::Duration;
 use cofferdam_model::{Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{
-    Draining, FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker, to_worker,
+    DrainRequest, Draining, FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker,
+    to_worker,
 };
 use cofferdam_wire::{Joiner, decode, pieces};
 use futures::{FutureExt as _, stream};
@@ -58,6 +59,12 @@ impl Cluster {
         let reply = WorkersClient::new(self.link.clone()).list(ListRequest {}).await;
         let reply = reply.map_err(|status| self.failed("list the workers")(status))?;
         Ok(reply.into_inner().workers)
+    }
+
+    /// Lets a worker go: it gets nothing more, ends what it has, and leaves.
+    pub async fn drain(&self, worker: u64) -> Result<(), Error> {
+        let done = WorkersClient::new(self.link.clone()).drain(DrainRequest { worker }).await;
+        done.map(|_| ()).map_err(|status| self.failed("drain the worker")(status))
     }
 }
 

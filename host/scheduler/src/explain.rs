@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart, Run};
+use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart};
 use cofferdam_model::{Known, Memo, Plan, RunId, StepKey, StepStatus, Term, Timestamp, ValueDigest};
 use cofferdam_runlog::RunLog;
 
 use crate::Error;
+use crate::again::load;
 
 /// What would become of a step that may take an earlier result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +77,7 @@ async fn miss(step: &StepKey, parts: &[MemoPart], log: &dyn RunLog) -> Result<Ex
     let Some((_, Memo { run, step, .. })) = log.catalog().memo_of_step(step.clone()).await? else {
         return Ok(Explanation::Never);
     };
-    let bytes = log.plan(run).await?;
-    let plan = Plan::decode(&bytes).map_err(|source| Error::Plan { run, source })?;
-    let layout = Layout::new(Arc::new(plan))?;
-    let events = log.history(run, 1).await?;
-    let earlier = Run::fold(run, layout, &events).map_err(|source| Error::History { run, source })?;
+    let earlier = load(log, run).await?;
     let earlier = earlier.memo_parts(&step).unwrap_or_default();
     let mut names: Vec<String> = parts
         .iter()

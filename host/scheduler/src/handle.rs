@@ -90,7 +90,7 @@ pub enum Error {
 
 /// Drives runs over workers. Dropped, it stops at once: runs stay as the log has them and can be resumed.
 pub struct Scheduler {
-    log: Arc<dyn RunLog>,
+    pub(crate) log: Arc<dyn RunLog>,
     clock: Clock,
     term: Term,
     messages: mpsc::Sender<Message>,

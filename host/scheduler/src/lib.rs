@@ -4,6 +4,7 @@
 //! One task owns the engine; everybody else reaches it through [`Scheduler`]. Whatever is waiting is taken as
 //! one batch, so that many reports share one append.
 
+pub mod again;
 mod core;
 mod driver;
 mod explain;

@@ -35,6 +35,11 @@ impl Fleet {
         Entry { fleet: self.clone(), id }
     }
 
+    /// Notes that a worker gets nothing more; false if no such worker is joined.
+    pub(crate) fn leave(&self, id: WorkerId) -> bool {
+        self.lock().get_mut(&id).map(|state| state.leaving = true).is_some()
+    }
+
     pub(crate) fn list(&self) -> Vec<WorkerState> {
         self.lock().values().cloned().collect()
     }

@@ -2,8 +2,10 @@
 //! the scheduler's business, where bytes are kept the depot's and the store's.
 
 mod fleet;
+mod history;
 mod libraries;
 mod refuse;
+mod retries;
 mod runs;
 mod values;
 mod workers;
@@ -16,6 +18,7 @@ use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::{Patience, Scheduler};
+use cofferdam_wire::v1::history_server::HistoryServer;
 use cofferdam_wire::v1::libraries_server::LibrariesServer;
 use cofferdam_wire::v1::runs_server::RunsServer;
 use cofferdam_wire::v1::values_server::ValuesServer;
@@ -77,8 +80,12 @@ impl Server {
         let Server { listener, parts, check } = self;
         let limit = MESSAGE_BYTES_MAX;
         let fleet = fleet::Fleet::default();
-        let runs = RunsServer::new(runs::Service { parts: parts.clone(), fleet: fleet.clone() })
+        let retries = retries::Retries::new(parts.scheduler.clone());
+        retries.take_up(&*parts.log).await;
+        let runs = RunsServer::new(runs::Service { parts: parts.clone(), fleet: fleet.clone(), retries })
             .max_decoding_message_size(limit);
+        let history =
+            HistoryServer::new(history::Service(parts.log.clone())).max_decoding_message_size(limit);
         let libraries =
             LibrariesServer::new(libraries::Service(parts.depot.clone())).max_decoding_message_size(limit);
         let values =
@@ -93,6 +100,7 @@ impl Server {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .add_service(InterceptedService::new(runs, check.clone()))
+            .add_service(InterceptedService::new(history, check.clone()))
             .add_service(InterceptedService::new(libraries, check.clone()))
             .add_service(InterceptedService::new(values, check.clone()))
             .add_service(InterceptedService::new(workers, check))

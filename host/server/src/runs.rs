@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use cofferdam_model::{Plan, RunId};
-use cofferdam_scheduler::{Submission, Update, Updates};
+use cofferdam_scheduler::{Scheduler, Submission, Update, Updates};
 use cofferdam_wire::v1::runs_server::Runs;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::watch_reply::{self, Progress};
-use cofferdam_wire::v1::{
-    CancelReply, CancelRequest, Chunk, PlanRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest,
-};
-use cofferdam_wire::{chunks, decode, encode, encode_events, pieces};
-use futures::stream::{self, BoxStream, StreamExt};
+use cofferdam_wire::v1::{CancelReply, CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest};
+use cofferdam_wire::{decode, encode, encode_events, pieces};
+use futures::future;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::Fleet;
+use crate::retries::Retries;
 use crate::{Parts, refuse};
 
 /// Longest stored form of a plan: a step takes about a kilobyte, so this is some hundred thousand steps.
@@ -25,12 +25,12 @@ const PLAN_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub(crate) struct Service {
     pub(crate) parts: Parts,
     pub(crate) fleet: Fleet,
+    pub(crate) retries: Retries,
 }
 
 #[tonic::async_trait]
 impl Runs for Service {
     type WatchStream = BoxStream<'static, Result<WatchReply, Status>>;
-    type PlanStream = BoxStream<'static, Result<Chunk, Status>>;
 
     async fn submit(
         &self,
@@ -53,6 +53,7 @@ impl Runs for Service {
             known: decode(&head.known, "known steps").map_err(|error| refuse::malformed(&error))?,
         };
         let run = self.parts.scheduler.submit(submission).await.map_err(|error| refuse::scheduler(&error))?;
+        self.retries.take_care(run);
         Ok(Response::new(SubmitReply { run: run.to_string(), warnings }))
     }
 
@@ -63,20 +64,14 @@ impl Runs for Service {
             let update = updates.next().await?;
             Some((update, updates))
         });
-        Ok(Response::new(updates.flat_map(|update| stream::iter(replies(update))).map(Ok).boxed()))
+        let updates = updates.flat_map(|update| stream::iter(replies(update))).map(Ok);
+        Ok(Response::new(updates.chain(retry(self.parts.scheduler.clone(), run)).boxed()))
     }
 
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
         let run = parse(&request.into_inner().run)?;
         self.parts.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(CancelReply {}))
-    }
-
-    async fn plan(&self, request: Request<PlanRequest>) -> Result<Response<Self::PlanStream>, Status> {
-        let run = parse(&request.into_inner().run)?;
-        let plan = self.parts.log.plan(run).await.map_err(|error| refuse::log(&error))?;
-        let parts = chunks(plan.into()).map(|bytes| Ok(Chunk { bytes }));
-        Ok(Response::new(stream::iter(parts).boxed()))
     }
 }
 
@@ -126,6 +121,17 @@ fn replies(update: Update) -> Vec<WatchReply> {
         }
         Update::Missed(missed) => vec![reply(watch_reply::Update::Missed(missed))],
     }
+}
+
+/// The run that executes this one again, if it has failed and one does: the last that is told of it.
+fn retry(scheduler: Arc<Scheduler>, run: RunId) -> impl Stream<Item = Result<WatchReply, Status>> {
+    let next = async move {
+        // Why it is not retried is in the scheduler's own log.
+        let next = scheduler.retry(run).await.ok().flatten()?;
+        let update = watch_reply::Update::Retry(next.to_string());
+        Some(Ok(WatchReply { update: Some(update) }))
+    };
+    stream::once(next).filter_map(future::ready)
 }
 
 fn parse(run: &str) -> Result<RunId, Status> {

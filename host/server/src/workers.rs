@@ -6,7 +6,8 @@ use cofferdam_model::{Order, Report, WorkerId};
 use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
-    FromWorker, Hello, ListReply, ListRequest, Piece, ToWorker, Welcome, WorkerState, from_worker, to_worker,
+    DrainReply, DrainRequest, FromWorker, Hello, ListReply, ListRequest, Piece, ToWorker, Welcome,
+    WorkerState, from_worker, to_worker,
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -52,13 +53,21 @@ impl Workers for Service {
         let id = attached.worker;
         tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
         let Hello { name, version, slots, resources, .. } = hello;
-        let state =
-            WorkerState { worker: id.0, name: name.clone(), address: from, version, slots, resources };
+        let leaving = false;
+        let state = WorkerState {
+            worker: id.0,
+            name: name.clone(),
+            address: from,
+            version,
+            slots,
+            resources,
+            leaving,
+        };
         let entry = self.fleet.enter(id, state);
-        let scheduler = self.scheduler.clone();
+        let (scheduler, fleet) = (self.scheduler.clone(), self.fleet.clone());
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
         tokio::spawn(async move {
-            let why = pass_on(stream, to_scheduler, &scheduler, id).await;
+            let why = pass_on(stream, to_scheduler, &scheduler, &fleet, id).await;
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
@@ -69,6 +78,15 @@ impl Workers for Service {
 
     async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
         Ok(Response::new(ListReply { workers: self.fleet.list() }))
+    }
+
+    async fn drain(&self, request: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
+        let worker = WorkerId(request.into_inner().worker);
+        if !self.fleet.leave(worker) {
+            return Err(Status::not_found(format!("no worker {} is joined", worker.0)));
+        }
+        self.scheduler.drain_worker(worker).await.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(DrainReply {}))
     }
 }
 
@@ -104,6 +122,7 @@ async fn pass_on(
     mut stream: Streaming<FromWorker>,
     to_scheduler: mpsc::Sender<Vec<Report>>,
     scheduler: &Scheduler,
+    fleet: &Fleet,
     id: WorkerId,
 ) -> String {
     let mut joiner = Joiner::default();
@@ -111,6 +130,7 @@ async fn pass_on(
         let piece = match stream.message().await {
             Ok(Some(FromWorker { message: Some(from_worker::Message::Reports(piece)) })) => piece,
             Ok(Some(FromWorker { message: Some(from_worker::Message::Draining(_)) })) => {
+                fleet.leave(id);
                 match scheduler.drain_worker(id).await {
                     Ok(()) => continue,
                     Err(error) => return refuse::chain(&error),

@@ -60,6 +60,11 @@ impl Process {
         self.child.wait().expect("the process can be waited for");
     }
 
+    /// Waits until it has ended by itself; gives its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.child.wait().expect("the process can be waited for").code()
+    }
+
     /// Asks it to end, as a service manager does; gives its exit code.
     pub fn terminate(mut self) -> Option<i32> {
         let id = self.child.id().to_string();

@@ -27,6 +27,11 @@ pub fn alone(test: &str, body: impl FnOnce()) {
     assert!(said.contains("1 passed"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// Lets a test that is alone talk to itself.
+pub fn loopback() {
+    ip(&["link", "set", "lo", "up"]);
+}
+
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("id can be run");
     id.stdout.trim_ascii() == b"0"

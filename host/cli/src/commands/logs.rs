@@ -1,5 +1,7 @@
 //! `cofferdam logs`: what the ops wrote.
 
+use std::time::Duration;
+
 use cofferdam_model::{LogLevel, LogSource, RunId, StepKey};
 use cofferdam_runlog::{LogFilter, PAGE_ROWS_MAX, StoredLog};
 use serde_json::{Value, json};
@@ -9,11 +11,14 @@ use crate::error::{Doing, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::{CYAN, DIM, Output, RED, YELLOW, printable};
-use crate::project::StateDir;
-use crate::settings;
+use crate::site::Site;
 
-pub(crate) async fn run(args: &args::Logs, state: &StateDir, output: Output) -> Result<()> {
-    let log = settings::read(state).await?;
+/// How often a run that is followed is looked at. It is the log that is read, the same way here and on a cluster: nothing
+/// is missed, however slow the reader is, and a run that another process drives can be followed as well.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+pub(crate) async fn run(args: &args::Logs, site: &Site, output: Output) -> Result<()> {
+    let log = site.log().await?;
     let run = instance::find_run(&*log, args.run.as_deref()).await?;
     let filter = LogFilter {
         step: args.step.as_deref().map(StepKey::new),
@@ -23,24 +28,35 @@ pub(crate) async fn run(args: &args::Logs, state: &StateDir, output: Output) -> 
     let mut from = 0;
     let mut documents = vec![];
     loop {
-        let page = log
-            .logs(run, filter.clone(), from, PAGE_ROWS_MAX)
-            .await
-            .doing(Exit::Unreachable, "read the run log")?;
-        let Some(last) = page.last() else { break };
+        let doing = "read the run log";
+        // Asked first: what was logged before a run has ended is there when it has.
+        let ended =
+            !args.follow || log.summary(run).await.doing(Exit::Unreachable, doing)?.status.is_terminal();
+        let page = log.logs(run, filter.clone(), from, PAGE_ROWS_MAX).await;
+        let page = page.doing(Exit::Unreachable, doing)?;
+        let Some(last) = page.last() else {
+            if ended {
+                break;
+            }
+            tokio::time::sleep(FOLLOW_INTERVAL).await;
+            continue;
+        };
         from = last.number + 1;
-        if output.json {
-            documents.extend(page.iter().map(line_json));
-        } else {
-            let lines: Vec<String> = page.iter().map(line_text).collect();
-            output.answer(&lines.join("\n"))?;
+        match (output.json, args.follow) {
+            (true, false) => documents.extend(page.iter().map(line_json)),
+            (true, true) => output.answer(&lines(&page, |line| line_json(line).to_string()))?,
+            (false, _) => output.answer(&lines(&page, line_text))?,
         }
     }
-    if output.json {
+    if output.json && !args.follow {
         output.document("cofferdam.logs/v1", json!({ "run": run, "lines": documents }))
     } else {
         nothing(from, run, output)
     }
+}
+
+fn lines(page: &[StoredLog], form: impl Fn(&StoredLog) -> String) -> String {
+    page.iter().map(form).collect::<Vec<_>>().join("\n")
 }
 
 fn nothing(from: u64, run: RunId, output: Output) -> Result<()> {

@@ -2,8 +2,10 @@
 
 pub(crate) mod asset;
 pub(crate) mod build;
+pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod drain;
 pub(crate) mod exit_codes;
 pub(crate) mod explain;
 pub(crate) mod gc;

@@ -3,42 +3,57 @@
 use cofferdam_engine::Run;
 use cofferdam_model::{Name, Node, Plan, Reexecution, RunConfig};
 use cofferdam_plan::RerunRequest;
+use cofferdam_scheduler::again::{self, Again, AgainError};
 use cofferdam_select::{STEPS, parse};
 use serde_json::Value;
 
-use crate::again::{self, Again};
 use crate::args;
 use crate::args::{Given, Global};
 use crate::commands::run;
-use crate::error::{Failed, Result};
+use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::{DIM, Output};
 use crate::prepare::{Reading, Wanted, prepare_wanted, read_config};
-use crate::project::{Project, StateDir};
+use crate::project::Project;
 use crate::selected;
-use crate::settings;
+use crate::site::Site;
 
 pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> Result<Exit> {
-    let state = StateDir::find(global)?;
-    let log = settings::read(&state).await?;
+    let site = Site::find(&args.at, global)?;
+    let log = site.log().await?;
     let parent = instance::find_run(&*log, args.run.as_deref()).await?;
-    let chain = again::chain(&*log, parent).await?;
-    let plan = match plan_of(args, global, &chain[0].run, output).await? {
+    let chain = again::chain(&*log, parent).await.doing(Exit::Unreachable, format!("read run {parent}"))?;
+    let plan = match plan_of(args, global, &site, &chain[0].run, output).await? {
         Some(newest) => newest,
         None if args.from_failure => chain[0].run.plan().as_ref().clone(),
-        None => again::whole_plan(&chain)?.clone(),
+        None => again::whole_plan(&chain).map_err(not_again)?.clone(),
     };
     let (request, how) = request(args)?;
     selected::say(&args.selection, &STEPS, output);
-    let Again { submission, n_runs } = again::decide(&plan, &chain, &request, how, None)?;
+    let Again { submission, n_runs } =
+        again::decide(&plan, &chain, &request, how, None).map_err(not_again)?;
     drop(log);
     output.say(&format!(
         "{DIM}of run {parent}: {} run again, {} taken over{DIM:#}",
         crate::text::count(n_runs, "step"),
         submission.known.0.len()
     ));
-    run::submit(submission, &state, &args.local, &args.export, output).await
+    run::submit(submission, &site, &args.local, &args.watching, &args.export, output).await
+}
+
+/// Why a run is not executed again, for people.
+pub(crate) fn not_again(error: AgainError) -> Failed {
+    match error {
+        AgainError::Refused(diagnostics) => {
+            Failed::diagnosed(cofferdam_config::Texts::default(), diagnostics)
+        }
+        AgainError::Partial(_) => Failed::invalid(error.to_string())
+            .hint("`--newest` compiles the plan again, from today's definitions"),
+        AgainError::Scheduler(error) => {
+            Failed::new(Exit::Unreachable, "failed to read the run log").because(&error)
+        }
+    }
 }
 
 fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {
@@ -58,12 +73,18 @@ fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {
 }
 
 /// A new plan of the same job, with the same config where no other is given; none if that run's own is wanted.
-async fn plan_of(args: &args::Rerun, global: &Global, parent: &Run, output: Output) -> Result<Option<Plan>> {
+async fn plan_of(
+    args: &args::Rerun,
+    global: &Global,
+    site: &Site,
+    parent: &Run,
+    output: Output,
+) -> Result<Option<Plan>> {
     let old: &Plan = parent.plan();
     if !args.newest && args.config.is_none() {
         return Ok(None);
     }
-    let mut project = Project::open(global, output)?;
+    let mut project = Project { site: site.clone(), ..Project::open(global, output)? };
     let given = Given {
         config: args.config.clone(),
         environment: old.environment.as_ref().map(Name::to_string),

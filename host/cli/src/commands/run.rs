@@ -1,16 +1,18 @@
-//! `cofferdam run` and `cofferdam resume`: drives a run in this process until it has ended.
+//! `cofferdam run` and `cofferdam resume`: drives a run in this process, or hands it to a cluster, and shows
+//! it until it has ended.
 
 use std::collections::BTreeMap;
 
 use cofferdam_engine::{Layout, Run};
 use cofferdam_io::Stores;
-use cofferdam_model::{Known, Reexecution, RunId, RunStatus};
-use cofferdam_scheduler::Submission;
+use cofferdam_model::{Known, LogLevel, Reexecution, RunId, RunStatus};
+use cofferdam_scheduler::{Submission, again};
+use serde_json::json;
 
-use crate::again;
 use crate::args;
 use crate::args::Global;
 use crate::cluster;
+use crate::commands::rerun::not_again;
 use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
@@ -21,11 +23,12 @@ use crate::prepare::{Prepared, Reading};
 use crate::progress::Follow;
 use crate::project::{Project, StateDir};
 use crate::settings;
+use crate::site::{Site, There};
 use crate::text::{count, duration};
 
 pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
     let tags = parse_tags(&args.tags)?;
-    let project = Project::open(global, output)?;
+    let project = Project::open_at(&args.at, global, output)?;
     let Prepared { mut plan, project } =
         crate::prepare::prepare(project, &args.job, Reading::Import, output).await?;
     plan.tags.extend(tags);
@@ -37,24 +40,56 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
         origin: None,
         known: Known::default(),
     };
-    match &args.cluster {
-        None => submit(submission, &project.state, &args.local, &args.export, output).await,
-        Some(address) => {
-            let token = cluster::token(&args.token, Some(&project.state))?;
-            let cluster = cluster::at(address, &token)?;
-            let fetched = tempfile::tempdir().doing(Exit::Internal, "make a folder for results")?;
-            let (_, stores) = cluster::stores(&cluster, fetched.path(), &project.root)?;
-            let seen = cluster::run(&submission, &cluster, &stores, &project.state, output).await?;
-            finish(&seen, &Lineage::default(), &stores, &args.export, output).await
-        }
-    }
+    submit(submission, &project.site, &args.local, &args.watching, &args.export, output).await
 }
 
 /// Runs a plan to its end and shows it.
 pub(crate) async fn submit(
     submission: Submission,
+    site: &Site,
+    local: &args::Local,
+    watching: &args::Watching,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
+    match site {
+        Site::Here(_) if watching.detach => Err(Failed::usage("a run in this process ends with it")
+            .hint("`--detach` goes with `--cluster ADDR`: the run is the cluster's then")),
+        Site::Here(state) => submit_here(submission, state, local, watching, export, output).await,
+        Site::There(there) => {
+            offer::refuse_with_cluster(local)?;
+            submit_there(&submission, there, watching, export, output).await
+        }
+    }
+}
+
+async fn submit_there(
+    submission: &Submission,
+    there: &There,
+    watching: &args::Watching,
+    export: &args::Export,
+    output: Output,
+) -> Result<Exit> {
+    let (id, plan) = cluster::hand_over(submission, there, output).await?;
+    if watching.detach {
+        if output.json {
+            output.document("cofferdam.submitted/v1", json!({ "run": id }))?;
+        } else {
+            output.answer(&id.to_string())?;
+            output.say(&format!("{GREEN}next{GREEN:#}: cofferdam logs {id} --follow"));
+        }
+        return Ok(Exit::Ok);
+    }
+    let last = cluster::watch(id, plan, there, watching.least(), output).await?;
+    let lineage = Lineage::of(&*there.log().await?, last.id()).await?;
+    finish(&last, &lineage, &there.stores()?, export, output).await
+}
+
+async fn submit_here(
+    submission: Submission,
     state: &StateDir,
     local: &args::Local,
+    watching: &args::Watching,
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
@@ -68,8 +103,9 @@ pub(crate) async fn submit(
         return known_run(id, instance, state, export, output).await;
     }
     let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
-    let seen = follow(Run::new(id, layout), &instance, output).await?;
-    let last = retries(seen, &instance, output).await?;
+    let least = watching.least();
+    let seen = follow(Run::new(id, layout), &instance, least, output).await?;
+    let last = retries(seen, &instance, least, output).await?;
     end(last, instance, state, export, output).await
 }
 
@@ -78,16 +114,17 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
     let id = find_unfinished(args.run.as_deref(), state).await?;
     let instance = Instance::start(state, state.project(), offer::offer(&args.local)?).await?;
     let before = show::load(&*instance.log, id).await?;
+    let least = args::Watching::default().least();
     let had_ended = before.status().is_terminal();
     let seen = if had_ended {
         before
     } else {
         offer::refuse(before.plan(), &instance.offer)?;
         instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
-        follow(before, &instance, output).await?
+        follow(before, &instance, least, output).await?
     };
     let status = seen.status();
-    let last = retries(seen, &instance, output).await?;
+    let last = retries(seen, &instance, least, output).await?;
     if had_ended && last.id() == id {
         return Err(Failed::usage(format!("run {id} has ended: it {status}"))
             .hint(format!("`cofferdam show {id}` shows it")));
@@ -96,9 +133,13 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
 }
 
 /// While the run has failed and is to be retried by itself, starts the run that comes after it. Gives the last one.
-async fn retries(mut seen: Run, instance: &Instance, output: Output) -> Result<Run> {
+async fn retries(mut seen: Run, instance: &Instance, least: LogLevel, output: Output) -> Result<Run> {
     loop {
-        let (retry, submission) = match again::retry(&*instance.log, &seen).await {
+        let retry = again::retry(&*instance.log, &seen).await.map_err(not_again);
+        let possible = retry.and_then(|next| {
+            next.iter().try_for_each(|(_, submission)| crate::gone::refuse(submission)).map(|()| next)
+        });
+        let (retry, submission) = match possible {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(seen),
             Err(failed) => {
@@ -108,20 +149,23 @@ async fn retries(mut seen: Run, instance: &Instance, output: Output) -> Result<R
                 return Ok(seen);
             }
         };
-        let from = match retry.how {
-            Reexecution::AllSteps => "all steps",
-            Reexecution::FromFailure | Reexecution::Selection => "from the failure",
-        };
         let (id, plan) = (submission.run, submission.plan.clone());
-        output.say(&format!(
-            "{YELLOW}retry {}{YELLOW:#} of the run, {from}: run {id} {DIM}because run {} failed{DIM:#}",
-            retry.number,
-            seen.id()
-        ));
+        say_retry(&retry.number.to_string(), retry.how, id, seen.id(), output);
         instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
         let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
-        seen = follow(Run::new(id, layout), instance, output).await?;
+        seen = follow(Run::new(id, layout), instance, least, output).await?;
     }
+}
+
+/// Says that a run failed and is executed again.
+pub(crate) fn say_retry(number: &str, how: Reexecution, run: RunId, failed: RunId, output: Output) {
+    let from = match how {
+        Reexecution::AllSteps => "all steps",
+        Reexecution::FromFailure | Reexecution::Selection => "from the failure",
+    };
+    output.say(&format!(
+        "{YELLOW}retry {number}{YELLOW:#} of the run, {from}: run {run} {DIM}because run {failed} failed{DIM:#}"
+    ));
 }
 
 /// The run that a person means, or the only one that has not ended.
@@ -131,7 +175,7 @@ async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId>
         return instance::find_run(&*log, asked).await;
     }
     let mut unfinished = log.unfinished().await.doing(Exit::Unreachable, "read the run log")?;
-    unfinished.extend(again::all_due(&*log).await?);
+    unfinished.extend(again::all_due(&*log).await.doing(Exit::Unreachable, "read the run log")?);
     match unfinished.as_slice() {
         [only] => Ok(*only),
         [] => Err(Failed::usage("no run waits to be resumed").hint("`cofferdam runs` lists the runs")),
@@ -145,10 +189,10 @@ async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId>
 
 /// Shows the run until it has ended. The first interrupt cancels it, the second ends this process; then
 /// the run can be resumed.
-async fn follow(before: Run, instance: &Instance, output: Output) -> Result<Run> {
+async fn follow(before: Run, instance: &Instance, least: LogLevel, output: Output) -> Result<Run> {
     let id = before.id();
     let mut updates = instance.scheduler.updates(id).await.doing(Exit::Internal, "watch the run")?;
-    let mut follow = Follow::new(before, output);
+    let mut follow = Follow::new(before, least, output);
     let mut interrupts = 0;
     loop {
         tokio::select! {
@@ -189,7 +233,8 @@ async fn known_run(
     output.say(&format!("run {id} has this idempotency key already"));
     let mut id = id;
     loop {
-        let children = again::children(&*instance.log, id).await?;
+        let children = again::children(&*instance.log, id).await;
+        let children = children.doing(Exit::Unreachable, "read the run log")?;
         let retry = children.iter().find(|run| run.origin.as_ref().is_some_and(|origin| origin.automatic));
         match retry {
             Some(retry) => id = retry.run,

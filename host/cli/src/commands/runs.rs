@@ -5,22 +5,21 @@ use cofferdam_runlog::{RunFilter, RunSummary};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::args::{self, RunsCommand};
+use crate::args::{self, Global, Pinned, RunsCommand};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::{GREEN, Output, RED, YELLOW, printable, terminal_width};
-use crate::project::StateDir;
-use crate::settings;
+use crate::site::Site;
 use crate::text::{ago, duration};
 
-pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> Result<()> {
+pub(crate) async fn run(args: &args::Runs, global: &Global, output: Output) -> Result<()> {
     match &args.command {
-        Some(RunsCommand::Pin { run }) => return pin(run, true, state, output).await,
-        Some(RunsCommand::Unpin { run }) => return pin(run, false, state, output).await,
+        Some(RunsCommand::Pin(pinned)) => return pin(pinned, true, global, output).await,
+        Some(RunsCommand::Unpin(pinned)) => return pin(pinned, false, global, output).await,
         None => {}
     }
-    let Some(log) = settings::read_if_any(state).await? else {
+    let Some(log) = Site::find(&args.at, global)?.log_if_any().await? else {
         return if output.json {
             output.document("cofferdam.runs/v1", json!({ "runs": [] }))
         } else {
@@ -40,12 +39,14 @@ pub(crate) async fn run(args: &args::Runs, state: &StateDir, output: Output) -> 
 }
 
 /// Puts a pin on a run or takes it off. Doing it again changes nothing and says so.
-async fn pin(asked: &str, on: bool, state: &StateDir, output: Output) -> Result<()> {
-    if settings::read_if_any(state).await?.is_none() {
+async fn pin(pinned: &Pinned, on: bool, global: &Global, output: Output) -> Result<()> {
+    let site = Site::find(&pinned.at, global)?;
+    let Some(log) = site.log_if_any().await? else {
         return Err(Failed::usage("nothing has run here yet"));
-    }
-    let log = settings::write(state).await?;
-    let run = instance::find_run(&*log, Some(asked)).await?;
+    };
+    let run = instance::find_run(&*log, Some(&pinned.run)).await?;
+    drop(log);
+    let log = site.log_to_change().await?;
     let changed = if on { log.catalog().pin(run).await } else { log.catalog().unpin(run).await };
     let changed = changed.doing(Exit::Unreachable, "write the run log")?;
     if output.json {

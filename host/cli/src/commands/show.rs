@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cofferdam_engine::{Layout, Run, StepView};
+use cofferdam_engine::{Run, StepView};
 use cofferdam_io::Stores;
 use cofferdam_model::{
-    Failure, MetadataEntry, MetadataValue, Origin, Plan, Reexecution, RunId, RunStatus, StepStatus,
+    Failure, MetadataEntry, MetadataValue, Origin, Reexecution, RunId, RunStatus, StepStatus,
 };
 use cofferdam_runlog::RunLog;
+use cofferdam_scheduler::again;
 use serde_json::{Value, json};
 
-use crate::again;
 use crate::args;
 use crate::commands::runs::status_style;
 use crate::error::{Doing, Failed, Result};
@@ -19,15 +19,15 @@ use crate::exit::Exit;
 use crate::export::{self, Found};
 use crate::instance;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
-use crate::project::{StateDir, shown};
-use crate::settings;
+use crate::project::shown;
+use crate::site::Site;
 use crate::text::{ago, count, duration, size};
 
 /// Steps shown unless all are asked for.
 const STEPS_SHOWN_MAX: usize = 60;
 
-pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> Result<()> {
-    let log = settings::read(state).await?;
+pub(crate) async fn run(args: &args::Show, site: &Site, output: Output) -> Result<()> {
+    let log = site.log().await?;
     let id = instance::find_run(&*log, args.run.as_deref()).await?;
     if args.events {
         return events(&*log, id, output).await;
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &args::Show, state: &StateDir, output: Output) -> 
     let run = load(&*log, id).await?;
     let lineage = Lineage::of(&*log, id).await?;
     // Before the answer: if it fails, what is said is that, and nothing else.
-    let written = export_results(&run, &instance::stores(state)?, &args.export).await?;
+    let written = export_results(&run, &site.stores()?, &args.export).await?;
     if output.json {
         output.document("cofferdam.run/v1", document(&run, &lineage))?;
     } else {
@@ -56,7 +56,7 @@ pub(crate) struct Lineage {
 impl Lineage {
     pub(crate) async fn of(log: &dyn RunLog, id: RunId) -> Result<Lineage> {
         let origin = log.summary(id).await.doing(Exit::Unreachable, "read the run log")?.origin;
-        let children = again::children(log, id).await?;
+        let children = again::children(log, id).await.doing(Exit::Unreachable, "read the run log")?;
         Ok(Lineage { origin, children: children.iter().map(|run| run.run).collect() })
     }
 
@@ -90,11 +90,7 @@ async fn events(log: &dyn RunLog, id: RunId, output: Output) -> Result<()> {
 
 /// The state of a run, from its log.
 pub(crate) async fn load(log: &dyn RunLog, id: RunId) -> Result<Run> {
-    let plan = log.plan(id).await.doing(Exit::Unreachable, "read the run log")?;
-    let events = log.history(id, 1).await.doing(Exit::Unreachable, "read the run log")?;
-    let plan = Plan::decode(&plan).doing(Exit::Unreachable, format!("read the plan of run {id}"))?;
-    let layout = Layout::new(plan.into()).doing(Exit::Unreachable, format!("read the plan of run {id}"))?;
-    Run::fold(id, layout, &events).doing(Exit::Unreachable, format!("read the history of run {id}"))
+    again::load(log, id).await.doing(Exit::Unreachable, format!("read run {id}"))
 }
 
 /// Writes results into the folder that was asked for, if one was.

@@ -9,14 +9,14 @@ use cofferdam_model::{CBOR, Name, Output as Made, Place, StepKey, ValueRef, near
 use futures::StreamExt;
 use serde_json::{Value as Json, json};
 
+use crate::args::{At, Global};
 use crate::commands::show;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::export::json_of_cbor;
 use crate::instance;
 use crate::output::{DIM, Output, printable};
-use crate::project::StateDir;
-use crate::settings;
+use crate::site::Site;
 use crate::text::size;
 
 /// Largest value that is shown rather than described. What is larger nobody reads; `--raw` gives all of it.
@@ -49,16 +49,19 @@ pub(crate) struct Show {
     /// The bytes as they are, and nothing else.
     #[arg(long)]
     pub(crate) raw: bool,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
-pub(crate) async fn run(args: &Value, state: &StateDir, output: Output) -> Result<()> {
+pub(crate) async fn run(args: &Value, global: &Global, output: Output) -> Result<()> {
     let Value::Show(args) = args;
-    let log = settings::read(state).await?;
+    let site = Site::find(&args.at, global)?;
+    let log = site.log().await?;
     let id = instance::find_run(&*log, Some(&args.run)).await?;
     let run = show::load(&*log, id).await?;
     let step = find_step(&run, &args.step)?;
     let made = find_output(&step, args)?;
-    let stores = instance::stores(state)?;
+    let stores = site.stores()?;
     if args.raw {
         return raw(&made.value, &stores).await;
     }

@@ -10,8 +10,7 @@ use crate::output::{Output, printable, terminal_width};
 use crate::project::StateDir;
 
 pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Output) -> Result<()> {
-    let token = cluster::token(&args.token, own.as_ref())?;
-    let workers = cluster::at(&args.cluster, &token)?.workers().await.map_err(cluster::failed)?;
+    let workers = cluster::of(&args.fleet, own.as_ref())?.workers().await.map_err(cluster::failed)?;
     if output.json {
         let workers: Vec<_> = workers
             .iter()
@@ -23,6 +22,7 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
                     "version": worker.version,
                     "slots": worker.slots,
                     "resources": worker.resources,
+                    "leaving": worker.leaving,
                 })
             })
             .collect();
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(terminal_width()).unwrap_or(u16::MAX));
-    table.set_header(["WORKER", "NAME", "FROM", "SLOTS", "RESOURCES"]);
+    table.set_header(["WORKER", "NAME", "FROM", "SLOTS", "RESOURCES", "STATE"]);
     for worker in workers {
         let mut resources: Vec<String> =
             worker.resources.iter().map(|(name, amount)| format!("{}={amount}", printable(name))).collect();
@@ -46,6 +46,7 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
             worker.address,
             worker.slots.to_string(),
             resources.join(", "),
+            (if worker.leaving { "leaving" } else { "" }).to_owned(),
         ]);
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();

@@ -100,6 +100,26 @@ pub fn execute(program: Command, arguments: Vec<String>) -> Result<String> {
     program.run(&arguments)?.ok()?.text()
 }
 
+/// How much to say.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct Speech {
+    /// Lines at the end.
+    #[serde(default)]
+    lines: u32,
+}
+
+/// Says something in every way, runs the program, and says more.
+#[op]
+pub fn announce(ctx: &Context, program: Command, arguments: Vec<String>, config: Speech) -> Result<()> {
+    println!("before, on stdout");
+    eprintln!("before, on stderr");
+    ctx.info("before, in the log");
+    program.run(&arguments)?.ok()?;
+    println!("after");
+    (0..config.lines).for_each(|n| println!("line {n}"));
+    Ok(())
+}
+
 /// Runs the program with input, and says how it ended.
 #[op]
 pub fn pipe(program: Command, text: String) -> Result<String> {
@@ -241,6 +261,7 @@ library!(
     query,
     secret_length,
     execute,
+    announce,
     pipe,
     copy,
     complain,

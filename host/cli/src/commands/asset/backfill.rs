@@ -14,10 +14,9 @@ use serde_json::{Value, json};
 use super::Backfill;
 use super::known::Known;
 use crate::args::{Given, Global};
+use crate::drive::Drive;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
-use crate::instance::Instance;
-use crate::offer;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, sort_out};
@@ -42,7 +41,7 @@ struct Outcome {
 }
 
 pub(super) async fn run(args: &Backfill, global: &Global, output: Output) -> Result<Exit> {
-    let mut known = Known::open(global, output).await?;
+    let mut known = Known::open(&args.at, global, output).await?;
     if args.stale_only {
         known.compare_code(global, output).await?;
     }
@@ -147,17 +146,15 @@ impl<'a> Driver<'a> {
     }
 
     async fn drive(&mut self) -> Result<()> {
-        let state = &self.known.project.state;
-        state.create()?;
-        let instance = Instance::start(state, state.project(), offer::offer(&self.args.local)?).await?;
+        let drive = Drive::start(&self.known.project.site, &self.args.local).await?;
         let mut active = FuturesUnordered::new();
         loop {
             let progress = self.progress();
             let room = RUNS_ACTIVE_MAX.saturating_sub(active.len());
             for at in progress.ready.iter().take(room).map(|at| at as usize) {
-                if let Some(run) = self.start(at, &instance).await? {
-                    let scheduler = &instance.scheduler;
-                    active.push(async move { (at, scheduler.wait(run).await) });
+                if let Some(run) = self.start(at, &drive).await? {
+                    let drive = &drive;
+                    active.push(async move { (at, drive.wait(run).await) });
                 }
             }
             if active.is_empty() {
@@ -170,21 +167,21 @@ impl<'a> Driver<'a> {
             tokio::select! {
                 ended = active.next() => {
                     let Some((at, ended)) = ended else { continue };
-                    self.ended(at, ended.doing(Exit::Unreachable, "drive a run")?);
+                    self.ended(at, ended?);
                 }
                 signal = tokio::signal::ctrl_c() => {
                     signal.doing(Exit::Internal, "wait for an interrupt")?;
-                    self.cancel(&instance).await?;
+                    self.cancel(&drive).await?;
                 }
             }
         }
         drop(active);
-        instance.stop().await;
+        drive.stop().await;
         Ok(())
     }
 
     /// Nothing more starts, and what runs is cancelled. A second interrupt leaves at once.
-    async fn cancel(&mut self, instance: &Instance) -> Result<()> {
+    async fn cancel(&mut self, drive: &Drive) -> Result<()> {
         if self.canceled {
             return Err(Failed::new(Exit::Interrupted, "interrupted; some runs have not ended")
                 .hint("`cofferdam runs` lists them, `cofferdam resume RUN` goes on with one"));
@@ -193,14 +190,14 @@ impl<'a> Driver<'a> {
         self.output.say(&format!("{YELLOW}cancelling{YELLOW:#} (once more to leave at once)"));
         for outcome in self.outcomes.iter().filter(|outcome| outcome.state == RunState::Active) {
             if let Some(run) = outcome.run {
-                instance.scheduler.cancel(run).await.doing(Exit::Unreachable, "cancel a run")?;
+                drive.cancel(run).await?;
             }
         }
         Ok(())
     }
 
     /// Plans a run by what is there now and hands it to the scheduler. A run that cannot be planned has failed.
-    async fn start(&mut self, at: usize, instance: &Instance) -> Result<Option<RunId>> {
+    async fn start(&mut self, at: usize, drive: &Drive) -> Result<Option<RunId>> {
         let planned = &self.planned.runs[at];
         let extent = planned.assets.iter().map(|asset| self.known.extent(*asset));
         let extent = extent.max_by_key(|extent| extent.is_partitioned());
@@ -210,12 +207,12 @@ impl<'a> Driver<'a> {
         let mut tags = extent.map(|extent| planned.tags(extent)).unwrap_or_default();
         tags.push((BACKFILL_TAG.to_owned(), self.id.to_string()));
         let quiet = Output { quiet: true, ..self.output };
-        let project = Project::open(self.global, quiet)?;
+        let site = self.known.project.site.clone();
+        let project = Project { site, ..Project::open(self.global, quiet)? };
         let wanted = Wanted::Assets(self.known.expressions(&planned.assets));
         let given = Given { config: None, environment: self.args.environment.clone(), partition };
         let prepared = prepare_wanted(project, &wanted, &given, &self.config, Reading::Import, quiet).await;
-        let prepared =
-            prepared.and_then(|prepared| offer::refuse(&prepared.plan, &instance.offer).map(|()| prepared));
+        let prepared = prepared.and_then(|prepared| drive.refuse(&prepared.plan).map(|()| prepared));
         let Prepared { mut plan, .. } = match prepared {
             Ok(prepared) => prepared,
             Err(failed) => {
@@ -235,7 +232,7 @@ impl<'a> Driver<'a> {
             origin: None,
             known: TakenOver::default(),
         };
-        let run = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
+        let run = drive.submit(submission, quiet).await?;
         self.outcomes[at] = Outcome { state: RunState::Active, run: Some(run), why: None };
         Ok(Some(run))
     }

@@ -10,13 +10,13 @@ use cofferdam_model::{AssetKey, RunConfig, nearest};
 use cofferdam_runlog::Materialized;
 use cofferdam_scheduler::system_time;
 
-use crate::args::{Given, Global};
+use crate::args::{At, Given, Global};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::prepare::{Reading, Wanted, prepare_wanted};
-use crate::project::{Project, StateDir};
-use crate::settings;
+use crate::project::Project;
+use crate::site::Site;
 
 /// Materialisations that are read at once.
 const PAGE_ROWS: usize = 1000;
@@ -47,8 +47,8 @@ pub(crate) struct Summary {
 
 impl Known {
     /// Reads definitions and catalog. Nothing is built.
-    pub(crate) async fn open(global: &Global, output: Output) -> Result<Known> {
-        let project = Project::open(global, output)?;
+    pub(crate) async fn open(at: &At, global: &Global, output: Output) -> Result<Known> {
+        let project = Project::open_at(at, global, output)?;
         let (graph, mistakes) = AssetGraph::new(&project.definitions);
         if !mistakes.is_empty() {
             return Err(Failed::diagnosed(project.texts, mistakes));
@@ -59,7 +59,7 @@ impl Known {
         }
         let dynamic = dynamic_partitions(&project).await?;
         let extents = graph.extents(system_time(), &dynamic).doing(Exit::Invalid, "count the partitions")?;
-        let made = latest_all(&project.state, &graph).await?;
+        let made = latest_all(&project.site, &graph).await?;
         let mut known = Known {
             project,
             graph,
@@ -119,7 +119,7 @@ impl Known {
         global: &Global,
         output: Output,
     ) -> Result<BTreeMap<AssetKey, String>> {
-        let project = Project::open(global, output)?;
+        let project = Project { site: self.project.site.clone(), ..Project::open(global, output)? };
         let wanted = Wanted::Assets(self.expressions(assets));
         let extent = assets.first().map(|asset| self.extent(*asset));
         let last = extent.and_then(|extent| extent.key(extent.last()?));
@@ -234,7 +234,7 @@ pub(crate) fn short_version(version: &str) -> String {
 
 async fn dynamic_partitions(project: &Project) -> Result<BTreeMap<cofferdam_model::Name, Vec<String>>> {
     let mut dynamic = BTreeMap::new();
-    let Some(log) = settings::read_if_any(&project.state).await? else { return Ok(dynamic) };
+    let Some(log) = project.site.log_if_any().await? else { return Ok(dynamic) };
     for name in project.definitions.partitions.keys() {
         let keys = log.catalog().partitions(name.to_string()).await;
         dynamic.insert(name.clone(), keys.doing(Exit::Unreachable, "read the run log")?);
@@ -243,9 +243,9 @@ async fn dynamic_partitions(project: &Project) -> Result<BTreeMap<cofferdam_mode
 }
 
 /// The newest materialisation of every partition, oldest first.
-async fn latest_all(state: &StateDir, graph: &AssetGraph) -> Result<Vec<Materialized>> {
+async fn latest_all(site: &Site, graph: &AssetGraph) -> Result<Vec<Materialized>> {
     let mut all: Vec<Materialized> = vec![];
-    let Some(log) = settings::read_if_any(state).await? else { return Ok(all) };
+    let Some(log) = site.log_if_any().await? else { return Ok(all) };
     let keys: Vec<AssetKey> = graph.assets().iter().map(|asset| asset.key.clone()).collect();
     loop {
         let after = all.last().map(|made| made.number);

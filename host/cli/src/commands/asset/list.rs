@@ -14,7 +14,7 @@ use crate::selected;
 use crate::text::ago;
 
 pub(super) async fn run(args: &List, global: &Global, output: Output) -> Result<()> {
-    let mut known = Known::open(global, output).await?;
+    let mut known = Known::open(&args.at, global, output).await?;
     selected::say(&args.selection, &ASSETS, output);
     let selected = known.select(&args.selection)?;
     known.compare_code(global, output).await?;

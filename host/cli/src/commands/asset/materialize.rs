@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Materialize, global: &Global, output: Output) -> 
     } else {
         (args.selection.clone(), args.given.partition.clone())
     };
-    let mut project = Project::open(global, output)?;
+    let mut project = Project::open_at(&args.at, global, output)?;
     let (run_config, found) = read_config(&args.given, &mut project.texts)?;
     project.texts = sort_out(std::mem::take(&mut project.texts), found, output)?;
     let given = Given { partition, ..args.given.clone() };
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Materialize, global: &Global, output: Output) -> 
         origin: None,
         known: TakenOver::default(),
     };
-    run::submit(submission, &project.state, &args.local, &args.export, output).await
+    run::submit(submission, &project.site, &args.local, &args.watching, &args.export, output).await
 }
 
 /// What is stale or missing of the selection: exactly those assets, and the partitions; none if nothing is.
@@ -51,7 +51,7 @@ async fn stale(
     global: &Global,
     output: Output,
 ) -> Result<Option<(Vec<String>, Option<String>)>> {
-    let mut known = Known::open(global, output).await?;
+    let mut known = Known::open(&args.at, global, output).await?;
     known.compare_code(global, output).await?;
     let mut assets = known.select(&args.selection)?;
     assets.retain(|asset| !known.graph.maker_of(*asset).external);

@@ -9,7 +9,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 
-use crate::args::{Export, Given, Global, Local};
+use crate::args::{At, Export, Given, Global, Local, Watching};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -38,6 +38,8 @@ pub(crate) struct List {
     /// Which assets. [default: all]
     #[arg(value_name = "SELECTION")]
     pub(crate) selection: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +53,8 @@ pub(crate) struct Show {
     /// Only this partition.
     #[arg(long, value_name = "KEY")]
     pub(crate) partition: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Args)]
@@ -69,7 +73,11 @@ pub(crate) struct Materialize {
     #[command(flatten)]
     pub(crate) given: Given,
     #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
     pub(crate) local: Local,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
     #[command(flatten)]
     pub(crate) export: Export,
 }
@@ -106,6 +114,8 @@ pub(crate) struct Backfill {
     #[arg(long = "env", value_name = "NAME", env = "COFFERDAM_ENVIRONMENT")]
     pub(crate) environment: Option<String>,
     #[command(flatten)]
+    pub(crate) at: At,
+    #[command(flatten)]
     pub(crate) local: Local,
 }
 
@@ -124,6 +134,8 @@ pub(crate) struct Partitions {
     /// Key of the asset.
     #[arg(required = true, value_name = "ASSET")]
     pub(crate) key: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,6 +153,8 @@ pub(crate) struct Keys {
     /// The keys.
     #[arg(required = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
 }
 
 pub(crate) async fn run(asset: &Asset, global: &Global, output: Output) -> Result<Exit> {

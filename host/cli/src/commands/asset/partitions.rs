@@ -6,23 +6,22 @@ use serde_json::json;
 
 use super::known::{Known, status_word};
 use super::{Change, Keys, Partitions};
-use crate::args::Global;
+use crate::args::{At, Global};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::{DIM, Output, printable};
 use crate::project::Project;
-use crate::settings;
 
 pub(super) async fn run(args: &Partitions, global: &Global, output: Output) -> Result<()> {
     match (&args.change, &args.key) {
-        (Some(Change::Add(keys)), _) => change(keys, true, global, output).await,
-        (Some(Change::Remove(keys)), _) => change(keys, false, global, output).await,
-        (None, key) => list(key.as_deref().unwrap_or_default(), global, output).await,
+        (Some(Change::Add(keys)), _) => change(keys, true, &keys.at, global, output).await,
+        (Some(Change::Remove(keys)), _) => change(keys, false, &keys.at, global, output).await,
+        (None, key) => list(key.as_deref().unwrap_or_default(), &args.at, global, output).await,
     }
 }
 
-async fn list(key: &str, global: &Global, output: Output) -> Result<()> {
-    let mut known = Known::open(global, output).await?;
+async fn list(key: &str, at: &At, global: &Global, output: Output) -> Result<()> {
+    let mut known = Known::open(at, global, output).await?;
     let asset = known.find(key)?;
     known.compare_code(global, output).await?;
     if known.graph.maker_of(asset).partitions.is_none() {
@@ -55,16 +54,15 @@ async fn list(key: &str, global: &Global, output: Output) -> Result<()> {
     output.answer(&lines.join("\n"))
 }
 
-async fn change(keys: &Keys, add: bool, global: &Global, output: Output) -> Result<()> {
-    let project = Project::open(global, output)?;
+async fn change(keys: &Keys, add: bool, at: &At, global: &Global, output: Output) -> Result<()> {
+    let project = Project::open_at(at, global, output)?;
     let set = dynamic_set(&project, &keys.set)?;
     for key in &keys.keys {
         check_key(key).map_err(|error| {
             Failed::usage(format!("`{}` is no partition key", printable(key))).because(&error)
         })?;
     }
-    project.state.create()?;
-    let log = settings::write(&project.state).await?;
+    let log = project.site.log_to_change().await?;
     let (catalog, given) = (log.catalog(), keys.keys.clone());
     let changed = if add {
         catalog.add_partitions(set.to_string(), given).await

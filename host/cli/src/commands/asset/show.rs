@@ -12,7 +12,6 @@ use crate::commands::show::fact;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
-use crate::settings;
 use crate::text::ago;
 
 /// Materialisations and evaluations that are shown: a screen of each.
@@ -30,7 +29,7 @@ struct Told {
 }
 
 pub(super) async fn run(args: &Show, global: &Global, output: Output) -> Result<()> {
-    let mut known = Known::open(global, output).await?;
+    let mut known = Known::open(&args.at, global, output).await?;
     let asset = known.find(&args.key)?;
     let partition = args.partition.as_deref().map(|key| index(&known, asset, key)).transpose()?;
     known.compare_code(global, output).await?;
@@ -55,7 +54,7 @@ fn index(known: &Known, asset: AssetIdx, key: &str) -> Result<u32> {
 /// The newest of what the run log has.
 async fn read(known: &Known, asset: AssetIdx, partition: Option<u32>) -> Result<Told> {
     let mut told = Told { asset, partition, history: vec![], checks: vec![] };
-    let Some(log) = settings::read_if_any(&known.project.state).await? else { return Ok(told) };
+    let Some(log) = known.project.site.log_if_any().await? else { return Ok(told) };
     let doing = || "read the run log";
     let key = known.graph.asset(asset).key.clone();
     let wanted = partition.and_then(|at| known.extent(asset).key(at));
