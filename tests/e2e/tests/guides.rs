@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 
 use cofferdam_e2e::look::text;
+use cofferdam_e2e::network::{alone, loopback};
 use cofferdam_e2e::{Project, guest, program, workspace};
 
 /// Lines of a guide, so that it stays one page.
@@ -145,6 +146,17 @@ guides! {
     the_guide_to_partitions_is_true: "partitions",
 }
 
+/// The guide whose processes listen where the program listens by default, so nobody else may.
+const CLUSTER: &str = "a-cluster";
+
+#[test]
+fn the_guide_to_clusters_is_true() {
+    alone("the_guide_to_clusters_is_true", || {
+        loopback();
+        follow(CLUSTER);
+    });
+}
+
 #[test]
 fn every_guide_is_followed_is_one_page_and_is_listed() {
     let folder = workspace().join("host/guides");
@@ -161,7 +173,7 @@ fn every_guide_is_followed_is_one_page_and_is_listed() {
         }
     }
     found.sort();
-    let mut followed = [GUIDES, &[DOC_TEST]].concat();
+    let mut followed = [GUIDES, &[DOC_TEST, CLUSTER]].concat();
     followed.sort_unstable();
     assert_eq!(found, followed);
     let builder = workspace().join("host/model/src/builder/mod.rs");
