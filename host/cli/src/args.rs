@@ -361,9 +361,14 @@ pub(crate) struct Worker {
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Folder for compiled libraries and fetched values. [default: in the user's cache folder]
+    /// Folder for compiled libraries, and for values and libraries that were fetched or made. [default: in the user's
+    /// cache folder]
     #[arg(long, value_name = "DIR", env = "COFFERDAM_LOCAL_DIRECTORY")]
     pub(crate) local_directory: Option<PathBuf>,
+    /// Most bytes of values and libraries in that folder, such as `20GiB`; those used least recently go first.
+    /// [default: half of what is free there]
+    #[arg(long, value_name = "BYTES", env = "COFFERDAM_CACHE_BYTES", value_parser = cofferdam_config::parse_bytes)]
+    pub(crate) cache_bytes: Option<u64>,
 }
 
 #[derive(Debug, Default, Args)]

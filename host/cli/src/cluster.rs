@@ -52,9 +52,15 @@ pub(crate) fn of(fleet: &args::Fleet, own: Option<&StateDir>) -> Result<Cluster>
     at(&fleet.cluster, &token(&fleet.token, own)?)
 }
 
-/// The stores of a cluster, as seen from this host; what is read is kept below `folder`.
-pub(crate) fn stores(cluster: &Cluster, folder: &Path, project: &Path) -> Result<(Arc<Objects>, Stores)> {
-    let objects = Objects::new(cluster.clone(), folder);
+/// The stores of a cluster, as seen from this host; what is read and written is kept below `folder`, at most so many
+/// bytes, or half of what is free.
+pub(crate) fn stores(
+    cluster: &Cluster,
+    folder: &Path,
+    bytes_max: Option<u64>,
+    project: &Path,
+) -> Result<(Arc<Objects>, Stores)> {
+    let objects = Objects::new(cluster.clone(), folder, bytes_max);
     let objects = Arc::new(objects.doing(Exit::Unreachable, format!("use the folder {}", folder.display()))?);
     let main = ValueStore::of_cluster(objects.clone(), instance::namespace());
     Ok((objects, Stores::new(main, project.to_owned(), Arc::new(instance::environment))))

@@ -1,12 +1,17 @@
 //! The other end of a cluster's services: for programs that submit runs, and for workers that carry them out. It
 //! carries bytes and decides nothing.
 
+mod again;
+mod draft;
 mod error;
+mod folder;
 mod held;
 mod history;
 mod libraries;
+mod near;
 mod objects;
 mod runs;
+mod upload;
 mod worker;
 
 use cofferdam_wire::{AddToken, Token};

@@ -2,9 +2,9 @@
 
 use cofferdam_depot::Depot;
 use cofferdam_model::LibraryDigest;
-use cofferdam_wire::chunks;
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
-use cofferdam_wire::v1::{MissingRequest, UploadRequest};
+use cofferdam_wire::v1::{MissingRequest, UploadRequest, upload_request};
+use cofferdam_wire::{Packer, chunks};
 use futures::stream;
 
 use crate::{Cluster, Error};
@@ -23,11 +23,14 @@ impl Cluster {
     pub async fn upload(&self, depot: &Depot, digest: &LibraryDigest) -> Result<(), Error> {
         let doing = "upload a library";
         let library = depot.get(digest).await.map_err(|source| Error::Depot { doing, source })?;
-        let mut named = Some(digest.to_string());
-        let parts: Vec<UploadRequest> = chunks(library)
-            .map(|bytes| UploadRequest { digest: named.take().unwrap_or_default(), bytes })
-            .collect();
-        let sent = LibrariesClient::new(self.link.clone()).upload(stream::iter(parts)).await;
+        let head = upload_request::Head { digest: digest.to_string(), size: library.len() as u64 };
+        let mut packer = Packer::default();
+        let first = UploadRequest { head: Some(head), packed: None };
+        let parts =
+            chunks(library).map(move |bytes| UploadRequest { head: None, packed: Some(packer.pack(bytes)) });
+        let sent = LibrariesClient::new(self.link.clone())
+            .upload(stream::iter([first].into_iter().chain(parts)))
+            .await;
         sent.map(|_| ()).map_err(|status| self.failed(doing)(status))
     }
 }

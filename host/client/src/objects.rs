@@ -1,52 +1,62 @@
-//! The cluster's values and libraries as an object store: what is read is fetched once, whole, into a folder here, and
-//! read from there from then on. That is sound because nothing is ever replaced under its key.
+//! The cluster's values and libraries as an object store. What is read is fetched once, whole, into a folder here, and
+//! read from there from then on; what is written lies there whole before it is sent, and stays. That is sound because
+//! nothing is ever replaced under its key. While the scheduler is away everything waits for it.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path as Folder;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cofferdam_wire::chunks;
+use cofferdam_model::LibraryDigest;
+use cofferdam_wire::unpack;
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
-use cofferdam_wire::v1::{Chunk, DiscardRequest, FetchRequest, ReadRequest, SizeRequest, WriteRequest};
+use cofferdam_wire::v1::{DiscardRequest, FetchRequest, Part, ReadRequest, SizeRequest};
 use futures::stream::{self, BoxStream, StreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, RenameTargetMode, Result, UploadPart,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tonic::{Code, Status, Streaming};
 
+use crate::again::Again;
+use crate::draft::Draft;
+use crate::near::{Held, Near};
+use crate::upload::Upload;
 use crate::{Cluster, Link};
 
 /// What object_store calls this store in its errors.
 const STORE: &str = "cluster";
 /// Libraries are at `v1/libraries/<digest>.wasm`, as the depot lays them out; everything else is a value.
 const LIBRARIES: &str = "v1/libraries/";
-/// Chunks that wait for the network.
-const CHUNKS_WAITING_MAX: usize = 16;
+/// Bytes that are read from the folder at a time.
+const READ_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The objects of a cluster.
 pub struct Objects {
     cluster: Cluster,
-    near: LocalFileSystem,
+    near: Near,
     /// A lock per object that is being fetched: many steps that read one value fetch it once.
     fetching: Mutex<HashMap<Path, Arc<tokio::sync::Mutex<()>>>>,
 }
 
+/// Why an object is not here.
+enum Fault {
+    Far(Status),
+    Here(io::Error),
+}
+
 impl Objects {
-    /// Keeps what is fetched in this folder, which nobody else may use.
-    pub fn new(cluster: Cluster, folder: &Folder) -> Result<Objects> {
-        let failed = |source: std::io::Error| Error::Generic { store: STORE, source: source.into() };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let near = LocalFileSystem::new_with_prefix(folder)?;
+    /// Keeps what is fetched and written below this folder, at most so many bytes, or half of what is free there.
+    /// Other processes may use the same folder; what those left there that have died is taken or removed.
+    pub fn new(cluster: Cluster, local: &Folder, bytes_max: Option<u64>) -> io::Result<Objects> {
+        let near = Near::open(local, bytes_max)?;
         Ok(Objects { cluster, near, fetching: Mutex::default() })
     }
 
@@ -54,8 +64,8 @@ impl Objects {
         ValuesClient::new(self.cluster.link.clone())
     }
 
-    /// Fetches the object unless it is here.
-    async fn bring(&self, location: &Path) -> Result<()> {
+    /// The object, fetched unless it is here.
+    async fn bring(&self, location: &Path) -> Result<Held> {
         let lock = self
             .fetching
             .lock()
@@ -63,11 +73,11 @@ impl Objects {
             .entry(location.clone())
             .or_default()
             .clone();
-        let fetched = {
+        let brought = {
             let _alone = lock.lock().await;
-            match self.near.head(location).await {
-                Err(Error::NotFound { .. }) => self.fetch(location).await,
-                found => found.map(|_| ()),
+            match self.near.get(location.as_ref()).await {
+                Some(held) => Ok(held),
+                None => self.fetch(location).await,
             }
         };
         let mut fetching = self.fetching.lock().expect("nobody panics while holding it");
@@ -75,49 +85,93 @@ impl Objects {
         if Arc::strong_count(&lock) <= 2 {
             fetching.remove(location);
         }
-        fetched
+        brought
     }
 
-    async fn fetch(&self, location: &Path) -> Result<()> {
-        let mut parts = self.open(location).await.map_err(|status| of(location, status))?;
-        let part = Path::from(format!("{location}.{}", uuid::Uuid::now_v7().simple()));
-        let mut upload = self.near.put_multipart(&part).await?;
-        let copied = async {
-            while let Some(chunk) = parts.message().await.map_err(|status| of(location, status))? {
-                upload.put_part(chunk.bytes.into()).await?;
+    async fn fetch(&self, location: &Path) -> Result<Held> {
+        let here = |error| here(location, error);
+        let mut draft = self.near.draft().map_err(here)?;
+        let mut again = Again::default();
+        while let Err(fault) = self.receive(location, &mut draft, &mut again).await {
+            match fault {
+                Fault::Far(status) => again.after(status).await.map_err(|status| of(location, status))?,
+                Fault::Here(error) => return Err(here(error)),
             }
-            upload.complete().await
-        };
-        if let Err(error) = copied.await {
-            // What went wrong is said; an unfinished file is not seen by anybody.
-            let _ = upload.abort().await;
-            return Err(error);
         }
-        let options = RenameOptions::new().with_target_mode(RenameTargetMode::Overwrite);
-        self.near.rename_opts(&part, location, options).await
+        draft.keep(location.as_ref()).map_err(here)
     }
 
-    async fn open(&self, location: &Path) -> Result<Streaming<Chunk>, Status> {
-        let path = location.as_ref();
-        let library = path.strip_prefix(LIBRARIES).and_then(|name| name.strip_suffix(".wasm"));
-        let parts = match library {
+    /// Takes what is missing from a draft. What came before the connection broke stays.
+    async fn receive(&self, location: &Path, draft: &mut Draft, again: &mut Again) -> Result<(), Fault> {
+        let mut parts = self.open(location, draft.size).await.map_err(Fault::Far)?;
+        loop {
+            let part = parts.message().await.map_err(Fault::Far)?;
+            let part =
+                part.ok_or_else(|| Fault::Far(Status::unavailable("the stream ended before the object")))?;
+            let bytes = unpack(part.packed).map_err(|_| damaged(location))?;
+            let come = draft.size + bytes.len() as u64;
+            if come > part.size || (bytes.is_empty() && come < part.size) {
+                return Err(damaged(location));
+            }
+            draft.write(bytes).await.map_err(Fault::Here)?;
+            again.advanced();
+            if come == part.size {
+                return check(location, draft).await;
+            }
+        }
+    }
+
+    async fn open(&self, location: &Path, start: u64) -> Result<Streaming<Part>, Status> {
+        let parts = match library(location) {
             Some(digest) => {
-                let request = FetchRequest { digest: format!("sha256:{digest}") };
+                let request = FetchRequest { digest: digest.to_string(), start };
                 LibrariesClient::new(self.cluster.link.clone()).fetch(request).await?
             }
-            None => {
-                let request = ReadRequest { key: path.to_owned(), start: 0, end: None };
-                self.values().read(request).await?
-            }
+            None => self.values().read(ReadRequest { key: location.to_string(), start }).await?,
         };
         Ok(parts.into_inner())
     }
 
     async fn size(&self, location: &Path) -> Result<u64> {
-        let request = SizeRequest { key: location.to_string() };
-        let reply = self.values().size(request).await.map_err(|status| of(location, status))?;
-        Ok(reply.into_inner().size)
+        let mut again = Again::default();
+        loop {
+            let request = SizeRequest { key: location.to_string() };
+            match self.values().size(request).await {
+                Ok(reply) => return Ok(reply.into_inner().size),
+                Err(status) => again.after(status).await.map_err(|status| of(location, status))?,
+            }
+        }
     }
+}
+
+/// The digest of a library by where it lies.
+fn library(location: &Path) -> Option<LibraryDigest> {
+    let digest = location.as_ref().strip_prefix(LIBRARIES)?.strip_suffix(".wasm")?;
+    format!("sha256:{digest}").parse().ok()
+}
+
+/// A library's name says what it must be; what a value must be its reader knows.
+async fn check(location: &Path, draft: &mut Draft) -> Result<(), Fault> {
+    let Some(digest) = library(location) else { return Ok(()) };
+    let (file, size) = (draft.file.clone(), draft.size);
+    let hashed = tokio::task::spawn_blocking(move || {
+        let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        io::Result::Ok(cofferdam_depot::digest(&bytes))
+    });
+    if hashed.await.expect("hashing does not panic").map_err(Fault::Here)? == digest {
+        return Ok(());
+    }
+    draft.clear().map_err(Fault::Here)?;
+    Err(damaged(location))
+}
+
+fn damaged(location: &Path) -> Fault {
+    let what = match library(location) {
+        Some(digest) => format!("library {digest}"),
+        None => format!("value `{location}`"),
+    };
+    Fault::Far(Status::data_loss(format!("{what} came damaged, twice; is something on the way at fault?")))
 }
 
 impl fmt::Debug for Objects {
@@ -138,7 +192,7 @@ impl ObjectStore for Objects {
         if !matches!(options.mode, PutMode::Create) {
             return Err(not_offered("replace an object"));
         }
-        let mut upload = Upload::start(self.values(), location.clone());
+        let mut upload = Upload::start(self.values(), &self.near, location.clone())?;
         upload.put_part(payload).await?;
         upload.complete().await
     }
@@ -148,36 +202,42 @@ impl ObjectStore for Objects {
         location: &Path,
         _: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        Ok(Box::new(Upload::start(self.values(), location.clone())))
+        Ok(Box::new(Upload::start(self.values(), &self.near, location.clone())?))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if options.head && self.near.head(location).await.is_err() {
-            let size = self.size(location).await?;
-            let location = location.clone();
-            let meta =
-                ObjectMeta { location, last_modified: Default::default(), size, e_tag: None, version: None };
-            return Ok(GetResult {
-                payload: GetResultPayload::Stream(stream::empty().boxed()),
-                meta,
-                range: 0..0,
-                attributes: Default::default(),
-                extensions: Default::default(),
-            });
+        if options.head {
+            let size = match self.near.get(location.as_ref()).await {
+                Some(held) => held.size,
+                None => self.size(location).await?,
+            };
+            return Ok(result(location, size, 0..0, stream::empty().boxed()));
         }
-        self.bring(location).await?;
-        self.near.get_opts(location, options).await
+        let held = self.bring(location).await?;
+        let size = held.size;
+        let range = match options.range {
+            None => 0..size,
+            Some(range) => range
+                .as_range(size)
+                .map_err(|source| Error::Generic { store: STORE, source: source.into() })?,
+        };
+        Ok(result(location, size, range.clone(), read(held, location.clone(), range)))
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let values = self.values();
         let deleted = locations.then(move |location| {
-            let mut values = values.clone();
+            let values = values.clone();
             async move {
                 let location = location?;
-                let request = DiscardRequest { key: location.to_string() };
-                values.discard(request).await.map_err(|status| of(&location, status))?;
-                Ok(location)
+                let mut again = Again::default();
+                loop {
+                    let request = DiscardRequest { key: location.to_string() };
+                    match values.clone().discard(request).await {
+                        Ok(_) => return Ok(location),
+                        Err(status) => again.after(status).await.map_err(|status| of(&location, status))?,
+                    }
+                }
             }
         });
         deleted.boxed()
@@ -196,89 +256,56 @@ impl ObjectStore for Objects {
     }
 }
 
-/// One object on its way to the cluster, which sees it whole or not at all.
-struct Upload {
-    location: Path,
-    parts: mpsc::Sender<WriteRequest>,
-    call: Option<JoinHandle<Result<(), Status>>>,
-}
-
-impl Upload {
-    fn start(mut values: ValuesClient<Link>, location: Path) -> Upload {
-        let (parts, mut waiting) = mpsc::channel(CHUNKS_WAITING_MAX);
-        let first = WriteRequest { key: location.to_string(), bytes: Bytes::new(), last: false };
-        parts.try_send(first).expect("an empty channel has room");
-        let parts_out = stream::poll_fn(move |context| waiting.poll_recv(context));
-        #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborts the task when dropped")]
-        let call = tokio::spawn(async move { values.write(parts_out).await.map(|_| ()) });
-        Upload { location, parts, call: Some(call) }
-    }
-
-    /// What became of the call.
-    async fn outcome(&mut self) -> Result<()> {
-        let Some(call) = self.call.take() else {
-            return Err(of(&self.location, Status::aborted("the upload has ended already")));
-        };
-        let done = call.await.map_err(|source| Error::JoinError { source })?;
-        done.map_err(|status| of(&self.location, status))
+fn result(
+    location: &Path,
+    size: u64,
+    range: Range<u64>,
+    bytes: BoxStream<'static, Result<Bytes>>,
+) -> GetResult {
+    let location = location.clone();
+    let meta = ObjectMeta { location, last_modified: Default::default(), size, e_tag: None, version: None };
+    GetResult {
+        payload: GetResultPayload::Stream(bytes),
+        meta,
+        range,
+        attributes: Default::default(),
+        extensions: Default::default(),
     }
 }
 
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let Some(call) = &self.call {
-            call.abort();
+/// The bytes of an object, which stays here until they are read.
+fn read(held: Held, location: Path, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+    let held = Arc::new(held);
+    let pieces = stream::iter(range.clone().step_by(READ_BYTES as usize)).then(move |from| {
+        let (held, location) = (held.clone(), location.clone());
+        let length = (from + READ_BYTES).min(range.end) - from;
+        async move {
+            let read = tokio::task::spawn_blocking(move || {
+                let mut bytes = vec![0; length as usize];
+                held.file.read_exact_at(&mut bytes, from).map(|()| Bytes::from(bytes))
+            });
+            read.await.expect("reading does not panic").map_err(|error| here(&location, error))
         }
-    }
+    });
+    pieces.boxed()
 }
 
-impl fmt::Debug for Upload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "upload of {}", self.location)
-    }
+/// What went wrong in the folder here.
+pub(crate) fn here(location: &Path, error: io::Error) -> Error {
+    tracing::debug!(%location, %error, "the folder of the cache failed");
+    Error::Generic { store: STORE, source: error.into() }
 }
 
-#[async_trait]
-impl MultipartUpload for Upload {
-    fn put_part(&mut self, payload: PutPayload) -> UploadPart {
-        let (parts, location) = (self.parts.clone(), self.location.clone());
-        Box::pin(async move {
-            for bytes in payload.into_iter().flat_map(chunks) {
-                let part = WriteRequest { key: String::new(), bytes, last: false };
-                if parts.send(part).await.is_err() {
-                    return Err(of(
-                        &location,
-                        Status::aborted("the cluster refused the value before its end"),
-                    ));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    async fn complete(&mut self) -> Result<PutResult> {
-        let last = WriteRequest { key: String::new(), bytes: Bytes::new(), last: true };
-        // If the call has ended, its outcome says why.
-        let _ = self.parts.send(last).await;
-        self.outcome().await?;
-        Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
-    }
-
-    async fn abort(&mut self) -> Result<()> {
-        if let Some(call) = self.call.take() {
-            call.abort();
-        }
-        Ok(())
-    }
-}
-
-fn of(location: &Path, status: Status) -> Error {
+/// What the cluster says.
+pub(crate) fn of(location: &Path, status: Status) -> Error {
     let path = location.to_string();
     match status.code() {
         Code::NotFound => Error::NotFound { path, source: status.into() },
         Code::AlreadyExists => Error::AlreadyExists { path, source: status.into() },
         Code::PermissionDenied => Error::PermissionDenied { path, source: status.into() },
         Code::Unauthenticated => Error::Unauthenticated { path, source: status.into() },
+        // As a full disk here looks.
+        Code::ResourceExhausted => here(location, io::Error::new(ErrorKind::StorageFull, status)),
         _ => Error::Generic { store: STORE, source: status.into() },
     }
 }

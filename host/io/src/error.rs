@@ -28,8 +28,9 @@ pub enum Error {
         found_size: u64,
     },
     /// `NO_SPACE`
-    #[error("write value `{key}`: no space is left in the store")]
+    #[error("{doing} value `{key}`: no space is left")]
     NoSpace {
+        doing: &'static str,
         key: String,
         #[source]
         source: object_store::Error,
@@ -80,7 +81,7 @@ impl Error {
         match source {
             object_store::Error::NotFound { .. } => Error::NotFound { key },
             object_store::Error::AlreadyExists { .. } => Error::AlreadyExists { key },
-            source if is_out_of_space(&source) => Error::NoSpace { key, source },
+            source if is_out_of_space(&source) => Error::NoSpace { doing, key, source },
             source => Error::Store { doing, key, source },
         }
     }

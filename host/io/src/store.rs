@@ -143,7 +143,11 @@ impl ValueStore {
 
     /// Starts a value. Nothing is visible under the key before [`ValueWriter::finish`].
     pub fn writer(&self, key: ValueKey) -> ValueWriter {
-        let finish = if self.is_remote() { Finish::InPlace } else { Finish::Staged };
+        let finish = match (self.of_cluster, self.is_remote()) {
+            (true, _) => Finish::Surely,
+            (false, true) => Finish::InPlace,
+            (false, false) => Finish::Staged,
+        };
         let location = self.location(&key);
         ValueWriter::new(self.store.clone(), key, location, finish)
     }

@@ -31,6 +31,8 @@ pub(crate) enum Finish {
     Staged,
     /// It is completed under the name, which nobody else has: for stores in which a rename is a copy.
     InPlace,
+    /// The same, and the store itself repeats what may have been lost: whatever it says holds.
+    Surely,
 }
 
 /// Writes one value from front to back. Dropping it unfinished leaves nothing visible under the key;
@@ -133,7 +135,7 @@ impl ValueWriter {
             return Err(self.failed(source));
         }
         self.upload = None;
-        if self.finish == Finish::InPlace {
+        if self.finish != Finish::Staged {
             return Ok(());
         }
         // Completing an upload replaces what is there, so it went to a place of its own first; taking the
@@ -157,7 +159,7 @@ impl ValueWriter {
                 return Ok(());
             };
             let exists = matches!(source, object_store::Error::AlreadyExists { .. });
-            if exists {
+            if exists && self.finish != Finish::Surely {
                 match self.is_there().await {
                     Ok(true) => return Ok(()),
                     Ok(false) => return Err(self.failed(source)),
@@ -166,7 +168,7 @@ impl ValueWriter {
                 }
             }
             let unclear = exists || matches!(source, object_store::Error::Generic { .. });
-            if retries_left == 0 || !unclear || self.finish == Finish::Staged {
+            if retries_left == 0 || !unclear || self.finish != Finish::InPlace {
                 return Err(self.failed(source));
             }
             tokio::time::sleep(wait).await;
@@ -201,7 +203,7 @@ impl ValueWriter {
         if self.upload.is_none() {
             let to = match self.finish {
                 Finish::Staged => staging(&self.target),
-                Finish::InPlace => self.target.clone(),
+                Finish::InPlace | Finish::Surely => self.target.clone(),
             };
             let upload = self.store.put_multipart(&to).await;
             self.upload = Some(upload.map_err(|source| self.failed(source))?);

@@ -4,6 +4,7 @@
 mod fleet;
 mod history;
 mod libraries;
+mod parts;
 mod refuse;
 mod retries;
 mod runs;

@@ -3,12 +3,11 @@
 use bytes::BytesMut;
 use cofferdam_depot::Depot;
 use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest};
-use cofferdam_wire::chunks;
 use cofferdam_wire::v1::libraries_server::Libraries;
-use cofferdam_wire::v1::{Chunk, FetchRequest, MissingReply, MissingRequest, UploadReply, UploadRequest};
-use futures::stream::{self, BoxStream, StreamExt};
+use cofferdam_wire::v1::{FetchRequest, MissingReply, MissingRequest, UploadReply, UploadRequest};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::parts::{self, Coming, Parts};
 use crate::refuse;
 
 /// Digests in one question.
@@ -18,7 +17,7 @@ pub(crate) struct Service(pub(crate) Depot);
 
 #[tonic::async_trait]
 impl Libraries for Service {
-    type FetchStream = BoxStream<'static, Result<Chunk, Status>>;
+    type FetchStream = Parts;
 
     async fn missing(&self, request: Request<MissingRequest>) -> Result<Response<MissingReply>, Status> {
         let asked = request.into_inner().digests;
@@ -41,20 +40,20 @@ impl Libraries for Service {
         request: Request<Streaming<UploadRequest>>,
     ) -> Result<Response<UploadReply>, Status> {
         let mut stream = request.into_inner();
-        let mut announced = None;
-        let mut held = BytesMut::new();
-        while let Some(UploadRequest { digest, bytes }) = stream.message().await? {
-            if announced.is_none() {
-                announced = Some(parse(&digest)?);
-            }
-            if (held.len() + bytes.len()) as u64 > LIBRARY_BYTES_MAX {
-                return Err(Status::invalid_argument(format!(
-                    "a library has at most {LIBRARY_BYTES_MAX} bytes"
-                )));
-            }
-            held.extend_from_slice(&bytes);
+        let first = stream.message().await?.and_then(|first| first.head);
+        let head = first.ok_or_else(|| Status::invalid_argument("a library begins with its head"))?;
+        let announced = parse(&head.digest)?;
+        if head.size > LIBRARY_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("a library has at most {LIBRARY_BYTES_MAX} bytes")));
         }
-        let announced = announced.ok_or_else(|| Status::invalid_argument("the upload is empty"))?;
+        let mut coming = Coming::new(head.size);
+        let mut held = BytesMut::new();
+        while let Some(part) = stream.message().await? {
+            held.extend_from_slice(&coming.take(part.packed)?);
+        }
+        if !coming.is_whole() {
+            return Err(Status::aborted("the library broke off before its end"));
+        }
         let found = cofferdam_depot::digest(&held);
         if found != announced {
             return Err(Status::data_loss(format!(
@@ -65,11 +64,10 @@ impl Libraries for Service {
         Ok(Response::new(UploadReply {}))
     }
 
-    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let digest = parse(&request.into_inner().digest)?;
-        let library = self.0.get(&digest).await.map_err(|error| refuse::depot(&error))?;
-        let parts = chunks(library).map(|bytes| Ok(Chunk { bytes }));
-        Ok(Response::new(stream::iter(parts).boxed()))
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Parts>, Status> {
+        let FetchRequest { digest, start } = request.into_inner();
+        let library = self.0.get(&parse(&digest)?).await.map_err(|error| refuse::depot(&error))?;
+        Ok(Response::new(parts::rest(library, start)))
     }
 }
 

@@ -1,21 +1,23 @@
 //! Values by key, for hosts that have no store in common with this one.
 
-use cofferdam_io::{ValueKey, ValueStore, ValueWriter};
-use cofferdam_model::CHUNK_BYTES;
+use bytes::Bytes;
+use cofferdam_io::{Error, ValueKey, ValueStore, ValueWriter};
+use cofferdam_model::{CHUNK_BYTES, OCTET_STREAM, ValueDigest, ValueRef};
 use cofferdam_wire::v1::values_server::Values;
 use cofferdam_wire::v1::{
-    Chunk, DiscardReply, DiscardRequest, ReadRequest, SizeReply, SizeRequest, WriteReply, WriteRequest,
+    DiscardReply, DiscardRequest, ReadRequest, SizeReply, SizeRequest, WriteReply, WriteRequest,
 };
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::parts::{self, Coming, Parts};
 use crate::refuse;
 
 pub(crate) struct Service(pub(crate) ValueStore);
 
 #[tonic::async_trait]
 impl Values for Service {
-    type ReadStream = BoxStream<'static, Result<Chunk, Status>>;
+    type ReadStream = Parts;
 
     async fn size(&self, request: Request<SizeRequest>) -> Result<Response<SizeReply>, Status> {
         let key = parse(&request.into_inner().key)?;
@@ -23,37 +25,46 @@ impl Values for Service {
         Ok(Response::new(SizeReply { size }))
     }
 
-    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        let ReadRequest { key, start, end } = request.into_inner();
+    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Parts>, Status> {
+        let ReadRequest { key, start } = request.into_inner();
         let key = parse(&key)?;
         let size = self.0.size(&key).await.map_err(|error| refuse::values(&error))?;
-        let end = end.unwrap_or(size).min(size);
+        if start >= size {
+            return Ok(Response::new(parts::out(size, stream::iter([Ok(Bytes::new())]))));
+        }
         let store = self.0.clone();
-        let parts = stream::iter((start..end).step_by(CHUNK_BYTES)).then(move |from| {
+        let chunks = stream::iter((start..size).step_by(CHUNK_BYTES)).then(move |from| {
             let (store, key) = (store.clone(), key.clone());
             async move {
-                let to = (from + CHUNK_BYTES as u64).min(end);
-                let bytes = store.read(&key, from..to).await.map_err(|error| refuse::values(&error))?;
-                Ok(Chunk { bytes })
+                let to = (from + CHUNK_BYTES as u64).min(size);
+                store.read(&key, from..to).await.map_err(|error| refuse::values(&error))
             }
         });
-        Ok(Response::new(parts.boxed()))
+        Ok(Response::new(parts::out(size, chunks)))
     }
 
     async fn write(&self, request: Request<Streaming<WriteRequest>>) -> Result<Response<WriteReply>, Status> {
         let mut stream = request.into_inner();
-        let first = stream.message().await?.ok_or_else(|| Status::invalid_argument("the value is empty"))?;
-        let key = parse(&first.key)?;
+        let first = stream.message().await?.and_then(|first| first.head);
+        let head = first.ok_or_else(|| Status::invalid_argument("a value begins with its head"))?;
+        let key = parse(&head.key)?;
+        let digest = head.digest[..].try_into().map(ValueDigest);
+        let digest = digest.map_err(|_| Status::invalid_argument("a digest has 32 bytes"))?;
+        let place = self.0.place(&key);
+        let value = ValueRef { media_type: OCTET_STREAM.to_owned(), size: head.size, digest, place };
+        if self.0.size(&key).await.is_ok() {
+            return self.compare(&value).await;
+        }
         let mut writer = self.0.writer(key);
-        match take(&mut writer, first, &mut stream).await {
-            Ok(()) => {
-                writer.finish().await.map_err(|error| refuse::values(&error))?;
-                Ok(Response::new(WriteReply {}))
-            }
-            Err(status) => {
-                writer.abort().await;
-                Err(status)
-            }
+        if let Err(status) = take(&mut writer, &value, &mut stream).await {
+            writer.abort().await;
+            return Err(status);
+        }
+        match writer.finish().await {
+            Ok(_) => Ok(Response::new(WriteReply {})),
+            Err(error @ Error::NoSpace { .. }) => Err(refuse::values(&error)),
+            // An earlier try, whose connection broke, may have ended meanwhile.
+            Err(error) => self.compare(&value).await.map_err(|_| refuse::values(&error)),
         }
     }
 
@@ -67,26 +78,42 @@ impl Values for Service {
     }
 }
 
-/// Takes a value to its end, which is said: a stream that breaks off is none.
+impl Service {
+    /// A value that is there already, compared with one that comes: the same bytes are a success.
+    async fn compare(&self, value: &ValueRef) -> Result<Response<WriteReply>, Status> {
+        match self.0.verify(value).await {
+            Ok(()) => Ok(Response::new(WriteReply {})),
+            Err(Error::DigestMismatch { key, .. }) => Err(refuse::values(&Error::AlreadyExists { key })),
+            Err(error) => Err(refuse::values(&error)),
+        }
+    }
+}
+
+/// Takes as many bytes as were announced; a stream that breaks off before is no value. Size and digest are what
+/// arrived here, and must be those announced, and those that the key names.
 async fn take(
     writer: &mut ValueWriter,
-    first: WriteRequest,
+    value: &ValueRef,
     stream: &mut Streaming<WriteRequest>,
 ) -> Result<(), Status> {
-    let mut next = Some(first);
-    while let Some(part) = next {
-        writer.write(part.bytes).await.map_err(|error| refuse::values(&error))?;
-        if part.last {
-            return match writer.key().imported() {
-                Some(named) if named != writer.digest() => {
-                    Err(Status::data_loss("the bytes are not those that the key names; send them again"))
-                }
-                _ => Ok(()),
-            };
-        }
-        next = stream.message().await?;
+    let mut coming = Coming::new(value.size);
+    while !coming.is_whole() {
+        let part = stream.message().await?;
+        let part = part.ok_or_else(|| Status::aborted("the value broke off before its end"))?;
+        writer.write(coming.take(part.packed)?).await.map_err(|error| refuse::values(&error))?;
     }
-    Err(Status::aborted("the value broke off before its end"))
+    if stream.message().await?.is_some() {
+        return Err(Status::invalid_argument("more came than was announced"));
+    }
+    let found = writer.digest();
+    if found != value.digest || writer.key().imported().is_some_and(|named| named != found) {
+        return Err(Status::data_loss(format!(
+            "value `{}` came damaged: what arrived has digest {found}, not {}; send it again",
+            writer.key(),
+            value.digest
+        )));
+    }
+    Ok(())
 }
 
 fn parse(key: &str) -> Result<ValueKey, Status> {

@@ -199,7 +199,7 @@ mod tests {
         let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
             other.message(),
-            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 1; use the same version of cofferdam on both"
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 2; use the same version of cofferdam on both"
         );
         let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(

@@ -54,6 +54,11 @@ impl Process {
         }
     }
 
+    /// Its number for the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As a machine that loses its power.
     pub fn kill(&mut self) {
         self.child.kill().expect("the process can be killed");

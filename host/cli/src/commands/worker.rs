@@ -23,10 +23,7 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let folder = local_directory(args)?;
     let state = StateDir::at(&folder);
     state.create()?;
-    // Of this process only: nobody else knows whether what lies there is whole.
-    let fetched = tempfile::Builder::new().prefix("objects-").tempdir_in(&folder);
-    let fetched = fetched.doing(Exit::Unreachable, format!("use the folder {}", folder.display()))?;
-    let (objects, stores) = cluster::stores(&cluster, fetched.path(), &folder)?;
+    let (objects, stores) = cluster::stores(&cluster, &folder, args.cache_bytes, &folder)?;
     let offered = offer::offer(&args.local)?;
     let worker = instance::start_worker_over(&state, &folder, offered.slots, Depot::over(objects), stores)?;
     let OwnWorker { worker, orders, mut reports } = worker;

@@ -2,10 +2,10 @@
 
 mod kinds;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 
 use cofferdam_op::schemars::{self, JsonSchema};
-use cofferdam_op::{Context, Dynamic, Error, Many, Outputs, Reader, Result, library, op};
+use cofferdam_op::{Context, Dynamic, Error, Many, Outputs, Reader, Result, Stored, library, op};
 use kinds::{configured, get, put};
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +124,35 @@ pub fn lines(file: Reader) -> Result<u64> {
     Ok(n)
 }
 
+#[derive(Deserialize, JsonSchema)]
+pub struct Amount {
+    bytes: u64,
+}
+
+/// Writes so many bytes that do not shrink, piece by piece.
+#[op]
+pub fn flood(ctx: &Context, config: Amount) -> Result<Stored> {
+    let mut writer = ctx.create_writer()?;
+    let (mut state, mut left) = (1_u64, config.bytes);
+    let mut piece = vec![0; 64 * 1024];
+    while left > 0 {
+        for word in piece.chunks_exact_mut(8) {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            word.copy_from_slice(&(state ^ (state >> 29)).to_le_bytes());
+        }
+        let now = left.min(piece.len() as u64);
+        writer.write_all(&piece[..now as usize])?;
+        left -= now;
+    }
+    Ok(writer.finish()?)
+}
+
+/// Reads a file to its end, piece by piece, and tells its size.
+#[op]
+pub fn weigh(mut file: Reader) -> Result<u64> {
+    Ok(std::io::copy(&mut file, &mut std::io::sink())?)
+}
+
 /// Fails until its third attempt.
 #[op]
 pub fn flaky(ctx: &Context) -> Result<u64> {
@@ -154,6 +183,6 @@ pub fn panics(number: u64) -> u64 {
 }
 
 library!(
-    numbers, double, sum, add_one, work, person, file, branch, lines, flaky, mutter, refuse, panics,
+    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, flaky, mutter, refuse, panics,
     configured, put, get
 );

@@ -1,0 +1,361 @@
+//! What of the cluster's objects is kept here: files in a folder, under a budget. The one that was used least recently
+//! goes first, never one that is being read or has yet to be sent. A file bears the digest of its bytes in its name,
+//! so one that an earlier process left is taken when it proves to be whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cofferdam_model::ValueDigest;
+
+use crate::draft::Draft;
+use crate::folder;
+
+/// Digests that are remembered of objects that went, at 100 bytes each: one that is fetched again must be the same.
+const DIGESTS_MAX: usize = 100_000;
+
+/// Stands for a key: 128 bits of its hash, in hexadecimal, which every file system takes for a name.
+pub(crate) type Id = String;
+
+/// The id of a key.
+pub(crate) fn id(key: &str) -> Id {
+    blake3::hash(key.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Clones share it.
+#[derive(Clone)]
+pub(crate) struct Near(Arc<Shared>);
+
+struct Shared {
+    folder: PathBuf,
+    budget: u64,
+    state: Mutex<State>,
+    /// Tells other processes that somebody uses the folder.
+    _lock: File,
+}
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<Id, Entry>,
+    /// By the time of their last use.
+    order: BTreeMap<u64, Id>,
+    /// Of every object that was here.
+    digests: HashMap<Id, ValueDigest>,
+    /// Bytes of entries and drafts.
+    bytes: u64,
+    /// Counts uses.
+    clock: u64,
+}
+
+#[derive(Clone)]
+struct Entry {
+    digest: ValueDigest,
+    size: u64,
+    used: u64,
+    /// Readers.
+    pins: u32,
+    /// This process has written or read it whole.
+    checked: bool,
+}
+
+/// An object here, which stays while this lives.
+pub(crate) struct Held {
+    near: Near,
+    id: Id,
+    pub(crate) file: Arc<File>,
+    pub(crate) size: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.near.state();
+        if let Some(entry) = state.entries.get_mut(&self.id) {
+            // Zero if its file was lost meanwhile and it has been fetched anew.
+            entry.pins = entry.pins.saturating_sub(1);
+        }
+    }
+}
+
+impl Near {
+    /// Takes a folder below `local` that no living process uses, and removes what dead ones left in others. Keeps at
+    /// most `budget` bytes there, or a share of what is free.
+    pub(crate) fn open(local: &Path, budget: Option<u64>) -> io::Result<Near> {
+        let (folder, lock) = folder::take(local)?;
+        let mut state = State::default();
+        for file in folder::scan(&folder)? {
+            if state.entries.contains_key(&file.id) {
+                // Two versions of what has one only: neither is missed.
+                fs::remove_file(folder.join(folder::file_name(&file.id, &file.digest)))?;
+                continue;
+            }
+            let used = state.tick();
+            state.order.insert(used, file.id.clone());
+            state.bytes += file.size;
+            let (digest, size) = (file.digest, file.size);
+            state.entries.insert(file.id, Entry { digest, size, used, pins: 0, checked: false });
+        }
+        let budget = match budget {
+            Some(budget) => budget,
+            None => folder::share(&folder, state.bytes)?,
+        };
+        let near = Near(Arc::new(Shared { folder, budget, state: Mutex::new(state), _lock: lock }));
+        // The budget may have been larger before.
+        while near.state().bytes > budget && near.evict() {}
+        Ok(near)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().expect("nobody panics while holding it")
+    }
+
+    fn path(&self, id: &Id, digest: &ValueDigest) -> PathBuf {
+        self.0.folder.join(folder::file_name(id, digest))
+    }
+
+    /// The object, if it is here and whole.
+    pub(crate) async fn get(&self, key: &str) -> Option<Held> {
+        let (held, digest, checked) = self.pin(id(key))?;
+        if checked {
+            return Some(held);
+        }
+        let file = held.file.clone();
+        let hashed = tokio::task::spawn_blocking(move || {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update_reader(&*file).map(|hasher| ValueDigest(*hasher.finalize().as_bytes()))
+        });
+        let whole = hashed.await.expect("hashing does not panic").ok() == Some(digest);
+        let mut state = self.state();
+        if whole {
+            if let Some(entry) = state.entries.get_mut(&held.id) {
+                entry.checked = true;
+            }
+            state.remember(&held.id, digest);
+            drop(state);
+            return Some(held);
+        }
+        tracing::warn!(key, "what an earlier process kept of it is damaged; it is fetched again");
+        self.remove(&mut state, &held.id);
+        drop(state);
+        None
+    }
+
+    /// The entry with its file open, its digest, and whether it was checked. One whose file has gone is forgotten.
+    fn pin(&self, id: Id) -> Option<(Held, ValueDigest, bool)> {
+        let mut state = self.state();
+        let now = state.tick();
+        let entry = state.entries.get_mut(&id)?;
+        let before = std::mem::replace(&mut entry.used, now);
+        entry.pins += 1;
+        let (digest, size, checked) = (entry.digest, entry.size, entry.checked);
+        state.order.remove(&before);
+        state.order.insert(now, id.clone());
+        let Ok(file) = File::open(self.path(&id, &digest)) else {
+            self.remove(&mut state, &id);
+            return None;
+        };
+        drop(state);
+        Some((Held { near: self.clone(), id, file: Arc::new(file), size }, digest, checked))
+    }
+
+    /// Begins an object.
+    pub(crate) fn draft(&self) -> io::Result<Draft> {
+        Draft::new(self.clone(), &self.0.folder)
+    }
+
+    /// Makes room for so many bytes of a draft. Fails if nothing that may go is left.
+    pub(crate) fn reserve(&self, bytes: u64) -> io::Result<()> {
+        loop {
+            let mut state = self.state();
+            if state.bytes + bytes <= self.0.budget {
+                state.bytes += bytes;
+                return Ok(());
+            }
+            let (used, budget) = (state.bytes, self.0.budget);
+            drop(state);
+            if !self.evict() {
+                return Err(io::Error::new(
+                    ErrorKind::StorageFull,
+                    format!(
+                        "`{}` may hold {budget} bytes, {used} of them are being read or not sent yet, and {bytes} more are needed; more are given with `--cache-bytes`",
+                        self.0.folder.display()
+                    ),
+                ));
+            }
+        }
+    }
+
+    /// Gives back what a draft had reserved.
+    pub(crate) fn release(&self, bytes: u64) {
+        self.state().bytes -= bytes;
+    }
+
+    /// Removes the object that was used least recently of those that nobody reads; false if there is none.
+    pub(crate) fn evict(&self) -> bool {
+        let mut state = self.state();
+        let unread = |id: &&Id| state.entries.get(*id).is_some_and(|entry| entry.pins == 0);
+        let Some(id) = state.order.values().find(unread).cloned() else { return false };
+        self.remove(&mut state, &id);
+        true
+    }
+
+    fn remove(&self, state: &mut State, id: &Id) {
+        let Some(entry) = state.entries.remove(id) else { return };
+        state.order.remove(&entry.used);
+        state.bytes -= entry.size;
+        let path = self.path(id, &entry.digest);
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "a cached object could not be removed");
+        }
+    }
+
+    /// Puts a finished draft, whose bytes are reserved, under its key. Nothing is replaced in the cluster, so bytes
+    /// other than those that were here before under that key are refused.
+    pub(crate) fn keep(&self, key: &str, draft: &Draft) -> io::Result<Held> {
+        let (id, digest, size) = (id(key), draft.digest(), draft.size);
+        let mut state = self.state();
+        if state.digests.get(&id).is_some_and(|known| *known != digest) {
+            return Err(io::Error::other("it came with other bytes than before"));
+        }
+        fs::rename(&draft.path, self.path(&id, &digest))?;
+        state.remember(&id, digest);
+        let used = state.tick();
+        state.order.insert(used, id.clone());
+        let mut entry = Entry { digest, size, used, pins: 1, checked: true };
+        if let Some(before) = state.entries.remove(&id) {
+            // The same file, written twice; who reads the first one gives back its pin.
+            state.order.remove(&before.used);
+            state.bytes -= before.size;
+            entry.pins += before.pins;
+        }
+        state.entries.insert(id.clone(), entry);
+        drop(state);
+        Ok(Held { near: self.clone(), id, file: draft.file.clone(), size })
+    }
+}
+
+impl State {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn remember(&mut self, id: &Id, digest: ValueDigest) {
+        if self.digests.len() >= DIGESTS_MAX {
+            self.digests.clear();
+        }
+        self.digests.insert(id.clone(), digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt as _;
+
+    use super::*;
+
+    async fn keep(near: &Near, key: &str, length: usize) {
+        let mut draft = near.draft().unwrap();
+        draft.write(vec![key.as_bytes()[0]; length].into()).await.unwrap();
+        drop(draft.keep(key).unwrap());
+    }
+
+    async fn kept(near: &Near, keys: &[&str]) -> String {
+        let mut kept = String::new();
+        for key in keys {
+            if near.state().entries.contains_key(&id(key)) {
+                kept.push_str(key);
+            }
+        }
+        kept
+    }
+
+    fn files(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn what_was_used_least_recently_goes_first_and_never_what_is_being_read() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(300)).unwrap();
+        for key in ["a", "b", "c"] {
+            keep(&near, key, 100).await;
+        }
+        let a = near.get("a").await.unwrap();
+        let b = near.get("b").await;
+        drop(b);
+        keep(&near, "d", 100).await;
+        assert_eq!(kept(&near, &["a", "b", "c", "d"]).await, "abd");
+        keep(&near, "e", 100).await;
+        keep(&near, "f", 100).await;
+        assert_eq!(kept(&near, &["a", "b", "d", "e", "f"]).await, "aef");
+        let mut read = [0; 100];
+        a.file.read_exact_at(&mut read, 0).unwrap();
+        assert_eq!(read, [b'a'; 100]);
+        assert_eq!((near.state().bytes, files(&near.0.folder)), (300, 3));
+    }
+
+    #[tokio::test]
+    async fn a_draft_that_is_dropped_or_has_no_room_leaves_nothing() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(300)).unwrap();
+        keep(&near, "a", 100).await;
+        let held = near.get("a").await.unwrap();
+        let mut draft = near.draft().unwrap();
+        draft.write(vec![0; 150].into()).await.unwrap();
+        let full = draft.write(vec![0; 100].into()).await.unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        assert!(full.to_string().contains("may hold 300 bytes, 250 of them"), "{full}");
+        drop(draft);
+        assert_eq!((near.state().bytes, files(&near.0.folder)), (100, 1));
+        drop(held);
+        keep(&near, "b", 300).await;
+        assert_eq!(kept(&near, &["a", "b"]).await, "b");
+    }
+
+    #[tokio::test]
+    async fn what_another_process_left_is_taken_when_it_is_whole() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(1000)).unwrap();
+        for key in ["a", "b", "c"] {
+            keep(&near, key, 100).await;
+        }
+        fs::write(near.0.folder.join("unfinished.part"), "x").unwrap();
+        let damaged = near.path(&id("b"), &ValueDigest::of(&[b'b'; 100]));
+        // Both are as dead processes: the locks are gone, the folders are not.
+        let second = Near::open(local.path(), Some(1000)).unwrap();
+        assert_ne!(near.0.folder, second.0.folder, "one that lives keeps its own");
+        keep(&second, "z", 100).await;
+        let (first_folder, second_folder) = (near.0.folder.clone(), second.0.folder.clone());
+        drop((near, second));
+        fs::write(&damaged, [b'x'; 100]).unwrap();
+
+        let near = Near::open(local.path(), Some(1000)).unwrap();
+        assert_eq!(near.0.folder, first_folder);
+        assert!(!second_folder.exists(), "nobody needs it");
+        assert_eq!(near.state().bytes, 300);
+        assert!(near.get("a").await.is_some());
+        assert!(near.get("b").await.is_none(), "damaged");
+        assert!(near.get("z").await.is_none());
+        assert_eq!((near.state().bytes, files(&near.0.folder)), (200, 2));
+        drop(near);
+        let near = Near::open(local.path(), Some(150)).unwrap();
+        assert_eq!(kept(&near, &["a", "c"]).await.len(), 1, "the budget is smaller now");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_was_here_comes_back_with_the_same_bytes_or_not_at_all() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(1000)).unwrap();
+        keep(&near, "a", 100).await;
+        assert!(near.evict() && !near.evict());
+        let mut other = near.draft().unwrap();
+        other.write(vec![b'o'; 100].into()).await.unwrap();
+        assert!(other.keep("a").err().unwrap().to_string().contains("other bytes than before"));
+        keep(&near, "a", 100).await;
+        assert!(near.get("a").await.is_some());
+    }
+}

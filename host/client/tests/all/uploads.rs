@@ -1,0 +1,86 @@
+//! Uploads that lie, spoken in the protocol itself.
+
+use cofferdam_io::Error;
+use cofferdam_model::{LIBRARY_BYTES_MAX, ValueDigest};
+use cofferdam_wire::v1::libraries_client::LibrariesClient;
+use cofferdam_wire::v1::values_client::ValuesClient;
+use cofferdam_wire::v1::{Packed, UploadRequest, WriteRequest, upload_request, write_request};
+use cofferdam_wire::{AddToken, Packer, chunks};
+use futures::stream;
+use tonic::Code;
+use tonic::service::interceptor::InterceptedService;
+
+use crate::far::{Far, key, noise};
+
+type Link = InterceptedService<tonic::transport::Channel, AddToken>;
+
+fn link(far: &Far) -> Link {
+    let channel = cofferdam_wire::connect(&far.proxy.address.to_string()).unwrap();
+    InterceptedService::new(channel, AddToken::new(&far.token))
+}
+
+fn parts(bytes: &bytes::Bytes) -> Vec<Packed> {
+    let mut packer = Packer::default();
+    chunks(bytes.clone()).map(|chunk| packer.pack(chunk)).collect()
+}
+
+async fn write(far: &Far, size: u64, digest: ValueDigest, parts: Vec<Packed>) -> Result<(), tonic::Status> {
+    let head = write_request::Head { key: key(1).to_string(), size, digest: digest.0.to_vec().into() };
+    let first = WriteRequest { head: Some(head), packed: None };
+    let rest = parts.into_iter().map(|packed| WriteRequest { head: None, packed: Some(packed) });
+    let stream = stream::iter([first].into_iter().chain(rest).collect::<Vec<_>>());
+    ValuesClient::new(link(far)).write(stream).await.map(|_| ())
+}
+
+async fn upload(far: &Far, size: u64, digest: &str, parts: Vec<Packed>) -> Result<(), tonic::Status> {
+    let head = upload_request::Head { digest: digest.to_owned(), size };
+    let first = UploadRequest { head: Some(head), packed: None };
+    let rest = parts.into_iter().map(|packed| UploadRequest { head: None, packed: Some(packed) });
+    let stream = stream::iter([first].into_iter().chain(rest).collect::<Vec<_>>());
+    LibrariesClient::new(link(far)).upload(stream).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h_082_an_upload_that_lies_is_refused_and_leaves_nothing() {
+    let far = Far::start().await;
+    let bytes = noise(1, 1_000_000);
+    let size = bytes.len() as u64;
+    let good = parts(&bytes);
+    let value = ValueDigest::of(&bytes);
+    let library = cofferdam_depot::digest(&bytes);
+    let name = library.to_string();
+    let repeated = [&good[..1], &good[..]].concat();
+    let swapped = [&good[1..2], &good[..1], &good[2..]].concat();
+    let endless = vec![good[0].clone(); 1000];
+    let empty = vec![parts(&bytes::Bytes::new()).remove(0); 10];
+    let mut damaged = good.clone();
+    damaged[0].check ^= 1;
+    let cases = [
+        ("the size is less", size - 1, good.clone(), Code::InvalidArgument),
+        ("the size is more", size + 1, good.clone(), Code::Aborted),
+        ("a part comes twice", size, repeated, Code::InvalidArgument),
+        ("parts are swapped", size, swapped, Code::DataLoss),
+        ("it never ends", size, endless, Code::InvalidArgument),
+        ("parts bring nothing", size, empty, Code::InvalidArgument),
+        ("a part is damaged", size, damaged, Code::DataLoss),
+        ("nothing follows", size, vec![], Code::Aborted),
+    ];
+    for (what, size, parts, code) in cases {
+        assert_eq!(write(&far, size, value, parts.clone()).await.unwrap_err().code(), code, "value: {what}");
+        assert_eq!(upload(&far, size, &name, parts).await.unwrap_err().code(), code, "library: {what}");
+    }
+    let other = write(&far, size, ValueDigest::of(b"other"), good.clone()).await.unwrap_err();
+    assert_eq!(other.code(), Code::DataLoss, "{other}");
+    let other =
+        upload(&far, size, &cofferdam_depot::digest(b"other").to_string(), good.clone()).await.unwrap_err();
+    assert_eq!(other.code(), Code::DataLoss, "{other}");
+    let large = upload(&far, LIBRARY_BYTES_MAX + 1, &name, good.clone()).await.unwrap_err();
+    assert_eq!(large.code(), Code::InvalidArgument, "{large}");
+
+    assert!(matches!(far.values().size(&key(1)).await, Err(Error::NotFound { .. })));
+    assert!(!far.depot().contains(&library).await.unwrap());
+    assert_eq!(far.n_files(), 0, "nothing of it is left");
+    write(&far, size, value, good.clone()).await.unwrap();
+    upload(&far, size, &name, good).await.unwrap();
+    assert!(far.depot().get(&library).await.unwrap() == bytes);
+}
