@@ -78,11 +78,12 @@ impl Artefacts {
     }
 
     /// The library, compiled for that engine: from the cache if an entry can be trusted,
-    /// else compiled in a child process. `component` are the library's bytes, verified by the caller.
-    pub async fn get(
+    /// else compiled in a child process. `component` gets the library's bytes, verified; it is awaited only if they
+    /// are needed.
+    pub async fn get<B: AsRef<[u8]>>(
         &self,
         digest: &LibraryDigest,
-        component: &[u8],
+        component: impl Future<Output = Result<B, Failure>>,
         target: &Target,
     ) -> Result<Artefact, Failure> {
         let turn = self.turn(digest);
@@ -91,7 +92,8 @@ impl Artefacts {
         if let Some(artefact) = self.load(&path, digest, target) {
             return Ok(artefact);
         }
-        let code = compile(&self.shared.command, component, target).await?;
+        let component = component.await?;
+        let code = compile(&self.shared.command, component.as_ref(), target).await?;
         if let Err(error) = self.publish(&path, &self.mac(digest, target, &code), &code) {
             tracing::warn!(path = %path.display(), %error, "a compiled library could not be cached");
         }

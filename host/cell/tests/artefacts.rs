@@ -1,6 +1,7 @@
 //! The cache of compiled libraries with the real compiler behind it.
 
 use std::fs;
+use std::future::ready;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -44,20 +45,21 @@ async fn d3_a_library_is_compiled_once_per_engine_and_a_stale_or_damaged_entry_a
     let cache = Artefacts::open(&folder, command()).unwrap();
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
     let target = target().await;
-    let first = cache.get(&DIGEST, &guest(), &target).await.unwrap();
+    let first = cache.get(&DIGEST, ready(Ok(guest())), &target).await.unwrap();
     assert!(!first.is_cached());
     let code = fs::read(first.path()).unwrap();
     let [entry] = &entries(&folder)[..] else { panic!("one entry") };
     assert_eq!(fs::metadata(entry).unwrap().permissions().mode() & 0o777, 0o600);
     // A process that starts later finds it.
-    let again = Artefacts::open(&folder, command()).unwrap().get(&DIGEST, &guest(), &target).await.unwrap();
+    let again =
+        Artefacts::open(&folder, command()).unwrap().get(&DIGEST, ready(Ok(guest())), &target).await.unwrap();
     assert!(again.is_cached() && fs::read(again.path()).unwrap() == code);
     // What is left of another wasmtime is not looked at: that engine's code has another name.
     let later = Target { fingerprint: format!("{}-later", target.fingerprint), fuel: false };
-    let failure = cache.get(&DIGEST, &guest(), &later).await.unwrap_err();
+    let failure = cache.get(&DIGEST, ready(Ok(guest())), &later).await.unwrap_err();
     assert!(failure.causes[0].contains("another version"), "{failure:?}");
     let counting = Target { fuel: true, ..target.clone() };
-    let counted = cache.get(&DIGEST, &guest(), &counting).await.unwrap();
+    let counted = cache.get(&DIGEST, ready(Ok(guest())), &counting).await.unwrap();
     assert!(!counted.is_cached() && fs::read(counted.path()).unwrap() != code);
     assert_eq!(entries(&folder).len(), 2);
     // Header, checksum and code: whatever is damaged, the library is compiled again.
@@ -66,9 +68,9 @@ async fn d3_a_library_is_compiled_once_per_engine_and_a_stale_or_damaged_entry_a
         let mut bad = good.clone();
         bad[at] ^= 0x10;
         fs::write(entry, &bad).unwrap();
-        let mended = cache.get(&DIGEST, &guest(), &target).await.unwrap();
+        let mended = cache.get(&DIGEST, ready(Ok(guest())), &target).await.unwrap();
         assert!(!mended.is_cached(), "byte {at} was flipped");
         assert_eq!(fs::read(mended.path()).unwrap(), code);
-        assert!(cache.get(&DIGEST, &guest(), &target).await.unwrap().is_cached());
+        assert!(cache.get(&DIGEST, ready(Ok(guest())), &target).await.unwrap().is_cached());
     }
 }

@@ -49,7 +49,7 @@ impl Held {
                 }
                 Order::Received { batches } => self.heard(*batches),
                 Order::Last => self.last = true,
-                Order::Cancel(_) | Order::Publish(_) => {}
+                Order::Cancel(_) | Order::Publish(_) | Order::Prepare(_) => {}
             }
         }
     }

@@ -98,12 +98,22 @@ pub enum Order {
     Publish(Box<Publication>),
     /// Stop that attempt; it answers with a failure of kind `Cancelled` unless it has already finished.
     Cancel(AttemptId),
+    /// Steps that need these libraries may come: the worker fetches and compiles them while it has nothing else to do.
+    Prepare(Vec<NeededLibrary>),
     /// So many batches of reports of this worker are durable.
     Received {
         batches: u64,
     },
     /// Nothing follows: a worker that wants to leave may do so when it has done what came before.
     Last,
+}
+
+/// A library that a step will need, compiled for one of the two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NeededLibrary {
+    pub library: LibraryDigest,
+    /// For the engine that counts fuel.
+    pub fuel: bool,
 }
 
 /// A committed value and the readable place it belongs to. Correctness never depends on it: values are read by

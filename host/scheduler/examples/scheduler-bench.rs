@@ -42,7 +42,11 @@ async fn work(mut orders: mpsc::Receiver<Vec<Order>>, reports: mpsc::Sender<Vec<
                 let usage = Usage { wall_us: 10, ..Usage::default() };
                 vec![Report::Started { id: id.clone(), at }, Report::Finished { id, outcome, usage }]
             }
-            Order::Cancel(_) | Order::Publish(_) | Order::Received { .. } | Order::Last => vec![],
+            Order::Cancel(_)
+            | Order::Publish(_)
+            | Order::Prepare(_)
+            | Order::Received { .. }
+            | Order::Last => vec![],
         };
         if reports.send(batch.into_iter().flat_map(answer).collect()).await.is_err() {
             return;

@@ -6,13 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use cofferdam_engine::{Input, InvalidHistory, Submission};
 use cofferdam_model::{
-    Fence, Memo, Order, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest, WorkerId,
+    Fence, Memo, Order, Plan, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::ahead::Ahead;
 use crate::core::{Core, Now};
 use crate::handle::{Clock, WorkerOffer};
 use crate::sessions::{Attached, Connection, Patience, Visit};
@@ -84,6 +85,7 @@ pub(crate) struct Loop {
     clock: Clock,
     core: Core,
     channels: HashMap<WorkerId, mpsc::UnboundedSender<Vec<Order>>>,
+    ahead: Ahead,
     /// What was asked in this turn and waits until the turn is durable.
     answers: Vec<Answer>,
     watched: HashMap<RunId, broadcast::Sender<Update>>,
@@ -116,6 +118,7 @@ impl Loop {
             clock,
             core: Core::new(term, patience),
             channels: HashMap::new(),
+            ahead: Ahead::default(),
             answers: vec![],
             watched: HashMap::new(),
             waiters: HashMap::new(),
@@ -172,14 +175,17 @@ impl Loop {
         match message {
             Message::Submit { submission, answer } => {
                 self.watch(submission.run);
+                self.announce(submission.run, submission.layout.plan(), turn);
                 self.core.handle(Input::RunSubmitted(submission), now, turn);
                 self.answer(answer, ());
             }
             Message::Resume { submission, events, lines, answer } => {
                 let run = submission.run;
+                let plan = submission.layout.plan().clone();
                 let resumed = self.core.resume(*submission, &events, lines, now, turn);
                 if self.core.engine().run(run).is_some() {
                     self.watch(run);
+                    self.announce(run, &plan, turn);
                 }
                 self.answer(answer, resumed);
             }
@@ -192,6 +198,10 @@ impl Loop {
             Message::Attach { offer, visit, orders, reports, answer } => {
                 let (attached, connection) = self.core.attach(offer, visit, now, turn);
                 self.connect(attached.worker, connection, orders, reports);
+                let needed = self.ahead.all();
+                if !needed.is_empty() {
+                    turn.order(attached.worker, Order::Prepare(needed));
+                }
                 self.answer(answer, attached);
             }
             Message::Draining { worker, answer } => {
@@ -224,6 +234,14 @@ impl Loop {
     fn answer<T: Send + 'static>(&mut self, channel: oneshot::Sender<T>, answer: T) {
         // Who asked may have gone away; what it asked for is done all the same.
         self.answers.push(Box::new(move |_| drop(channel.send(answer))));
+    }
+
+    /// Tells every worker which libraries a run needs.
+    fn announce(&mut self, run: RunId, plan: &Plan, turn: &mut Turn) {
+        let needed = self.ahead.begin(run, plan);
+        for worker in self.channels.keys() {
+            turn.order(*worker, Order::Prepare(needed.clone()));
+        }
     }
 
     fn watch(&mut self, run: RunId) {
@@ -286,6 +304,7 @@ impl Loop {
         }
         for (run, status) in turn.ended {
             self.core.forget(run);
+            self.ahead.end(run);
             self.watched.remove(&run);
             for waiter in self.waiters.remove(&run).unwrap_or_default() {
                 let _ = waiter.send(Some(status));

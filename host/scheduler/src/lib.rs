@@ -5,6 +5,7 @@
 //! one batch, so that many reports share one append.
 
 pub mod again;
+mod ahead;
 mod core;
 mod driver;
 mod explain;

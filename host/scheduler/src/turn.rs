@@ -73,7 +73,7 @@ impl Turn {
         }
     }
 
-    fn order(&mut self, worker: WorkerId, order: Order) {
+    pub(crate) fn order(&mut self, worker: WorkerId, order: Order) {
         self.orders.entry(worker).or_default().push(order);
     }
 }

@@ -5,18 +5,19 @@ use cofferdam_depot::Depot;
 use cofferdam_io::Stores;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, Name, ValueRef};
 
-/// Gets a library from the depot and its artefact from the cache or a compiler.
+/// Gets the artefact of a library from the cache, or from a compiler; only that one needs the library, from the depot.
 pub(crate) async fn library(
     depot: &Depot,
     artefacts: &Artefacts,
     digest: &LibraryDigest,
     target: &Target,
 ) -> Result<Artefact, Failure> {
-    let component = depot
-        .get(digest)
-        .await
-        .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))?;
-    artefacts.get(digest, &component, target).await
+    let component = async {
+        let component = depot.get(digest).await;
+        component
+            .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))
+    };
+    artefacts.get(digest, component, target).await
 }
 
 /// Reads each value once and compares it with its digest, before any byte of it reaches an op. Gives where each can

@@ -35,6 +35,9 @@ const START_FAILURES_MAX: u32 = 3;
 /// Verified values that are remembered; more than are hot at a time, at 100 bytes each.
 const VERIFIED_MAX: usize = 100_000;
 
+/// Libraries that are announced and not yet prepared; more than a plan has.
+const AHEAD_MAX: usize = 1000;
+
 enum Library {
     /// Being fetched and compiled; these wait for it.
     Coming(Vec<Job>),
@@ -84,6 +87,8 @@ pub(crate) struct Supervisor {
     pub(crate) early: Vec<Job>,
     pub(crate) fingerprint: Option<String>,
     libraries: HashMap<LibraryKey, Library>,
+    /// Libraries that may be needed.
+    ahead: VecDeque<LibraryKey>,
     /// Values that were verified, and where each can be read.
     verified: HashMap<(String, ValueDigest), ValueRef>,
     /// Attempts whose inputs are being verified.
@@ -128,6 +133,7 @@ impl Supervisor {
             early: vec![],
             fingerprint: None,
             libraries: HashMap::new(),
+            ahead: VecDeque::new(),
             verified: HashMap::new(),
             settling: HashMap::new(),
             verifying: HashMap::new(),
@@ -151,6 +157,7 @@ impl Supervisor {
         while !(closed && self.open == 0 && self.reports.is_empty()) {
             self.start_cells();
             self.feed();
+            self.prepare_ahead();
             tokio::select! {
                 batch = orders.recv(), if !closed => match batch {
                     Some(batch) => self.take(batch),
@@ -208,6 +215,11 @@ impl Supervisor {
                     }
                 }
                 Order::Cancel(id) => self.cancel(&id),
+                Order::Prepare(needed) => {
+                    let room = AHEAD_MAX.saturating_sub(self.ahead.len());
+                    self.ahead
+                        .extend(needed.into_iter().take(room).map(|needed| (needed.library, needed.fuel)));
+                }
                 // For who carries the orders: this side ends when they do.
                 Order::Received { .. } | Order::Last => {}
                 Order::Publish(publication) => {
@@ -269,6 +281,23 @@ impl Supervisor {
         self.tasks.spawn(async move {
             Done::Library(key, prepare::library(&depot, &artefacts, &digest, &target).await)
         });
+    }
+
+    /// Gets one of the libraries that may be needed, while a slot is free and no other library is on its way.
+    fn prepare_ahead(&mut self) {
+        let coming = |library: &Library| matches!(library, Library::Coming(_));
+        if self.ahead.is_empty()
+            || self.fingerprint.is_none()
+            || self.slots.iter().all(|slot| !slot.given.is_empty())
+            || self.libraries.values().any(coming)
+        {
+            return;
+        }
+        while let Some(key) = self.ahead.pop_front() {
+            if !self.libraries.contains_key(&key) {
+                return self.fetch(key, vec![]);
+            }
+        }
     }
 
     /// A cell cannot load a library, although its bytes are those that were compiled. An older one is compiled

@@ -12,6 +12,23 @@ use tokio::sync::mpsc;
 use crate::kit::*;
 
 #[tokio::test]
+async fn workers_hear_of_the_libraries_of_a_run_when_it_is_accepted_and_when_they_join() {
+    let scheduler = start(&memory()).await;
+    let mut early = Worker::attach(&scheduler, 1).await;
+    let limits = Limits { fuel: Some(1), ..Limits::default() };
+    let counting = PlanStep { limits, ..step("b", &[0]) };
+    let library = counting.library;
+    scheduler.submit(submission(1, vec![step("a", &[]), counting, step("c", &[1])])).await.unwrap();
+    let needed = [false, true].map(|fuel| NeededLibrary { library, fuel });
+    let assignment = early.assignment().await;
+    assert_eq!(early.announced, needed);
+    drop(early);
+    let mut late = Worker::attach(&scheduler, 1).await;
+    assert_eq!(late.assignment().await.id.step, assignment.id.step);
+    assert_eq!(late.announced, needed);
+}
+
+#[tokio::test]
 async fn a_run_is_driven_to_its_end_and_watched_from_its_first_event() {
     let log = memory();
     let scheduler = start(&log).await;

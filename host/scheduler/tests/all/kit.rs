@@ -34,6 +34,8 @@ pub(crate) struct Worker {
     pub(crate) orders: mpsc::Receiver<Vec<Order>>,
     pub(crate) reports: mpsc::Sender<Vec<Report>>,
     taken: Vec<Order>,
+    /// Libraries that it heard of.
+    pub(crate) announced: Vec<NeededLibrary>,
 }
 
 impl Worker {
@@ -42,15 +44,20 @@ impl Worker {
         let (reports, receive_reports) = mpsc::channel(8);
         let offer = WorkerOffer { slots, ..WorkerOffer::default() };
         let id = scheduler.attach_worker(offer, send_orders, receive_reports).await.unwrap();
-        Worker { id, orders, reports, taken: vec![] }
+        Worker { id, orders, reports, taken: vec![], announced: vec![] }
     }
 
     pub(crate) async fn order(&mut self) -> Option<Order> {
-        while self.taken.is_empty() {
-            self.taken = self.orders.recv().await?;
-            self.taken.reverse();
+        loop {
+            while self.taken.is_empty() {
+                self.taken = self.orders.recv().await?;
+                self.taken.reverse();
+            }
+            match self.taken.pop() {
+                Some(Order::Prepare(needed)) => self.announced.extend(needed),
+                order => return order,
+            }
         }
-        self.taken.pop()
     }
 
     pub(crate) async fn assignment(&mut self) -> Assignment {

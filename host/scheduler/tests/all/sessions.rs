@@ -161,7 +161,8 @@ async fn who_does_not_come_back_loses_its_attempts_and_whoever_speaks_for_them_i
     // A worker that lies: it holds an attempt of somebody else, and reports for one that was given up.
     let mut liar =
         visit(&scheduler, 1, Visit { instance: 3, held: vec![new.clone(), old.clone()], ..first() }).await;
-    let told = liar.orders.recv().await.unwrap();
+    let mut told = liar.orders.recv().await.unwrap();
+    told.retain(|order| !matches!(order, Order::Prepare(_)));
     assert_eq!(told, [Order::Cancel(new.clone()), Order::Cancel(old.clone())]);
     liar.say(vec![logs(&new, 0, &["forged"]), finished(&new), finished(&old)]).await;
     liar.heard(1).await;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::ready;
 
 use cofferdam_cell::{Artefacts, Cell, CellEvent, FromCell, Target};
-use cofferdam_model::{FailureKind, Limits, Order, Outcome, Report, Usage};
+use cofferdam_model::{FailureKind, Limits, NeededLibrary, Order, Outcome, Report, Usage};
 use tokio::sync::mpsc;
 
 use crate::bench::{Bench, command, guest};
@@ -82,7 +83,7 @@ async fn spoil(bench: &Bench) {
     let folder = &bench.settings.artefacts;
     let artefacts = Artefacts::open(folder, command()).unwrap();
     let target = target().await;
-    artefacts.get(&bench.library, &guest("behaviours"), &target).await.unwrap();
+    artefacts.get(&bench.library, ready(Ok(guest("behaviours"))), &target).await.unwrap();
     let key: [u8; 32] = fs::read(folder.join("key")).unwrap().try_into().unwrap();
     let mut hasher = blake3::Hasher::new_keyed(&key);
     hasher.update(b"cwasm-v1").update(&bench.library.0);
@@ -96,7 +97,7 @@ async fn spoil(bench: &Bench) {
             fs::write(path, &bytes).unwrap();
         }
     }
-    let spoilt = artefacts.get(&bench.library, &guest("behaviours"), &target).await.unwrap();
+    let spoilt = artefacts.get(&bench.library, ready(Ok(guest("behaviours"))), &target).await.unwrap();
     assert!(spoilt.is_cached() && fs::read(spoilt.path()).unwrap() == b"no code");
 }
 
@@ -117,4 +118,34 @@ async fn a_library_is_described_although_its_artefact_is_refused() {
     spoil(&bench).await;
     let artefacts = Artefacts::open(&bench.settings.artefacts, command()).unwrap();
     cofferdam_worker::describe(&command(), &artefacts, &bench.depot, &bench.library).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_library_whose_artefact_is_here_is_not_fetched() {
+    let mut bench = Bench::in_memory(1).await;
+    let artefacts = Artefacts::open(&bench.settings.artefacts, command()).unwrap();
+    let component = ready(Ok(guest("behaviours")));
+    artefacts.get(&bench.library, component, &target().await).await.unwrap();
+    bench.depot.delete(&bench.library).await.unwrap();
+    bench.order(bench.assignment(1, "add_one", 1)).await;
+    bench.value(1).await;
+}
+
+#[tokio::test]
+async fn a_library_that_is_announced_is_compiled_before_a_step_needs_it() {
+    let mut bench = Bench::in_memory(1).await;
+    let needed = [false, true].map(|fuel| NeededLibrary { library: bench.library, fuel });
+    bench.orders.send(vec![Order::Prepare(needed.to_vec())]).await.unwrap();
+    let compiled = |folder: &std::path::Path| {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "cwasm")).count()
+    };
+    while compiled(&bench.settings.artefacts) < needed.len() {
+        tokio::task::yield_now().await;
+    }
+    bench.depot.delete(&bench.library).await.unwrap();
+    for (fence, fuel) in [(1, None), (2, Some(1 << 40))] {
+        bench.order(bench.with_limits(fence, "write_large", 10, Limits { fuel, ..Limits::default() })).await;
+        bench.value(fence).await;
+    }
 }
