@@ -9,6 +9,7 @@ use serde_json::Value;
 pub mod cluster;
 pub mod history;
 pub mod look;
+pub mod matrix;
 pub mod network;
 pub mod s3;
 

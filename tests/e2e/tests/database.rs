@@ -1,45 +1,17 @@
 //! Runs on a cluster whose run log is in PostgreSQL, which is killed in the middle of them.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::history::History;
+use cofferdam_e2e::matrix::{Matrix, N_WORK, expected, job, moment};
 use cofferdam_e2e::{Ended, Project};
 use cofferdam_kit::postgres::Server;
 use serde_json::Value;
 
 /// How long a run may take to come as far as a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many runs the kill matrix makes; a few if nothing is said, so that every test run has it.
-const RUNS: &str = "COFFERDAM_TEST_KILLS";
-const RUNS_DEFAULT: u64 = 2;
-/// The seed of a matrix that is to be repeated.
-const SEED: &str = "COFFERDAM_TEST_SEED";
-
-fn job(n_work: u64, rounds: u64) -> String {
-    format!(
-        r#"
-[libraries.typed]
-wasm = "lib/typed.wasm"
-
-[jobs.j.steps.numbers]
-op = "typed.numbers"
-config = {{ n = {n_work} }}
-
-[jobs.j.steps.work]
-op = "typed.work"
-inputs.number = {{ map = "numbers.each" }}
-config = {{ rounds = {rounds} }}
-
-[jobs.j.steps.sum]
-op = "typed.sum"
-inputs.numbers = {{ collect = "work" }}
-"#
-    )
-}
-
 /// A cluster of two workers over a database.
 struct Over {
     server: Server,
@@ -131,32 +103,16 @@ fn a_second_scheduler_waits_for_the_one_in_office_and_takes_over() {
     assert_eq!((history.completed, history.committed, history.committed_twice, history.gaps), (1, 42, 0, 0));
 }
 
-/// A number below `bound` that a seed and a place determine.
-fn drawn(seed: u64, place: u64, bound: u64) -> u64 {
-    // SplitMix64.
-    let mut z = seed.wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (z ^ (z >> 31)) % bound
-}
-
-fn setting(name: &str, default: impl FnOnce() -> u64) -> u64 {
-    std::env::var(name).map_or_else(|_| default(), |text| text.parse().expect("a number"))
-}
-
 /// `COFFERDAM_TEST_KILLS=100` makes as many runs as the whole matrix asks for.
 #[test]
 #[expect(clippy::print_stdout, reason = "the seed and the counts of the matrix are what it is run for")]
 fn runs_of_two_thousand_steps_survive_a_kill_of_the_database_at_a_random_moment() {
-    const N_WORK: u64 = 1_998;
-    let n_runs = setting(RUNS, || RUNS_DEFAULT);
-    let seed = setting(SEED, || RandomState::new().build_hasher().finish());
-    println!("{SEED}={seed}");
+    let Matrix { n_runs, seed } = Matrix::asked_for();
     let mut over = Over::start();
     let project = Project::new(&job(N_WORK, 1));
     let mut sum = History::default();
     for run in 0..n_runs {
-        let committed = 1 + drawn(seed, run, N_WORK - 200);
+        let committed = moment(seed, run);
         let mut child = over.start_run(&project);
         over.wait_for(committed, &mut child);
         over.kill();
@@ -166,7 +122,6 @@ fn runs_of_two_thousand_steps_survive_a_kill_of_the_database_at_a_random_moment(
         sum += history;
     }
     println!("{n_runs} runs: {sum:?}");
-    let n_runs = usize::try_from(n_runs).expect("a count");
-    let expected = History { completed: n_runs, committed: n_runs * 2_000, ..History::default() };
+    let expected = expected(n_runs);
     assert_eq!(sum, expected, "nothing is lost, run again or committed twice");
 }
