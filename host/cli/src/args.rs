@@ -1,6 +1,7 @@
 //! The command line: what clap parses. Help texts are examples first.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -358,6 +359,9 @@ pub(crate) struct Worker {
     /// Seconds that running steps have to end in when the worker is asked to end.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain_timeout: u64,
+    /// Time after which it leaves by itself, such as `1h`. It starts only steps whose timeout ends before.
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub(crate) lifetime: Option<Duration>,
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -371,6 +375,14 @@ pub(crate) struct Worker {
     pub(crate) cache_bytes: Option<u64>,
 }
 
+/// `90s`, `1h`
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match cofferdam_config::parse_duration(text)? {
+        Duration::ZERO => Err("a worker without time does nothing; write for example `1h`".to_owned()),
+        time => Ok(time),
+    }
+}
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Local {
     /// Steps that run at once. [default: one per core]
@@ -379,6 +391,10 @@ pub(crate) struct Local {
     /// Abstract resources that steps may ask for: NAME=AMOUNT, with commas between them, such as `GPU=2,MEMORY=64e9`.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) resources: Vec<String>,
+    /// What steps may ask for beside them: NAME=VALUE, with commas between them, such as `zone=eu`. `os` and `arch` are
+    /// there by themselves.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Plan, PlanStep};
+use cofferdam_model::{LABELS_MAX, Plan, PlanStep, check_label};
 use cofferdam_scheduler::WorkerOffer;
 
 use crate::args::Local;
@@ -18,7 +18,13 @@ const STEPS_NAMED_MAX: usize = 5;
 pub(crate) fn offer(local: &Local) -> Result<WorkerOffer> {
     let cores = || std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     let slots = local.slots.unwrap_or_else(cores);
-    Ok(WorkerOffer { slots, queue: slots * QUEUE_PER_SLOT, resources: resources(&local.resources)? })
+    Ok(WorkerOffer {
+        slots,
+        queue: slots * QUEUE_PER_SLOT,
+        resources: resources(&local.resources)?,
+        labels: labels(&local.labels)?,
+        lifetime: None,
+    })
 }
 
 /// Slots and resources of this process mean nothing to a cluster.
@@ -51,26 +57,78 @@ fn resources(given: &[String]) -> Result<BTreeMap<String, f64>> {
     Ok(resources)
 }
 
-/// What a step asks for and this offer has not.
-pub(crate) fn lacks(step: &PlanStep, offer: &WorkerOffer) -> BTreeMap<String, f64> {
+/// `zone=eu`, over what every machine says of itself.
+fn labels(given: &[String]) -> Result<BTreeMap<String, String>> {
+    let own = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
+    let mut labels: BTreeMap<String, String> =
+        own.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    for text in given {
+        let usage = |why: &str| {
+            Failed::usage(format!("`{text}` is not a label{why}")).hint("write `--labels zone=eu,disk=fast`")
+        };
+        let (name, value) = text.split_once('=').ok_or_else(|| usage(""))?;
+        let (name, value) = (name.trim(), value.trim());
+        for part in [name, value] {
+            check_label(part).map_err(|why| usage(&format!(": `{part}` {why}")))?;
+        }
+        if own.iter().any(|(own, _)| *own == name) {
+            return Err(usage(&format!(": every machine says its `{name}` itself")));
+        }
+        if labels.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(usage(&format!(": `{name}` is given twice")));
+        }
+    }
+    if labels.len() > LABELS_MAX {
+        return Err(Failed::usage(format!("{} labels are too many", labels.len()))
+            .hint(format!("give at most {}", LABELS_MAX - own.len())));
+    }
+    Ok(labels)
+}
+
+/// What a step asks for and this offer has not: amounts, and other values of labels.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lacks {
+    pub(crate) resources: BTreeMap<String, f64>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Lacks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.labels.is_empty()
+    }
+
+    /// `GPU=2,zone=eu`
+    pub(crate) fn words(&self) -> String {
+        let resources = self.resources.iter().map(|(name, amount)| format!("{name}={amount}"));
+        let labels = self.labels.iter().map(|(name, value)| format!("{name}={value}"));
+        resources.chain(labels).collect::<Vec<_>>().join(",")
+    }
+}
+
+pub(crate) fn lacks(step: &PlanStep, offer: &WorkerOffer) -> Lacks {
     let offered = |name: &String| offer.resources.get(name).copied().unwrap_or(0.0);
-    let lacking = step.resources.iter().filter(|(name, amount)| offered(name) < **amount);
-    lacking.map(|(name, amount)| (name.clone(), *amount)).collect()
+    let few = step.resources.iter().filter(|(name, amount)| offered(name) < **amount);
+    let other = step.labels.iter().filter(|(name, value)| offer.labels.get(*name) != Some(value));
+    Lacks {
+        resources: few.map(|(name, amount)| (name.clone(), *amount)).collect(),
+        labels: other.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    }
 }
 
 /// Refuses a plan with steps that the only worker there is could never run: they would wait for ever.
 pub(crate) fn refuse(plan: &Plan, offer: &WorkerOffer) -> Result<()> {
-    let mut needed: BTreeMap<String, f64> = BTreeMap::new();
+    let mut needed = Lacks::default();
     let mut steps = vec![];
     for step in &plan.steps {
         let lacks = lacks(step, offer);
         if !lacks.is_empty() {
             steps.push(format!("`{}`", step.key));
         }
-        for (name, amount) in lacks {
-            let most = needed.entry(name).or_default();
+        for (name, amount) in lacks.resources {
+            let most = needed.resources.entry(name).or_default();
             *most = most.max(amount);
         }
+        needed.labels.extend(lacks.labels);
     }
     if steps.is_empty() {
         return Ok(());
@@ -78,11 +136,18 @@ pub(crate) fn refuse(plan: &Plan, offer: &WorkerOffer) -> Result<()> {
     let all = steps.len();
     steps.truncate(STEPS_NAMED_MAX);
     let more = if all > steps.len() { format!(" and {} more", all - steps.len()) } else { String::new() };
-    let needed: Vec<String> = needed.iter().map(|(name, amount)| format!("{name}={amount}")).collect();
-    let needed = needed.join(",");
-    let message =
-        format!("{}{more} could never start: this machine does not offer {needed}", steps.join(", "));
+    let message = format!(
+        "{}{more} could never start: this machine does not offer {}",
+        steps.join(", "),
+        needed.words()
+    );
+    let resources = Lacks { resources: needed.resources.clone(), ..Lacks::default() }.words();
+    let labels = Lacks { labels: needed.labels.clone(), ..Lacks::default() }.words();
+    let options = [("--resources", resources), ("--labels", labels)];
+    let options = options.iter().filter(|(_, given)| !given.is_empty());
+    let options: Vec<String> = options.map(|(option, given)| format!("{option} {given}")).collect();
     Err(Failed::invalid(message).hint(format!(
-        "if it has that, say so with `--resources {needed}`; on a cluster a worker may offer it"
+        "if it has that, say so with `{}`; on a cluster a worker may offer it",
+        options.join(" ")
     )))
 }

@@ -8,7 +8,7 @@ use cofferdam_wire::v1::{Hello, Welcome};
 use cofferdam_wire::{PROTOCOL, WORLD, encode};
 use prost::bytes::Bytes;
 
-use crate::worker::Offer;
+use crate::worker::{Offer, left_ms};
 
 /// What must outlive a stream: attempts until their end is durable, and what was said until it is.
 #[derive(Debug, Default)]
@@ -109,6 +109,8 @@ impl Held {
             slots: offer.slots,
             queue: offer.queue,
             resources: offer.resources.clone().into_iter().collect(),
+            labels: offer.labels.clone().into_iter().collect(),
+            lifetime_ms: offer.ends_at.map(left_ms),
             instance: instance.to_be_bytes().to_vec().into(),
             previous: self.worker,
             held: encode(&attempts),

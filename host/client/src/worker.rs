@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cofferdam_model::{Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
@@ -44,6 +44,10 @@ pub struct Offer {
     pub queue: u32,
     /// Abstract resources: `GPU: 2`.
     pub resources: BTreeMap<String, f64>,
+    /// What steps may ask for beside them: `zone: eu`.
+    pub labels: BTreeMap<String, String>,
+    /// When it ends by itself, if it does.
+    pub ends_at: Option<Instant>,
 }
 
 /// What becomes of the connection, for people.
@@ -115,6 +119,12 @@ pub async fn work(
 
 fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
     held.lock().expect("nobody panics while holding it")
+}
+
+/// What is left of a worker's life, in milliseconds.
+pub(crate) fn left_ms(end: Instant) -> u64 {
+    let left = end.saturating_duration_since(Instant::now());
+    u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
 enum Ended {

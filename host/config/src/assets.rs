@@ -9,7 +9,9 @@ use cofferdam_model::{
 };
 
 use crate::mappings::{asset_key, read_mapping};
-use crate::policies::{read_config, read_hooks, read_max_concurrent, read_retry, read_tags};
+use crate::policies::{
+    read_config, read_hooks, read_labels, read_limits_by_tag, read_max_concurrent, read_retry, read_tags,
+};
 use crate::reader::{Problems, Table, wrong_type};
 use crate::steps::{op_path, read_node, read_output_keys, read_placing};
 
@@ -209,9 +211,22 @@ pub(crate) fn read_asset_job(
     let tags = read_tags(&mut table, "tags", problems);
     let retry = read_retry(&mut table, problems);
     let max_concurrent = read_max_concurrent(&mut table, problems);
+    let tag_limits = read_limits_by_tag(&mut table, problems);
+    let labels = read_labels(&mut table, problems);
     let config = read_config(&mut table, problems);
     let hooks = read_hooks(&mut table, problems);
     let span = table.span.cloned();
     table.finish(problems);
-    Some(AssetJobDef { description, select: select?, tags, retry, max_concurrent, config, hooks, span })
+    Some(AssetJobDef {
+        description,
+        select: select?,
+        tags,
+        retry,
+        max_concurrent,
+        tag_limits,
+        labels,
+        config,
+        hooks,
+        span,
+    })
 }

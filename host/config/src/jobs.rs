@@ -3,7 +3,10 @@
 use cofferdam_model::{JobDef, Name, Node, Spanned};
 
 use crate::graphs::{read_config_mapping, read_inputs, read_steps};
-use crate::policies::{read_config, read_hooks, read_max_concurrent, read_retry, read_run_retry, read_tags};
+use crate::policies::{
+    read_config, read_hooks, read_labels, read_limits_by_tag, read_max_concurrent, read_retry,
+    read_run_retry, read_tags,
+};
 use crate::reader::{Problems, Table};
 
 pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<JobDef> {
@@ -11,6 +14,8 @@ pub(crate) fn read_job(name: &Spanned<Name>, node: &Node, problems: &mut Problem
     let job = JobDef {
         description: table.text("description", problems).map_or(String::new(), |text| text.value),
         max_concurrent: read_max_concurrent(&mut table, problems),
+        tag_limits: read_limits_by_tag(&mut table, problems),
+        labels: read_labels(&mut table, problems),
         tags: read_tags(&mut table, "tags", problems),
         retry: read_retry(&mut table, problems),
         config: read_config(&mut table, problems),

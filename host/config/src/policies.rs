@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    Backoff, Diagnostic, HookDef, HookOn, Jitter, Node, NodeKind, RETRIES_MAX, RETRY_DELAY_MAX, Reexecution,
-    RetryPolicy, RunRetryDef,
+    Backoff, Diagnostic, HookDef, HookOn, Jitter, LABELS_MAX, Node, NodeKind, RETRIES_MAX, RETRY_DELAY_MAX,
+    Reexecution, RetryPolicy, RunRetryDef, TagLimit, check_label, read_tag_limits,
 };
 
 use crate::reader::{Problems, Table, check_data, wrong_type};
@@ -50,6 +50,43 @@ pub(crate) fn read_tags(
 
 pub(crate) fn read_max_concurrent(table: &mut Table<'_>, problems: &mut Problems) -> Option<u32> {
     table.int("max_concurrent", 1..=i64::from(u32::MAX), problems).and_then(|value| u32::try_from(value).ok())
+}
+
+/// `tag_concurrency_limits`, as in a run config.
+pub(crate) fn read_limits_by_tag(table: &mut Table<'_>, problems: &mut Problems) -> Vec<TagLimit> {
+    let node = table.get("tag_concurrency_limits");
+    node.map(|node| read_tag_limits(node, "config::bad-value", problems)).unwrap_or_default()
+}
+
+/// `labels = { zone = "eu" }`
+pub(crate) fn read_labels(table: &mut Table<'_>, problems: &mut Problems) -> BTreeMap<String, String> {
+    let what = format!("`labels` of {}", table.what());
+    let Some(node) = table.get("labels") else { return BTreeMap::new() };
+    let NodeKind::Map(entries) = &node.kind else {
+        let problem = wrong_type(&what, "a table", node);
+        problems.push(problem.hint("write for example `labels = { zone = \"eu\" }`"));
+        return BTreeMap::new();
+    };
+    let mut labels = BTreeMap::new();
+    if entries.len() > LABELS_MAX {
+        let message = format!("{what}: {} labels, expected at most {LABELS_MAX}", entries.len());
+        problems.push(Diagnostic::error("config::bad-value", message).at(node.span.as_ref(), "too many"));
+    }
+    for (name, inner) in entries {
+        let NodeKind::Text(value) = &inner.kind else {
+            problems.push(wrong_type(&format!("`{}` in {what}", name.value), "text", inner));
+            continue;
+        };
+        for (text, span) in [(&name.value, name.span.as_ref()), (value, inner.span.as_ref())] {
+            if let Err(why) = check_label(text) {
+                let message = format!("{what}: `{text}` {why}");
+                let problem = Diagnostic::error("config::bad-value", message).at(span, "not a label");
+                problems.push(problem.hint("a label is short and plain, as in `labels = { zone = \"eu\" }`"));
+            }
+        }
+        labels.insert(name.value.clone(), value.clone());
+    }
+    labels
 }
 
 pub(crate) fn read_retry(table: &mut Table<'_>, problems: &mut Problems) -> Option<RetryPolicy> {

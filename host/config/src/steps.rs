@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cofferdam_model::{Diagnostic, Name, Node, NodeDef, OpPath, OutputDef, Spanned, StepDef};
 
 use crate::limits::{read_amounts, read_limits};
-use crate::policies::{read_config, read_hooks, read_retry, read_tags};
+use crate::policies::{read_config, read_hooks, read_labels, read_retry, read_tags};
 use crate::reader::{Problems, Table, name, names, text};
 use crate::sources::read_source;
 
@@ -92,6 +92,8 @@ pub(crate) fn read_placing(
     let resources =
         table.get("resources").map(|node| read_amounts(node, &what, problems)).unwrap_or_default();
     let description = table.text("description", problems).map_or(String::new(), |text| text.value);
+    let labels = read_labels(table, problems);
+    let pool = table.name("pool", "pool", problems);
     let bind = read_names(table, "bind", "resource", problems);
     let hooks = read_hooks(table, problems);
     let io_manager = table.name("io_manager", "IO manager", problems);
@@ -107,6 +109,8 @@ pub(crate) fn read_placing(
         priority,
         tags,
         resources,
+        labels,
+        pool,
         description,
         bind,
         hooks,

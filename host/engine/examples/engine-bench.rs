@@ -39,13 +39,15 @@ fn dynamic() -> Plan {
 fn drive(what: &str, plan: Plan, n_keys: usize) {
     let layout = Layout::new(Arc::new(plan)).expect("the plan is sound");
     let run = RunId(uuid::Uuid::from_u128(1));
-    let mut engine = Engine::new(Settings { term: Term(1) });
+    let mut engine = Engine::new(Settings { term: Term(1), ..Settings::default() });
     let join = Input::WorkerJoined {
         worker: WorkerId(1),
         slots: 64,
         queue: 512,
         resources: BTreeMap::new(),
         held: vec![],
+        labels: BTreeMap::new(),
+        ends_at: None,
     };
     let mut waiting: Vec<Action> = engine.handle(join, Timestamp(0));
     let one = outputs(0);

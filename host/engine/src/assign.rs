@@ -8,6 +8,7 @@ use cofferdam_model::{
 };
 use serde_json::json;
 
+use crate::place::{WANTED_MAX, Wanted, key_of};
 use crate::run::Run;
 
 impl Run {
@@ -45,6 +46,41 @@ impl Run {
             Some(AssignedInput { name: input.name.clone(), value })
         });
         inputs.collect()
+    }
+
+    /// What a ready step needs at its worker: its library, and the stored values that it reads, up to a bound.
+    pub(crate) fn wanted(&self, at_step: u32) -> Wanted {
+        let step = &self.steps[at_step as usize];
+        let plan_step = self.layout.step(step.template);
+        let mut values = vec![];
+        let mut want = |value: &ValueRef| {
+            if let Some(key) = value.place.key() {
+                values.push((key_of(key), value.size));
+            }
+        };
+        for input in &plan_step.inputs {
+            match &input.source {
+                Source::Value(value) => want(value),
+                Source::Values(all) => all.iter().take(WANTED_MAX).for_each(|keyed| want(&keyed.value)),
+                Source::Output(output) => self.one(output, step.group).into_iter().for_each(&mut want),
+                Source::FanIn(outputs) => {
+                    let found = outputs.iter().take(WANTED_MAX);
+                    found.filter_map(|output| self.one(output, step.group)).for_each(&mut want);
+                }
+                Source::Collect(output) => self.sample(output, step.group, &mut want),
+            }
+        }
+        values.truncate(WANTED_MAX);
+        Wanted { library: plan_step.library, values }
+    }
+
+    /// Some of the values that are collected.
+    fn sample(&self, output: &OutputRef, group: u32, want: &mut impl FnMut(&ValueRef)) {
+        let mut copies = vec![];
+        self.inner_instances(output.step.0, group, &mut copies);
+        let outputs = copies.into_iter().take(WANTED_MAX).flat_map(|copy| self.outputs(copy));
+        let named = outputs.filter(|value| value.name == output.output).take(WANTED_MAX);
+        named.for_each(|value| want(&value.value));
     }
 
     /// The resources that a step binds, by the op's names. The plan has each of them.

@@ -4,27 +4,30 @@ mod follow;
 mod queue;
 mod recover;
 mod report;
+mod why;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Assignment, AttemptId, Event, Fence, Known, Memo, Origin, Publication, Recorded, Report, RunId,
-    RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
+    Assignment, AttemptId, Event, Fence, Known, Memo, NAMESPACE_DEFAULT, NAMESPACE_TAG, Origin, PRIORITY_TAG,
+    Publication, Recorded, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
 };
 
-use self::queue::Active;
+use self::queue::{Active, Runs};
+use crate::demand::Demand;
 use crate::layout::Layout;
-use crate::place::Placement;
+use crate::place::{Candidate, Claim, Claims, Offer, Placed, Placement, Quotas};
 use crate::run::Run;
 use crate::verdict::Verdict;
 
 /// What an engine needs to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The time in office in which it decides; its fences begin with it.
     pub term: Term,
+    pub quotas: Quotas,
 }
 
 /// What happened outside.
@@ -32,14 +35,16 @@ pub struct Settings {
 pub enum Input {
     /// A run is to be driven.
     RunSubmitted(Box<Submission>),
-    /// A worker offers slots, room for `queue` more attempts, and resources. Its id is new, or it comes back, with the
-    /// attempts that it has or has ended unheard: those stay its own, and what was ordered and never reached it is
-    /// ordered again.
+    /// A worker offers slots, room for `queue` more attempts, resources, and labels that steps may ask for; it may know
+    /// when it will be gone. Its id is new, or it comes back, with the attempts that it has or has ended unheard: those
+    /// stay its own, and what was ordered and never reached it is ordered again.
     WorkerJoined {
         worker: WorkerId,
         slots: u32,
         queue: u32,
         resources: BTreeMap<String, f64>,
+        labels: BTreeMap<String, String>,
+        ends_at: Option<Timestamp>,
         held: Vec<AttemptId>,
     },
     /// A worker cannot be heard. It gets nothing more and keeps its attempts, until it comes back or has left.
@@ -112,24 +117,11 @@ pub struct Engine {
     n_fences: u32,
     n_runs: u64,
     runs: BTreeMap<RunId, Active>,
-    /// What is under way, by its fence: the oldest claim first.
-    attempts: BTreeMap<Fence, Claim>,
+    attempts: Claims,
     placement: Placement,
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
     /// Publications that wait for a worker.
     unpublished: Vec<Publication>,
-}
-
-/// An attempt that is under way.
-#[derive(Debug, Clone, Copy)]
-struct Claim {
-    run: RunId,
-    step: u32,
-    /// 1 for the first try.
-    attempt: u32,
-    worker: WorkerId,
-    class: u32,
-    expected_us: Option<u32>,
 }
 
 impl Engine {
@@ -139,8 +131,8 @@ impl Engine {
             n_fences: 0,
             n_runs: 0,
             runs: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            placement: Placement::default(),
+            attempts: Claims::default(),
+            placement: Placement::new(settings.quotas),
             retries: BinaryHeap::new(),
             unpublished: vec![],
         }
@@ -153,14 +145,13 @@ impl Engine {
         self.wake(now);
         match input {
             Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
-            Input::WorkerJoined { worker, slots, queue, resources, held } => {
-                self.placement.leave(worker);
-                self.placement.join(worker, slots, queue, &resources);
+            Input::WorkerJoined { worker, slots, queue, resources, labels, ends_at, held } => {
+                self.placement.workers.join(worker, Offer { slots, queue, resources, labels, ends_at });
                 self.back(worker, held, now, &mut actions);
             }
-            Input::WorkerSilent { worker } => self.placement.leave(worker),
+            Input::WorkerSilent { worker } => self.placement.workers.fall_silent(worker),
             Input::WorkerDraining { worker } => {
-                if self.placement.drain(worker) {
+                if self.placement.workers.drain(worker) {
                     actions.push(Action::Release { worker });
                 }
             }
@@ -192,8 +183,8 @@ impl Engine {
 
     /// Workers that have attempts and are not there: silent ones, and those that a scheduler before this one knew.
     pub fn absent(&self) -> BTreeSet<WorkerId> {
-        let owners = self.attempts.values().map(|claim| claim.worker);
-        owners.filter(|worker| !self.placement.knows(*worker)).collect()
+        let owners = self.attempts.iter().map(|(_, claim)| claim.worker);
+        owners.filter(|worker| !self.placement.workers.knows(*worker)).collect()
     }
 
     /// Drops a run that has ended.
@@ -203,10 +194,10 @@ impl Engine {
         }
     }
 
-    /// Resources that ready steps ask for and no worker offers, with the runs that wait for them.
-    pub fn unservable(&self) -> Vec<(Vec<String>, Vec<RunId>)> {
+    /// What ready steps ask for and no worker offers, with the runs that wait for it.
+    pub fn unservable(&self) -> Vec<(Demand, Vec<RunId>)> {
         let waiting = self.placement.unservable();
-        waiting.map(|(demand, runs)| (demand.keys().cloned().collect(), runs.collect())).collect()
+        waiting.map(|(demand, runs)| (demand.clone(), runs.collect())).collect()
     }
 
     fn submitted(&mut self, submission: Submission, now: Timestamp, actions: &mut Vec<Action>) {
@@ -222,9 +213,14 @@ impl Engine {
     fn activate(&mut self, run: Run) {
         self.n_runs += 1;
         let layout = run.layout.clone();
-        let classes = layout.demands.iter().map(|demand| self.placement.class(demand));
+        let tags = &layout.plan.tags;
+        let namespace = tags.get(NAMESPACE_TAG).map_or(NAMESPACE_DEFAULT, String::as_str);
+        let lines = layout.lines.all.iter();
+        let classes = lines.map(|line| self.placement.class(&line.demand, namespace, &mut self.attempts));
         let active = Active {
             number: self.n_runs,
+            // As Dagster does, what is no number counts as 0.
+            priority: tags.get(PRIORITY_TAG).and_then(|text| text.trim().parse().ok()).unwrap_or(0),
             classes: classes.collect(),
             queues: BTreeMap::new(),
             recalling: BTreeSet::new(),
@@ -285,15 +281,17 @@ impl Engine {
         }
         let active = self.active(id);
         for at_step in std::mem::take(&mut active.run.fresh) {
+            let active = self.active(id);
             match active.to_recall(at_step) {
                 Some(memo) => {
                     active.recalling.insert(at_step);
                     let step = active.run.steps[at_step as usize].key.clone();
                     actions.push(Action::Recall { run: id, step, memo });
                 }
-                None => active.enqueue(at_step),
+                None => self.enqueue(id, at_step, now),
             }
         }
+        let active = self.active(id);
         if active.run.n_open() == 0 && !active.run.status.is_terminal() {
             let status = match active.run.status {
                 RunStatus::Cancelling => RunStatus::Cancelled,
@@ -310,17 +308,30 @@ impl Engine {
         self.runs.get_mut(&id).expect("only runs that are driven are decided on")
     }
 
+    /// Puts a ready step into its queue.
+    fn enqueue(&mut self, id: RunId, at_step: u32, now: Timestamp) {
+        let Some(active) = self.runs.get_mut(&id) else {
+            return;
+        };
+        let home = self.placement.workers.near.home(&active.run.wanted(at_step));
+        active.enqueue(at_step, home, now);
+    }
+
     /// Tells the placement what stands at the head of each of the run's queues.
     fn show_heads(&mut self, id: RunId) {
         let Some(active) = self.runs.get_mut(&id) else {
             return;
         };
         let full = active.is_full();
-        for (class, queue) in &mut active.queues {
-            let head = if full { None } else { queue.first(&active.run) };
-            let head = head.map(|turn| (turn.0, active.number, id));
-            self.placement.head(*class, queue.head, head);
+        let lines: Vec<u32> = active.queues.keys().copied().collect();
+        for line in lines {
+            let head = active.head(line, full);
+            let queue = active.queues.get_mut(&line).expect("it is one of them");
+            self.placement.head(active.classes[line as usize], queue.head, head);
             queue.head = head;
+            if queue.is_empty() {
+                active.queues.remove(&line);
+            }
         }
     }
 
@@ -331,10 +342,8 @@ impl Engine {
             && at <= now
         {
             self.retries.pop();
-            if let Some(active) = self.runs.get_mut(&id) {
-                active.enqueue(at_step);
-                self.show_heads(id);
-            }
+            self.enqueue(id, at_step, now);
+            self.show_heads(id);
         }
     }
 
@@ -365,24 +374,18 @@ impl Engine {
 
     /// Gives ready steps to workers until one of both runs out.
     fn place(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        loop {
-            let runs = &self.runs;
-            let expected = |id: RunId, class: u32| runs.get(&id).and_then(|active| active.expected(class));
-            let Some((id, class, worker)) = self.placement.next(expected) else {
-                return;
-            };
-            let active = self.active(id);
-            let expected_us = active.expected(class);
-            let at_step = active.next(class);
+        while let Some(placed) = self.placement.next(now, &self.attempts, &mut Runs(&mut self.runs)) {
+            let Placed { run: id, line, class, worker, ref step, .. } = placed;
+            let Candidate { at_step, expected_us, .. } = *step;
+            self.placement.take(&placed);
             let fence = self.fence();
-            let run = &self.active(id).run;
-            let step = &run.steps[at_step as usize];
-            let attempts = step.history.as_ref().map_or(&[][..], |history| &history.attempts);
-            let attempt = attempts.last().map_or(1, |last| last.number + 1);
-            let assignment = Box::new(run.assignment(at_step, attempt, fence));
-            let event = Event::StepDispatched { step: step.key.clone(), attempt, fence, worker };
+            let active = self.active(id);
+            active.placed(line, at_step, now);
+            let attempt = active.run.attempts(at_step).last().map_or(1, |last| last.number + 1);
+            let assignment = Box::new(active.run.assignment(at_step, attempt, fence));
+            let key = assignment.id.step.clone();
+            let event = Event::StepDispatched { step: key, attempt, fence, worker };
             self.record_of(id, at_step, event, now, actions);
-            self.placement.take(worker, class, expected_us);
             let claim = Claim { run: id, step: at_step, attempt, worker, class, expected_us };
             self.attempts.insert(fence, claim);
             actions.push(Action::Dispatch { worker, assignment });

@@ -3,13 +3,13 @@
 //! The steps of one scope (the same chain of dynamic outputs) live and are copied together, as a *group*: one
 //! group per path of mapping keys, the root group being that of the steps without scope.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cofferdam_model::{Name, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
 
-/// Resources in millionths, so that sums are exact.
-pub(crate) type Demand = BTreeMap<String, u64>;
+use crate::demand::Demand;
+use crate::lines::{Line, Lines};
 
 /// A plan and its indices; shared by all runs of the plan.
 #[derive(Debug)]
@@ -17,8 +17,7 @@ pub struct Layout {
     pub(crate) plan: Arc<Plan>,
     pub(crate) templates: Vec<Template>,
     pub(crate) scopes: Vec<Scope>,
-    /// The different demands for resources.
-    pub(crate) demands: Vec<Demand>,
+    pub(crate) lines: Lines,
     /// Number of different ops, for what is measured per op.
     pub(crate) n_ops: usize,
 }
@@ -36,7 +35,8 @@ pub(crate) struct Template {
     /// Scopes that are copied over a dynamic output of this step: within its own scope, or, for a product,
     /// within scopes further in.
     pub(crate) spawns: Vec<(Name, u32)>,
-    pub(crate) demand: u32,
+    /// Where it waits for its turn.
+    pub(crate) line: u32,
     pub(crate) op: u32,
     /// The first template of the outermost scope (itself, if it has no scope): mapped regions take their
     /// turn where they stand in the plan.
@@ -75,7 +75,7 @@ pub enum InvalidLayout {
 impl Layout {
     /// Checks the plan's inner references and computes the indices.
     pub fn new(plan: Arc<Plan>) -> Result<Arc<Layout>, InvalidLayout> {
-        let mut builder = Builder::default();
+        let mut builder = Builder { lines: Lines::new(&plan.tag_limits), ..Builder::default() };
         for (at, step) in plan.steps.iter().enumerate() {
             builder.add(&plan, at, step)?;
         }
@@ -83,7 +83,7 @@ impl Layout {
         Ok(Arc::new(Layout {
             templates: builder.templates,
             scopes: builder.scopes,
-            demands: builder.demands,
+            lines: builder.lines,
             n_ops: builder.ops.len(),
             plan,
         }))
@@ -97,6 +97,10 @@ impl Layout {
         &self.scopes[self.templates[template as usize].scope as usize]
     }
 
+    pub(crate) fn line_of(&self, template: u32) -> &Line {
+        &self.lines.all[self.templates[template as usize].line as usize]
+    }
+
     pub(crate) fn step(&self, template: u32) -> &PlanStep {
         &self.plan.steps[template as usize]
     }
@@ -106,7 +110,7 @@ struct Builder {
     templates: Vec<Template>,
     scopes: Vec<Scope>,
     by_chain: HashMap<Vec<OutputRef>, u32>,
-    demands: Vec<Demand>,
+    lines: Lines,
     ops: HashMap<(cofferdam_model::LibraryDigest, Name), u32>,
     keys: BTreeSet<String>,
 }
@@ -119,7 +123,7 @@ impl Default for Builder {
             templates: vec![],
             scopes: vec![root],
             by_chain: HashMap::from([(vec![], 0)]),
-            demands: vec![],
+            lines: Lines::default(),
             ops: HashMap::new(),
             keys: BTreeSet::new(),
         }
@@ -139,7 +143,7 @@ impl Builder {
         }
         let next_op = u32::try_from(self.ops.len()).expect("there are no more ops than steps");
         let op = *self.ops.entry((step.library, step.op.clone())).or_insert(next_op);
-        let demand = self.demand(step)?;
+        let line = self.line(plan, step)?;
         let members = &mut self.scopes[scope as usize].members;
         let local = u32::try_from(members.len()).expect("there are no more members than steps");
         members.push(template);
@@ -149,7 +153,7 @@ impl Builder {
             deps,
             dependents: vec![],
             spawns: vec![],
-            demand,
+            line,
             op,
             anchor: template,
         });
@@ -274,24 +278,13 @@ impl Builder {
         Err(InvalidLayout::Order { step: step.key.to_string(), on: on.0 })
     }
 
-    fn demand(&mut self, step: &PlanStep) -> Result<u32, InvalidLayout> {
-        let mut demand = Demand::new();
-        for (resource, amount) in &step.resources {
-            let units = units(*amount).ok_or_else(|| InvalidLayout::Resource {
-                step: step.key.to_string(),
-                resource: resource.clone(),
-                amount: amount.to_string(),
-            })?;
-            if units > 0 {
-                demand.insert(resource.clone(), units);
-            }
-        }
-        let known = self.demands.iter().position(|known| *known == demand);
-        let at = known.unwrap_or_else(|| {
-            self.demands.push(demand);
-            self.demands.len() - 1
-        });
-        Ok(u32::try_from(at).expect("there are no more demands than steps"))
+    fn line(&mut self, plan: &Plan, step: &PlanStep) -> Result<u32, InvalidLayout> {
+        let demand = Demand::of(step).map_err(|resource| InvalidLayout::Resource {
+            step: step.key.to_string(),
+            resource: resource.to_owned(),
+            amount: step.resources[resource].to_string(),
+        })?;
+        Ok(self.lines.of(demand, &plan.tag_limits, &step.tags))
     }
 
     fn anchor(&mut self) {
@@ -302,15 +295,6 @@ impl Builder {
             }
         }
     }
-}
-
-/// Millionths; none for what is not a number of 0 or more.
-pub(crate) fn units(amount: f64) -> Option<u64> {
-    (amount.is_finite() && amount >= 0.0).then(|| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let units = (amount * 1e6).round() as u64;
-        units
-    })
 }
 
 /// Steps that must have ended before a step of that role can be judged, however they ended.

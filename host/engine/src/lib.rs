@@ -9,8 +9,10 @@
 mod accept;
 mod asset;
 mod assign;
+mod demand;
 mod engine;
 mod layout;
+mod lines;
 mod memo;
 mod place;
 mod retry;
@@ -21,9 +23,11 @@ mod tests;
 mod verdict;
 mod view;
 
+pub use demand::Demand;
 pub use engine::{Action, Engine, Input, Settings, Submission};
 pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
+pub use place::Quotas;
 pub use run::{InvalidHistory, Run, TakenOver};
 pub use run_retry::{
     MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,

@@ -1,246 +1,280 @@
 //! Placement: which ready step goes to which worker next.
 //!
-//! Ready steps wait in one queue per run and demand for resources, so that a step that waits for a GPU is
-//! never in front of one that needs none. Order: priority, then the run that was accepted first, then the
-//! run's own order.
+//! Ready steps wait in queues per run and *line* (what they ask for and count against), so that a step that
+//! waits for a GPU, a pool or a limit is never in front of one that does not. Queues that ask for the same form a
+//! *class*. Order among classes that can be placed now: the namespace that is furthest below its share, then
+//! priority, then the run that was accepted first.
+//!
+//! Ageing: of [`AGED_EVERY`] placements in a namespace one goes to the queue that has waited longest, if that is
+//! longer than [`AGED_AFTER`]. So whatever has a high priority gets nearly all there is, and nothing waits for ever.
+//! Nothing is kept free for a step that asks for much: it waits until there is room for it.
+
+mod near;
+mod quota;
+mod workers;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
-use cofferdam_model::{RunId, WorkerId};
+use cofferdam_model::{Nearest, RunId, Timestamp, WorkerId};
 
-use crate::layout::{Demand, units};
+pub(crate) use self::near::{WANTED_MAX, Wanted, key_of};
+pub use self::quota::Quotas;
+pub(crate) use self::quota::{Claim, Claims};
+use self::quota::{Namespaces, Pools};
+pub(crate) use self::workers::Offer;
+use self::workers::Workers;
+use crate::demand::Demand;
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
 
-/// Slots that one worker may claim.
-pub(crate) const SLOTS_MAX: u32 = 4096;
-/// Attempts beyond its slots that a worker is sent at most, whatever it offers.
-pub(crate) const QUEUE_MAX: u32 = 65_536;
-/// Work, per slot, that may wait at a worker, so that short steps do not wait for a round trip; longer steps
-/// stay with the scheduler, which may find them a free slot elsewhere.
-const QUEUED_US_MAX: u64 = 10_000;
-/// What an attempt costs a worker at least, in microseconds.
-const ATTEMPT_US_MIN: u32 = 10;
+/// How long a queue waits before its turn comes whatever its priority.
+pub(crate) const AGED_AFTER: Duration = Duration::from_secs(60);
+/// One placement in so many goes to the queue that has waited longest: a few percent for those with low priority.
+pub(crate) const AGED_EVERY: u32 = 16;
 
-/// Place of a queue's head among all queues; the smallest goes first.
-pub(crate) type Head = (Reverse<i32>, u64, RunId);
+/// Since when a head waits whose turn is by its priority: those that have aged come before.
+const NOT_AGED: Timestamp = Timestamp(u64::MAX);
 
-/// Steps of the same demand.
+/// Place of a ready step in its run: priority, then where its region stands in the plan; within a region
+/// the innermost and earliest copies first, so that a chain that was begun is finished.
+pub(crate) type Turn = (Reverse<i32>, u32, Reverse<u32>, u32, u32, u32);
+
+/// A queue that has a step to place, and its turn among all: the smallest goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Head {
+    /// Of the run and the step together.
+    pub(crate) priority: Reverse<i32>,
+    /// Order in which the runs were accepted.
+    pub(crate) number: u64,
+    /// Of the first step of the queue, in its run.
+    pub(crate) turn: Turn,
+    pub(crate) run: RunId,
+    /// The run's own number of the queue.
+    pub(crate) line: u32,
+}
+
+/// Queues that ask for the same.
 #[derive(Debug)]
 struct Class {
     demand: Demand,
+    pool: Option<u32>,
+    namespace: u32,
     heads: BTreeSet<Head>,
+    /// The same, with the time since when they wait.
+    waiting: BTreeSet<(Timestamp, Head)>,
     /// State of the workers at which nothing of this class could be placed.
     blocked_at: u64,
 }
 
+/// A step that could be placed.
 #[derive(Debug)]
-struct Worker {
-    slots: u32,
-    /// Attempts that it takes beyond its slots.
-    queue: u32,
-    /// It wants to leave and gets nothing more.
-    leaves: bool,
-    n_attempts: u32,
-    /// Sum of the expected times of its attempts, in microseconds.
-    expected_us: u64,
-    free: Demand,
+pub(crate) struct Candidate {
+    pub(crate) at_step: u32,
+    /// How long it will take, in microseconds, if that is known.
+    pub(crate) expected_us: Option<u32>,
+    pub(crate) wanted: Wanted,
+}
+
+/// What the placement asks of the runs.
+pub(crate) trait Ready {
+    /// The step at the head of a queue.
+    fn head(&mut self, head: &Head) -> Candidate;
+    /// A step of the same queue and priority whose inputs are at that worker.
+    fn near(&mut self, head: &Head, worker: WorkerId) -> Option<Candidate>;
+}
+
+/// What goes where.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) run: RunId,
+    pub(crate) line: u32,
+    pub(crate) class: u32,
+    pub(crate) worker: WorkerId,
+    pub(crate) step: Candidate,
+    /// Its turn came because it had waited so long.
+    aged: bool,
+}
+
+/// Why nothing of a class is placed.
+#[derive(Debug)]
+pub(crate) enum NoPlace {
+    Pool { pool: String, max: u32 },
+    NoWorker,
+    NoneFits { asks: String, nearest: Nearest },
+    Draining,
+    NoTimeLeft,
+    Busy { asks: String, over_share: Option<String> },
 }
 
 /// The queues' heads and the workers' room.
 #[derive(Debug, Default)]
 pub(crate) struct Placement {
     classes: Vec<Class>,
-    by_demand: HashMap<Demand, u32>,
-    workers: BTreeMap<WorkerId, Worker>,
-    /// Workers that may take more, least loaded first.
-    room: BTreeSet<(u32, WorkerId)>,
-    /// Grows with every change that may let something be placed.
-    version: u64,
+    by_demand: HashMap<(Demand, u32), u32>,
+    /// Classes with queues.
+    open: BTreeSet<u32>,
+    pools: Pools,
+    namespaces: Namespaces,
+    pub(crate) workers: Workers,
 }
 
 impl Placement {
-    pub(crate) fn class(&mut self, demand: &Demand) -> u32 {
-        if let Some(class) = self.by_demand.get(demand) {
+    pub(crate) fn new(quotas: Quotas) -> Placement {
+        Placement {
+            pools: Pools::new(quotas.pools, quotas.pool_default),
+            namespaces: Namespaces::new(quotas.weights),
+            ..Placement::default()
+        }
+    }
+
+    /// The class of such a demand in a namespace. New ones are made known to the claims, which count.
+    pub(crate) fn class(&mut self, demand: &Demand, namespace: &str, claims: &mut Claims) -> u32 {
+        let namespace = self.namespaces.number(namespace);
+        let key = (demand.clone(), namespace);
+        if let Some(class) = self.by_demand.get(&key) {
             return *class;
         }
-        let class = u32::try_from(self.classes.len()).expect("there are no more classes than steps");
-        self.classes.push(Class { demand: demand.clone(), heads: BTreeSet::new(), blocked_at: u64::MAX });
-        self.by_demand.insert(demand.clone(), class);
+        let pool = demand.pool.as_ref().map(|pool| self.pools.number(pool));
+        let class = claims.add_class(pool, namespace);
+        self.classes.push(Class {
+            demand: demand.clone(),
+            pool,
+            namespace,
+            heads: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            blocked_at: u64::MAX,
+        });
+        self.by_demand.insert(key, class);
         class
     }
 
-    /// Replaces a queue's head.
-    pub(crate) fn head(&mut self, class: u32, old: Option<Head>, new: Option<Head>) {
+    /// Replaces a queue's head and the time since when it waits.
+    pub(crate) fn head(
+        &mut self,
+        class_idx: u32,
+        old: Option<(Timestamp, Head)>,
+        new: Option<(Timestamp, Head)>,
+    ) {
         if old == new {
             return;
         }
-        let class = &mut self.classes[class as usize];
+        let class = &mut self.classes[class_idx as usize];
         if let Some(old) = old {
-            class.heads.remove(&old);
+            class.heads.remove(&old.1);
+            class.waiting.remove(&old);
         }
         if let Some(new) = new {
-            class.heads.insert(new);
+            class.heads.insert(new.1);
+            class.waiting.insert(new);
+        }
+        if class.heads.is_empty() {
+            self.open.remove(&class_idx);
+        } else {
+            self.open.insert(class_idx);
         }
     }
 
-    pub(crate) fn join(&mut self, id: WorkerId, slots: u32, queue: u32, resources: &BTreeMap<String, f64>) {
-        // What a worker says of itself is clamped: a slot count is not a reason to believe in a machine.
-        let offered = resources.iter();
-        let free = offered.filter_map(|(name, amount)| Some((name.clone(), units(*amount)?)));
-        let worker = Worker {
-            slots: slots.min(SLOTS_MAX),
-            queue: queue.min(QUEUE_MAX),
-            leaves: false,
-            n_attempts: 0,
-            expected_us: 0,
-            free: free.collect(),
-        };
-        self.workers.insert(id, worker);
-        self.version += 1;
-        self.make_room(id);
+    /// The next step to place and the worker for it, if anything can be placed.
+    pub(crate) fn next(&mut self, now: Timestamp, claims: &Claims, ready: &mut impl Ready) -> Option<Placed> {
+        while self.workers.have_room() {
+            let (head, class, aged) = self.first(now, claims)?;
+            let version = self.workers.version();
+            let this = &mut self.classes[class as usize];
+            let step = ready.head(&head);
+            let found = self.workers.best(&this.demand, &step, now);
+            let Some((worker, is_near)) = found else {
+                this.blocked_at = version;
+                continue;
+            };
+            // What is already where there is room goes before what would have to be moved.
+            let nearer = if is_near || aged { None } else { ready.near(&head, worker) };
+            let nearer = nearer.filter(|step| self.workers.takes(worker, step.expected_us));
+            let step = nearer.unwrap_or(step);
+            return Some(Placed { run: head.run, line: head.line, class, worker, step, aged });
+        }
+        None
     }
 
-    pub(crate) fn leave(&mut self, id: WorkerId) {
-        self.no_room(id);
-        self.workers.remove(&id);
-    }
-
-    pub(crate) fn knows(&self, id: WorkerId) -> bool {
-        self.workers.contains_key(&id)
-    }
-
-    /// Places nothing more at a worker. False if it is not there or has been told before.
-    pub(crate) fn drain(&mut self, id: WorkerId) -> bool {
-        self.no_room(id);
-        let Some(worker) = self.workers.get_mut(&id) else { return false };
-        !std::mem::replace(&mut worker.leaves, true)
-    }
-
-    /// Some worker that stays, if there is one.
-    pub(crate) fn any_worker(&self) -> Option<WorkerId> {
-        let staying = self.workers.iter().find(|(_, worker)| !worker.leaves);
-        staying.map(|(id, _)| *id)
-    }
-
-    /// The next queue to serve and the worker for it, if anything can be placed. `expected` gives the time
-    /// that the head of a run's queue of a class will take, in microseconds, if that is known.
-    pub(crate) fn next(
-        &mut self,
-        expected: impl Fn(RunId, u32) -> Option<u32>,
-    ) -> Option<(RunId, u32, WorkerId)> {
-        loop {
-            if self.room.is_empty() {
+    /// The head whose turn it is, among the classes that are not known to be blocked.
+    fn first(&self, now: Timestamp, claims: &Claims) -> Option<(Head, u32, bool)> {
+        let version = self.workers.version();
+        let open = self.open.iter().filter_map(|class_idx| {
+            let class = &self.classes[*class_idx as usize];
+            let free =
+                class.blocked_at != version && class.pool.is_none_or(|pool| self.pool_has_room(pool, claims));
+            if !free {
                 return None;
             }
-            let open = self.classes.iter().enumerate().filter(|(_, class)| class.blocked_at != self.version);
-            let heads = open.filter_map(|(at, class)| Some((class.heads.first()?, at)));
-            let ((_, _, run), at) = heads.min().map(|(head, at)| (*head, at))?;
-            let class = u32::try_from(at).expect("classes are numbered so");
-            match self.worker_for(class, expected(run, class)) {
-                Some(worker) => return Some((run, class, worker)),
-                None => self.classes[at].blocked_at = self.version,
-            }
-        }
+            let share = self.namespaces.share(class.namespace, claims);
+            let waits_longest = class.waiting.first().filter(|(since, _)| {
+                self.namespaces.owes_aged(class.namespace) && now.since(*since) >= AGED_AFTER
+            });
+            #[cfg(test)]
+            let waits_longest = waits_longest.filter(|_| !is_present(Bug::NothingAges));
+            let (since, head) = match waits_longest {
+                Some((since, head)) => (*since, *head),
+                None => (NOT_AGED, *class.heads.first()?),
+            };
+            Some((share, since, head, *class_idx))
+        });
+        open.min().map(|(_, since, head, class)| (head, class, since != NOT_AGED))
     }
 
-    fn worker_for(&self, class: u32, expected_us: Option<u32>) -> Option<WorkerId> {
-        let demand = &self.classes[class as usize].demand;
-        let takes = |(_, id): &&(u32, WorkerId)| {
-            let worker = &self.workers[id];
-            worker.takes(expected_us) && worker.has(demand)
-        };
-        let ids = self.room.iter();
-        // Without a demand the least loaded worker is as good as any: if it has no room, none has.
-        let found = if demand.is_empty() { ids.take(1).find(takes) } else { self.room.iter().find(takes) };
-        found.map(|(_, id)| *id)
+    fn pool_has_room(&self, pool: u32, claims: &Claims) -> bool {
+        self.pools.limit(pool).is_none_or(|limit| claims.of_pool(pool) < limit)
     }
 
-    pub(crate) fn take(&mut self, id: WorkerId, class: u32, expected_us: Option<u32>) {
-        self.no_room(id);
-        let demand = &self.classes[class as usize].demand;
-        let worker = self.workers.get_mut(&id).expect("a step is placed on a worker that is there");
-        worker.n_attempts += 1;
-        worker.expected_us += cost(expected_us);
-        for (name, amount) in demand {
-            // One that came back may offer less than what it holds.
-            if let Some(free) = worker.free.get_mut(name) {
-                *free -= amount;
-            }
-        }
-        self.make_room(id);
+    /// Notes what was placed.
+    pub(crate) fn take(&mut self, placed: &Placed) {
+        let Placed { class, worker, step, aged, .. } = placed;
+        let class = &self.classes[*class as usize];
+        self.namespaces.placed(class.namespace, *aged);
+        self.workers.take(*worker, &class.demand.resources, step.expected_us);
+        self.workers.near.hold(*worker, step.wanted.values.iter().map(|(key, _)| *key));
+    }
+
+    /// Gives a claim its room at its worker, which has come back with it.
+    pub(crate) fn take_again(&mut self, claim: &Claim) {
+        let resources = &self.classes[claim.class as usize].demand.resources;
+        self.workers.take(claim.worker, resources, claim.expected_us);
     }
 
     /// Gives back what `take` took; nothing if the worker has left.
-    pub(crate) fn give_back(&mut self, id: WorkerId, class: u32, expected_us: Option<u32>) {
-        self.no_room(id);
-        let demand = &self.classes[class as usize].demand;
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.n_attempts -= 1;
-            worker.expected_us -= cost(expected_us);
-            for (name, amount) in demand {
-                let Some(free) = worker.free.get_mut(name) else { continue };
-                *free += amount;
-                #[cfg(test)]
-                if is_present(Bug::ReleasedTwice) {
-                    *free += amount;
-                }
-            }
-        }
-        self.version += 1;
-        self.make_room(id);
+    pub(crate) fn give_back(&mut self, claim: &Claim) {
+        let demand = &self.classes[claim.class as usize].demand;
+        self.workers.give_back(claim.worker, &demand.resources, claim.expected_us);
     }
 
-    fn no_room(&mut self, id: WorkerId) {
-        if let Some(worker) = self.workers.get(&id) {
-            self.room.remove(&(worker.load(), id));
-        }
-    }
-
-    fn make_room(&mut self, id: WorkerId) {
-        if let Some(worker) = self.workers.get(&id)
-            && !worker.leaves
-            && worker.n_attempts < worker.slots + worker.queue
+    /// Why nothing of a class is placed now.
+    pub(crate) fn why(&self, class_idx: u32, now: Timestamp, claims: &Claims) -> NoPlace {
+        let class = &self.classes[class_idx as usize];
+        if let Some(pool) = class.pool
+            && !self.pool_has_room(pool, claims)
         {
-            self.room.insert((worker.load(), id));
+            let max = self.pools.limit(pool).unwrap_or_default();
+            return NoPlace::Pool { pool: class.demand.pool.clone().unwrap_or_default(), max };
         }
+        self.workers.why(&class.demand, now).unwrap_or_else(|| {
+            let share = |namespace| self.namespaces.share(namespace, claims);
+            let open = self.open.iter().map(|other| self.classes[*other as usize].namespace);
+            let below = open.filter(|other| *other != class.namespace);
+            let over = below.map(share).any(|other| other.0 < share(class.namespace).0);
+            let over_share = over.then(|| self.namespaces.name(class.namespace).to_owned());
+            NoPlace::Busy { asks: class.demand.to_string(), over_share }
+        })
+    }
+
+    pub(crate) fn is_in_pool(&self, class: u32, pool: &str) -> bool {
+        self.classes[class as usize].demand.pool.as_deref() == Some(pool)
     }
 
     /// Demands of queues that no worker could ever serve, for a person to see.
     pub(crate) fn unservable(&self) -> impl Iterator<Item = (&Demand, impl Iterator<Item = RunId>)> {
-        let waiting = self.classes.iter().filter(|class| !class.heads.is_empty());
+        let waiting = self.open.iter().map(|class| &self.classes[*class as usize]);
         waiting
-            .filter(|class| !self.workers.values().any(|worker| worker.offers(&class.demand)))
-            .map(|class| (&class.demand, class.heads.iter().map(|(_, _, run)| *run)))
+            .filter(|class| !self.workers.could_serve(&class.demand))
+            .map(|class| (&class.demand, class.heads.iter().map(|head| head.run)))
     }
-}
-
-impl Worker {
-    /// Attempts per slot, in 1024ths.
-    fn load(&self) -> u32 {
-        let load = u64::from(self.n_attempts) * 1024 / u64::from(self.slots.max(1));
-        u32::try_from(load).unwrap_or(u32::MAX)
-    }
-
-    fn takes(&self, expected_us: Option<u32>) -> bool {
-        if self.n_attempts < self.slots {
-            return true;
-        }
-        // An attempt of unknown length is never queued, and nothing is queued behind one.
-        let room = u64::from(self.slots) * QUEUED_US_MAX;
-        expected_us.is_some() && self.expected_us + cost(expected_us) <= room
-    }
-
-    fn has(&self, demand: &Demand) -> bool {
-        demand.iter().all(|(name, amount)| self.free.get(name).is_some_and(|free| free >= amount))
-    }
-
-    fn offers(&self, demand: &Demand) -> bool {
-        !self.leaves && demand.keys().all(|name| self.free.contains_key(name))
-    }
-}
-
-fn cost(expected_us: Option<u32>) -> u64 {
-    u64::from(expected_us.map_or(u32::MAX, |us| us.max(ATTEMPT_US_MIN)))
 }

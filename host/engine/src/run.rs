@@ -18,6 +18,8 @@ use cofferdam_model::{
 };
 
 use crate::layout::Layout;
+#[cfg(test)]
+use crate::tests::bug::{Bug, is_present};
 use crate::verdict::Verdict;
 
 /// No step; see [`Step::root`].
@@ -35,6 +37,8 @@ pub struct Run {
     pub(crate) expected: u32,
     /// Steps per status, by its number.
     pub(crate) counts: [u32; N_STATUSES],
+    /// Running steps per counter of the layout's lines.
+    pub(crate) limited: Vec<u32>,
     pub(crate) seq: u64,
     pub(crate) status: RunStatus,
     pub(crate) accepted_at: Option<Timestamp>,
@@ -151,6 +155,7 @@ impl Run {
             index: HashMap::with_capacity(layout.templates.len()),
             expected: 0,
             counts: [0; N_STATUSES],
+            limited: vec![0; layout.lines.counters.len()],
             seq: 0,
             status: RunStatus::Queued,
             accepted_at: None,
@@ -230,7 +235,30 @@ impl Run {
         let step = &mut self.steps[at_step as usize];
         self.counts[step.status as usize] -= 1;
         self.counts[status as usize] += 1;
-        step.status = status;
+        let before = std::mem::replace(&mut step.status, status);
+        let template = step.template;
+        if !self.limited.is_empty() && (before == StepStatus::Running) != (status == StepStatus::Running) {
+            self.count_limited(template, status == StepStatus::Running);
+        }
+    }
+
+    fn count_limited(&mut self, template: u32, runs: bool) {
+        for counter in &self.layout.line_of(template).counters {
+            let n = &mut self.limited[*counter as usize];
+            *n = if runs { *n + 1 } else { *n - 1 };
+        }
+    }
+
+    /// A limit of the run that keeps the steps of a line from running now, by its counter.
+    pub(crate) fn limited_by(&self, line: u32) -> Option<u32> {
+        let lines = &self.layout.lines;
+        let full = |counter: &&u32| {
+            let max = lines.counters[**counter as usize];
+            #[cfg(test)]
+            let max = max + u32::from(is_present(Bug::OneTooManyOfATag));
+            self.limited[**counter as usize] >= max
+        };
+        lines.all[line as usize].counters.iter().find(full).copied()
     }
 
     pub(crate) fn outputs(&self, at_step: u32) -> &[Output] {

@@ -243,6 +243,9 @@ pub struct AssetJobDef {
     pub tags: BTreeMap<String, String>,
     pub retry: Option<RetryPolicy>,
     pub max_concurrent: Option<u32>,
+    pub tag_limits: Vec<crate::TagLimit>,
+    /// What the worker of each of its steps must be, unless the step says otherwise.
+    pub labels: BTreeMap<String, String>,
     pub config: Option<Node>,
     pub hooks: Vec<crate::HookDef>,
     pub span: Option<Span>,

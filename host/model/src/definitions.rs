@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::{
     AssetCheckDef, AssetDef, AssetJobDef, AssetKey, HookOn, IoManagerKind, Limits, Name, Node,
-    PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, Span, Spanned,
+    PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, Span, Spanned, TagLimit,
 };
 
 /// All definitions of one code location (one `cofferdam.toml`).
@@ -51,6 +51,9 @@ pub struct JobDef {
     /// For steps that have none of their own, and whose op's step has none.
     pub retry: Option<RetryPolicy>,
     pub max_concurrent: Option<u32>,
+    pub tag_limits: Vec<TagLimit>,
+    /// What the worker of each of its steps must be, unless the step says otherwise.
+    pub labels: BTreeMap<String, String>,
     /// Run config that holds unless the person who starts a run says otherwise.
     pub config: Option<Node>,
     pub config_mapping: Option<ConfigMappingDef>,
@@ -182,6 +185,10 @@ pub struct StepDef {
     pub tags: BTreeMap<String, String>,
     /// Amounts that a worker must have free.
     pub resources: BTreeMap<String, f64>,
+    /// What the worker must be, over what the job says.
+    pub labels: BTreeMap<String, String>,
+    /// The pool of which it takes a slot while it runs.
+    pub pool: Option<Spanned<Name>>,
     /// The op's name of a resource → the resource's.
     pub bind: BTreeMap<Name, Spanned<Name>>,
     pub hooks: Vec<HookDef>,
@@ -211,6 +218,8 @@ impl StepDef {
             priority: 0,
             tags: BTreeMap::new(),
             resources: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            pool: None,
             bind: BTreeMap::new(),
             hooks: vec![],
             io_manager: None,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AssetKey, LibraryDigest, Limits, Name, PlanAsset, PlanIoManager, PlanResource, RetryPolicy, RunRetryDef,
-    StepKey, ValueDigest, ValueRef,
+    StepKey, TagLimit, ValueDigest, ValueRef,
 };
 
 /// Version of the stored form. A reader refuses a larger one.
@@ -24,6 +24,9 @@ pub struct Plan {
     pub steps: Vec<PlanStep>,
     /// Most steps of the run that may run at once.
     pub max_concurrent: Option<u32>,
+    /// Most of those that carry a tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tag_limits: Vec<TagLimit>,
     /// Resources that its steps use, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<Name, PlanResource>,
@@ -82,6 +85,12 @@ pub struct PlanStep {
     pub tags: BTreeMap<String, String>,
     /// Abstract resources that a worker must have free: `GPU: 1`.
     pub resources: BTreeMap<String, f64>,
+    /// What a worker must be: `zone: eu`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The pool of which it takes a slot while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Name>,
     #[serde(default, skip_serializing_if = "Role::is_op")]
     pub role: Role,
     /// Resources lent to the op: its own name for each → name in [`Plan::resources`].
@@ -226,6 +235,8 @@ impl PlanStep {
             priority: 0,
             tags: BTreeMap::new(),
             resources: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            pool: None,
             role: Role::Op,
             bind: BTreeMap::new(),
             env: vec![],
@@ -259,6 +270,7 @@ impl Plan {
             libraries: BTreeMap::new(),
             steps,
             max_concurrent: None,
+            tag_limits: vec![],
             resources: BTreeMap::new(),
             io_managers: BTreeMap::new(),
             partition: None,

@@ -118,6 +118,8 @@ pub(crate) fn asset_job(
             tags: def.tags.clone(),
             retry: def.retry,
             max_concurrent: def.max_concurrent,
+            tag_limits: def.tag_limits.clone(),
+            labels: def.labels.clone(),
             config: def.config.clone(),
             hooks: def.hooks.clone(),
             span: def.span.clone(),

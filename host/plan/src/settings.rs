@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Diagnostic, StepDef};
+use cofferdam_model::{Diagnostic, PRIORITY_TAG, StepDef};
 
-const PRIORITY_TAG: &str = "dagster/priority";
 const RESOURCES_TAG: &str = "dagster-dask/resource_requirements";
 
 /// Our own key, or else the tag.
@@ -20,7 +19,7 @@ pub(crate) fn priority(step: &StepDef, problems: &mut Vec<Diagnostic>) -> i32 {
     }
 }
 
-/// The amounts of the tag, with our own key over them.
+/// The amounts of the tag and of our own key together.
 pub(crate) fn resources(step: &StepDef, problems: &mut Vec<Diagnostic>) -> BTreeMap<String, f64> {
     let mut resources = BTreeMap::new();
     if let Some(text) = step.tags.get(RESOURCES_TAG) {
@@ -29,7 +28,18 @@ pub(crate) fn resources(step: &StepDef, problems: &mut Vec<Diagnostic>) -> BTree
             Err(_) => problems.push(bad_tag(step, RESOURCES_TAG, "JSON such as `{\"GPU\": 1}`")),
         }
     }
-    resources.extend(step.resources.clone());
+    for (name, amount) in &step.resources {
+        if resources.insert(name.clone(), *amount).is_some_and(|of_tag| of_tag != *amount) {
+            problems.push(
+                Diagnostic::error(
+                    "plan::two-amounts",
+                    format!("step `{}` asks for two amounts of `{name}`", step.name.value),
+                )
+                .at(step.span.as_ref(), format!("`resources` and the tag `{RESOURCES_TAG}` differ"))
+                .hint("keep one of them"),
+            );
+        }
+    }
     for (name, amount) in &resources {
         if !(amount.is_finite() && *amount > 0.0) {
             problems.push(

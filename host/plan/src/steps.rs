@@ -68,7 +68,12 @@ impl<'a> Job<'a> {
     fn finish(&mut self, draft: Draft, request: Request<'_>) -> Plan {
         // No longer needed, and as large as the plan: both at once would be the peak of a large job.
         self.flat = Flat::default();
-        let steps = draft.finish();
+        let mut steps = draft.finish();
+        for step in &mut steps {
+            for (name, value) in &self.def.labels {
+                step.labels.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
         let used: HashSet<LibraryDigest> = steps.iter().map(|step| step.library).collect();
         let libraries = self.libs.iter().filter(|(_, (digest, _))| used.contains(digest));
         let mut tags = self.def.tags.clone();
@@ -77,6 +82,7 @@ impl<'a> Job<'a> {
             tags,
             libraries: libraries.map(|(name, (digest, _))| (name.clone(), *digest)).collect(),
             max_concurrent: self.given.max_concurrent.or(self.def.max_concurrent),
+            tag_limits: self.given.tag_limits.clone().unwrap_or_else(|| self.def.tag_limits.clone()),
             resources: std::mem::take(&mut self.resources),
             io_managers: std::mem::take(&mut self.io_managers),
             environment: self.environment_name.cloned(),
@@ -127,6 +133,8 @@ impl<'a> Job<'a> {
             priority: settings::priority(def, &mut self.problems),
             tags: def.tags.clone(),
             resources: settings::resources(def, &mut self.problems),
+            labels: def.labels.clone(),
+            pool: def.pool.as_ref().map(|pool| pool.value.clone()),
             role: self.assets.role(&step.key),
             bind,
             memoize,

@@ -34,7 +34,7 @@ pub struct Core {
 
 impl Core {
     pub fn new(term: Term, patience: Patience) -> Core {
-        let engine = Engine::new(Settings { term });
+        let engine = Engine::new(Settings { term, ..Settings::default() });
         Core { term, engine, sessions: Sessions::new(term, patience), kept_lines: HashMap::new() }
     }
 
@@ -84,6 +84,8 @@ impl Core {
             slots: offer.slots,
             queue: offer.queue,
             resources: offer.resources,
+            labels: offer.labels,
+            ends_at: offer.lifetime.map(|lifetime| now.wall + lifetime),
             held: visit.map(|visit| visit.held).unwrap_or_default(),
         };
         self.handle(input, now, turn);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_engine::{Input, InvalidHistory, Submission};
+use cofferdam_engine::{Demand, Input, InvalidHistory, Submission};
 use cofferdam_model::{
     Fence, Memo, Order, Plan, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest, WorkerId,
 };
@@ -76,7 +76,7 @@ pub(crate) enum Message {
         answer: oneshot::Sender<Option<RunStatus>>,
     },
     Unservable {
-        answer: oneshot::Sender<Vec<(Vec<String>, Vec<RunId>)>>,
+        answer: oneshot::Sender<Vec<(Demand, Vec<RunId>)>>,
     },
 }
 

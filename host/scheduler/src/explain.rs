@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart};
-use cofferdam_model::{Known, Memo, Plan, RunId, StepKey, StepStatus, Term, Timestamp, ValueDigest};
+use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart, Run};
+use cofferdam_model::{Known, Memo, Plan, RunId, StepKey, StepStatus, Timestamp, ValueDigest};
 use cofferdam_runlog::RunLog;
 
 use crate::Error;
@@ -37,7 +37,7 @@ pub async fn explain(
     let submission =
         engine::Submission { run, layout, plan: plan.digest(), origin: None, known: Arc::new(known) };
     let now = Timestamp::default();
-    let mut engine = Engine::new(engine::Settings { term: Term::default() });
+    let mut engine = Engine::new(engine::Settings::default());
     let mut searches = recalls(engine.handle(Input::RunSubmitted(Box::new(submission)), now));
     while let Some((step, memo)) = searches.pop() {
         let found = log.catalog().recall(vec![memo]).await?.pop().flatten();

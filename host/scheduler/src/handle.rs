@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use cofferdam_engine::{self as engine, InvalidHistory, InvalidLayout, Layout};
+use cofferdam_engine::{self as engine, Demand, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
     InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
 };
@@ -61,6 +61,10 @@ pub struct WorkerOffer {
     pub queue: u32,
     /// Abstract resources: `GPU: 2`.
     pub resources: BTreeMap<String, f64>,
+    /// What steps may ask for beside them: `zone: eu`.
+    pub labels: BTreeMap<String, String>,
+    /// How long it will be there, if it knows.
+    pub lifetime: Option<Duration>,
 }
 
 /// Why the scheduler could not do what it was asked.
@@ -235,8 +239,8 @@ impl Scheduler {
         }
     }
 
-    /// Resources that waiting steps ask for and no worker offers, with the runs that wait for them.
-    pub async fn unservable(&self) -> Result<Vec<(Vec<String>, Vec<RunId>)>, Error> {
+    /// What waiting steps ask for and no worker offers, with the runs that wait for it.
+    pub async fn unservable(&self) -> Result<Vec<(Demand, Vec<RunId>)>, Error> {
         self.ask(|answer| Message::Unservable { answer }).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cofferdam_model::{Plan, WorkerId};
+use cofferdam_model::{Plan, PlanStep, WorkerId};
 use cofferdam_wire::v1::WorkerState;
 
 /// Warnings about one plan.
@@ -51,26 +51,22 @@ impl Fleet {
         if workers.is_empty() {
             return vec!["no worker has joined yet; the run waits for one".to_owned()];
         }
-        let mut demands: BTreeMap<String, (&BTreeMap<String, f64>, Vec<&str>)> = BTreeMap::new();
-        for step in plan.steps.iter().filter(|step| !step.resources.is_empty()) {
-            let demand = demands.entry(words(&step.resources)).or_insert((&step.resources, vec![]));
-            demand.1.push(step.key.as_str());
+        let mut demands: BTreeMap<String, (&PlanStep, usize)> = BTreeMap::new();
+        for step in plan.steps.iter().filter(|step| !step.resources.is_empty() || !step.labels.is_empty()) {
+            demands.entry(words(&step.resources, &step.labels)).or_insert((step, 0)).1 += 1;
         }
-        let impossible = demands.into_iter().filter_map(|(words, (demand, steps))| {
-            let lacking = |worker: &WorkerState| {
-                demand.iter().filter(|(name, amount)| offers(worker, name) < **amount).count()
-            };
-            let nearest = workers.values().min_by_key(|worker| lacking(worker))?;
-            (lacking(nearest) > 0).then(|| {
-                let step = steps.first().expect("a demand is some step's");
-                let more =
-                    if steps.len() > 1 { format!(" and {} more", steps.len() - 1) } else { String::new() };
-                let offer: BTreeMap<String, f64> =
-                    demand.keys().map(|name| (name.clone(), offers(nearest, name))).collect();
+        let impossible = demands.into_iter().filter_map(|(asked, (step, n_steps))| {
+            let nearest = workers.values().min_by_key(|worker| n_lacking(worker, step))?;
+            (n_lacking(nearest, step) > 0).then(|| {
+                let more = if n_steps > 1 { format!(" and {} more", n_steps - 1) } else { String::new() };
+                let resources = step.resources.keys().map(|name| (name.clone(), offers(nearest, name)));
+                let labels = step.labels.keys();
+                let labels = labels.filter_map(|name| Some((name.clone(), nearest.labels.get(name)?.clone())));
+                let offered = words(&resources.collect(), &labels.collect());
+                let offered = if offered.is_empty() { "nothing of it".to_owned() } else { offered };
                 format!(
-                    "`{step}`{more} asks for {words}, which no worker offers; the nearest, `{}`, offers {}",
-                    nearest.name,
-                    self::words(&offer)
+                    "`{}`{more} asks for {asked}, which no worker offers; the nearest, `{}`, offers {offered}",
+                    step.key, nearest.name
                 )
             })
         });
@@ -78,12 +74,20 @@ impl Fleet {
     }
 }
 
+/// Of what a step asks for.
+fn n_lacking(worker: &WorkerState, step: &PlanStep) -> usize {
+    let few = step.resources.iter().filter(|(name, amount)| offers(worker, name) < **amount);
+    let other = step.labels.iter().filter(|(name, value)| worker.labels.get(*name) != Some(value));
+    few.count() + other.count()
+}
+
 fn offers(worker: &WorkerState, name: &str) -> f64 {
     worker.resources.get(name).copied().unwrap_or(0.0)
 }
 
-/// `GPU=2, MEMORY=64000000000`
-fn words(resources: &BTreeMap<String, f64>) -> String {
-    let parts: Vec<String> = resources.iter().map(|(name, amount)| format!("{name}={amount}")).collect();
-    parts.join(", ")
+/// `GPU=2, MEMORY=64000000000, zone=eu`
+fn words(resources: &BTreeMap<String, f64>, labels: &BTreeMap<String, String>) -> String {
+    let resources = resources.iter().map(|(name, amount)| format!("{name}={amount}"));
+    let labels = labels.iter().map(|(name, value)| format!("{name}={value}"));
+    resources.chain(labels).collect::<Vec<_>>().join(", ")
 }

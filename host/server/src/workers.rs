@@ -1,8 +1,9 @@
 //! A worker's stream: its reports go to the scheduler, the scheduler's orders to it, until either side ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use cofferdam_model::{Order, Report, WorkerId};
+use cofferdam_model::{LABELS_MAX, Order, Report, WorkerId, check_label};
 use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
@@ -52,7 +53,7 @@ impl Workers for Service {
         let attached = attached.map_err(|error| refuse::scheduler(&error))?;
         let id = attached.worker;
         tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
-        let Hello { name, version, slots, resources, .. } = hello;
+        let Hello { name, version, slots, resources, labels, .. } = hello;
         let leaving = false;
         let state = WorkerState {
             worker: id.0,
@@ -62,6 +63,7 @@ impl Workers for Service {
             slots,
             resources,
             leaving,
+            labels,
         };
         let entry = self.fleet.enter(id, state);
         let (scheduler, fleet) = (self.scheduler.clone(), self.fleet.clone());
@@ -107,14 +109,22 @@ fn check(hello: &Hello) -> Result<WorkerOffer, Status> {
     let believable = hello.slots > 0
         && hello.name.chars().count() <= NAME_CHARS_MAX
         && hello.resources.len() <= RESOURCES_MAX
-        && hello.resources.values().all(|amount| amount.is_finite() && *amount >= 0.0);
+        && hello.resources.values().all(|amount| amount.is_finite() && *amount >= 0.0)
+        && hello.labels.len() <= LABELS_MAX
+        && hello.labels.iter().all(|(name, value)| check_label(name).and(check_label(value)).is_ok());
     if !believable {
         return Err(Status::invalid_argument(format!(
-            "a worker has a slot at least, a name of at most {NAME_CHARS_MAX} characters, and at most {RESOURCES_MAX} resources, each a number that is not negative"
+            "a worker has a slot at least, a name of at most {NAME_CHARS_MAX} characters, at most {RESOURCES_MAX} resources, each a number that is not negative, and at most {LABELS_MAX} plain labels"
         )));
     }
     let resources = hello.resources.clone().into_iter().collect();
-    Ok(WorkerOffer { slots: hello.slots, queue: hello.queue, resources })
+    Ok(WorkerOffer {
+        slots: hello.slots,
+        queue: hello.queue,
+        resources,
+        labels: hello.labels.clone().into_iter().collect(),
+        lifetime: hello.lifetime_ms.map(Duration::from_millis),
+    })
 }
 
 /// Passes reports on; says why it ended. The scheduler notices by the closed channel.
@@ -223,6 +233,9 @@ mod tests {
         }
         let many = (0..=RESOURCES_MAX).map(|at| (at.to_string(), 1.0)).collect();
         assert!(check(&Hello { resources: many, ..hello() }).is_err());
+        let label = |name: &str| Hello { labels: [(name.to_owned(), "eu".to_owned())].into(), ..hello() };
+        assert!(check(&label("zone")).is_ok());
+        assert!(check(&label("two words")).is_err());
         assert!(check(&Hello { name: "x".repeat(NAME_CHARS_MAX + 1), ..hello() }).is_err());
     }
 }

@@ -843,7 +843,12 @@ impl Cluster {
         match message {
             ToScheduler::Hello { hello, visit } => {
                 let resources = hello.resources.into_iter().collect();
-                let offer = WorkerOffer { slots: hello.slots, queue: hello.queue, resources };
+                let offer = WorkerOffer {
+                    slots: hello.slots,
+                    queue: hello.queue,
+                    resources,
+                    ..WorkerOffer::default()
+                };
                 self.tell(Told::Attach { link, offer, visit });
             }
             ToScheduler::Reports(batch) => {

@@ -56,6 +56,8 @@ fn select(kit: &mut Kit, job: &str, selection: &str) {
         tags: Default::default(),
         retry: None,
         max_concurrent: None,
+        tag_limits: vec![],
+        labels: Default::default(),
         config: None,
         hooks: vec![],
         span: None,

@@ -31,7 +31,7 @@ struct Step {
     key: String,
     outcome: Outcome,
     /// Abstract resources that the host has less of than the step needs.
-    lacks: BTreeMap<String, f64>,
+    lacks: offer::Lacks,
 }
 
 enum Outcome {
@@ -130,7 +130,11 @@ impl Step {
         value["step"] = self.key.as_str().into();
         value["hosts"] = if self.lacks.is_empty() { json!([HOST]) } else { json!([]) };
         if !self.lacks.is_empty() {
-            value["lacks"] = json!(self.lacks);
+            let mut lacks = json!(self.lacks.resources);
+            for (name, label) in &self.lacks.labels {
+                lacks[name] = label.as_str().into();
+            }
+            value["lacks"] = lacks;
         }
         value
     }
@@ -155,8 +159,11 @@ impl Step {
             Outcome::Always(why) => format!("runs: {why}"),
         };
         let mut line = format!("{:width$}  {said}", self.key);
-        for (name, amount) in &self.lacks {
+        for (name, amount) in &self.lacks.resources {
             line.push_str(&format!(" (no host has {name} = {amount})"));
+        }
+        for (name, value) in &self.lacks.labels {
+            line.push_str(&format!(" (no host has {name} = {value})"));
         }
         line
     }

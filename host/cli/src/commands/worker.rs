@@ -2,7 +2,7 @@
 //! to it by digest.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cofferdam_client::Offer;
 use cofferdam_depot::Depot;
@@ -27,10 +27,20 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let offered = offer::offer(&args.local)?;
     let worker = instance::start_worker_over(&state, &folder, offered.slots, Depot::over(objects), stores)?;
     let OwnWorker { worker, orders, mut reports } = worker;
-    let offer =
-        Offer { name: name(args), slots: offered.slots, queue: offered.queue, resources: offered.resources };
+    let offer = Offer {
+        name: name(args),
+        slots: offered.slots,
+        queue: offered.queue,
+        resources: offered.resources,
+        labels: offered.labels,
+        ends_at: args.lifetime.map(|lifetime| Instant::now() + lifetime),
+    };
+    let ends_at = offer.ends_at;
     let leave = async {
-        end().await;
+        tokio::select! {
+            () = end() => {}
+            () = at(ends_at) => {}
+        }
         output
             .say(&format!("{CYAN}leaving{CYAN:#} when what runs here is done (once more to leave at once)"));
     };
@@ -59,6 +69,14 @@ async fn too_late(patience: Duration) {
     tokio::select! {
         () = end() => {}
         () = tokio::time::sleep(patience) => {}
+    }
+}
+
+/// Never, if there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
                     "slots": worker.slots,
                     "resources": worker.resources,
                     "leaving": worker.leaving,
+                    "labels": worker.labels,
                 })
             })
             .collect();
@@ -35,17 +36,24 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(terminal_width()).unwrap_or(u16::MAX));
-    table.set_header(["WORKER", "NAME", "FROM", "SLOTS", "RESOURCES", "STATE"]);
+    table.set_header(["WORKER", "NAME", "FROM", "SLOTS", "RESOURCES", "LABELS", "STATE"]);
     for worker in workers {
         let mut resources: Vec<String> =
             worker.resources.iter().map(|(name, amount)| format!("{}={amount}", printable(name))).collect();
         resources.sort();
+        let mut labels: Vec<String> = worker
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{}={}", printable(name), printable(value)))
+            .collect();
+        labels.sort();
         table.add_row([
             worker.worker.to_string(),
             printable(&worker.name),
             worker.address,
             worker.slots.to_string(),
             resources.join(", "),
+            labels.join(", "),
             (if worker.leaving { "leaving" } else { "" }).to_owned(),
         ]);
     }

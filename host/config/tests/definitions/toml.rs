@@ -223,7 +223,7 @@ fn machines_get_every_finding_with_its_place() {
           },
           {
             "code": "config::unknown-key",
-            "hint": "known: `description`, `max_concurrent`, `tags`, `retry`, `config`, `inputs`, `config_mapping`, `hooks`, `io_manager`, `partitions`, `run_retry`, `steps`",
+            "hint": "known: `description`, `max_concurrent`, `tag_concurrency_limits`, `labels`, `tags`, `retry`, `config`, `inputs`, `config_mapping`, `hooks`, `io_manager`, `partitions`, `run_retry`, `steps`",
             "labels": [
               {
                 "column": 1,

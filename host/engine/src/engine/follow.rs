@@ -41,7 +41,7 @@ impl Engine {
         if self.unpublished.is_empty() {
             return;
         }
-        if let Some(worker) = self.placement.any_worker() {
+        if let Some(worker) = self.placement.workers.any() {
             let waiting = self.unpublished.drain(..);
             actions.extend(
                 waiting.map(|publication| Action::Publish { worker, publication: Box::new(publication) }),
@@ -72,7 +72,7 @@ impl Engine {
         let found = found.filter(|found| active.run.accepts(at_step, &found.outputs).is_ok());
         let (Some(Memo { run: from, step: source, outputs }), Some(memo)) = (found, active.run.memo(at_step))
         else {
-            active.enqueue(at_step);
+            self.enqueue(id, at_step, now);
             self.show_heads(id);
             return;
         };

@@ -1,11 +1,12 @@
 //! A run that is driven, and the order in which its ready steps take their turn.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use cofferdam_model::{StepStatus, Usage, ValueDigest};
+use cofferdam_model::{Output, RunId, StepStatus, Timestamp, Usage, ValueDigest, WorkerId};
 
-use crate::place::Head;
+use super::Engine;
+use crate::place::{Candidate, Claim, Head, Ready, Turn, key_of};
 use crate::run::Run;
 
 /// A run that is driven.
@@ -14,9 +15,11 @@ pub(super) struct Active {
     pub(super) run: Run,
     /// Order of acceptance.
     pub(super) number: u64,
-    /// Class of each demand of the layout.
+    /// Of the whole run, added to that of its steps.
+    pub(super) priority: i32,
+    /// Class of each line of the layout.
     pub(super) classes: Vec<u32>,
-    /// Ready steps per class.
+    /// Ready steps per line; none is empty.
     pub(super) queues: BTreeMap<u32, Queue>,
     /// Ready steps for which an earlier result is looked for.
     pub(super) recalling: BTreeSet<u32>,
@@ -24,16 +27,16 @@ pub(super) struct Active {
     pub(super) means_us: Vec<Option<u32>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
-    steps: BinaryHeap<Reverse<Turn>>,
+    steps: BTreeSet<Turn>,
+    /// Steps by the worker that holds most of what they read. What has left `steps` falls away when it is met.
+    near: BTreeMap<WorkerId, BTreeSet<Turn>>,
+    /// When a step of it was placed last, or else when the first one came.
+    pub(super) since: Timestamp,
     /// As the placement knows it.
-    pub(super) head: Option<Head>,
+    pub(super) head: Option<(Timestamp, Head)>,
 }
-
-/// Place of a ready step in its run: priority, then where its region stands in the plan; within a region
-/// the innermost and earliest copies first, so that a chain that was begun is finished.
-pub(super) type Turn = (Reverse<i32>, u32, Reverse<u32>, u32, u32, u32);
 
 impl Active {
     pub(super) fn is_full(&self) -> bool {
@@ -49,35 +52,62 @@ impl Active {
         wanted.then(|| self.run.memo(at_step)).flatten()
     }
 
-    pub(super) fn enqueue(&mut self, at_step: u32) {
+    /// Puts a ready step into its queue. `home` is where most of what it reads is.
+    pub(super) fn enqueue(&mut self, at_step: u32, home: Option<WorkerId>, now: Timestamp) {
         let step = &self.run.steps[at_step as usize];
         if !is_ready(step.status) {
             return;
         }
+        let line = self.run.layout.templates[step.template as usize].line;
+        let turn = self.turn(at_step);
+        let queue = self.queues.entry(line).or_insert_with(|| Queue::new(now));
+        queue.steps.insert(turn);
+        if let Some(home) = home {
+            queue.near.entry(home).or_default().insert(turn);
+        }
+    }
+
+    pub(super) fn turn(&self, at_step: u32) -> Turn {
+        let step = &self.run.steps[at_step as usize];
         let template = &self.run.layout.templates[step.template as usize];
-        let turn = (
+        (
             Reverse(self.run.layout.step(step.template).priority),
             template.anchor,
             Reverse(self.run.layout.scope_of(step.template).depth),
             step.group,
             step.template,
             at_step,
-        );
-        let class = self.classes[template.demand as usize];
-        self.queues.entry(class).or_default().steps.push(Reverse(turn));
+        )
     }
 
-    /// Expected time of the step at the head of a queue.
-    pub(super) fn expected(&self, class: u32) -> Option<u32> {
-        let Reverse(turn) = self.queues.get(&class)?.steps.peek()?;
-        let op = self.run.layout.templates[turn.4 as usize].op;
-        self.means_us[op as usize]
+    /// Takes a step out of its queue, because it has been placed.
+    pub(super) fn placed(&mut self, line: u32, at_step: u32, now: Timestamp) {
+        let turn = self.turn(at_step);
+        let queue = self.queues.get_mut(&line).expect("what is placed was in a queue");
+        queue.steps.remove(&turn);
+        queue.since = now;
     }
 
-    pub(super) fn next(&mut self, class: u32) -> u32 {
-        let queue = self.queues.get_mut(&class).expect("the placement names queues that have a head");
-        let Reverse(turn) = queue.steps.pop().expect("a queue that has a head is not empty");
-        turn.5
+    /// What the placement is to know of the head of a queue; none if nothing of it may run now.
+    pub(super) fn head(&mut self, line: u32, is_full: bool) -> Option<(Timestamp, Head)> {
+        let queue = self.queues.get_mut(&line)?;
+        let first = queue.first(&self.run)?;
+        let priority = Reverse(first.0.0.saturating_add(self.priority));
+        let head = Head { priority, number: self.number, turn: first, run: self.run.id, line };
+        let limited = is_full || self.run.limited_by(line).is_some();
+        (!limited).then_some((queue.since, head))
+    }
+
+    /// The steps that wait for their turn.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &Turn> {
+        let turns = self.queues.values().flat_map(|queue| &queue.steps);
+        turns.filter(|turn| is_ready(self.run.steps[turn.5 as usize].status))
+    }
+
+    fn candidate(&self, at_step: u32) -> Candidate {
+        let template = self.run.steps[at_step as usize].template;
+        let op = self.run.layout.templates[template as usize].op;
+        Candidate { at_step, expected_us: self.means_us[op as usize], wanted: self.run.wanted(at_step) }
     }
 
     /// Updates the mean time of the op, the newest attempt counting for a quarter.
@@ -91,15 +121,67 @@ impl Active {
 }
 
 impl Queue {
+    fn new(now: Timestamp) -> Queue {
+        Queue { steps: BTreeSet::new(), near: BTreeMap::new(), since: now, head: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// The first step that is still to be run; those that were cancelled meanwhile fall away.
-    pub(super) fn first(&mut self, run: &Run) -> Option<Turn> {
-        while let Some(Reverse(turn)) = self.steps.peek() {
+    fn first(&mut self, run: &Run) -> Option<Turn> {
+        while let Some(turn) = self.steps.first() {
             if is_ready(run.steps[turn.5 as usize].status) {
                 return Some(*turn);
             }
-            self.steps.pop();
+            self.steps.pop_first();
         }
         None
+    }
+
+    /// Drops what was placed or cancelled from the front of a worker's part.
+    fn tidy(&mut self, worker: WorkerId, run: &Run) {
+        let Some(near) = self.near.get_mut(&worker) else { return };
+        while let Some(turn) = near.first()
+            && !(self.steps.contains(turn) && is_ready(run.steps[turn.5 as usize].status))
+        {
+            near.pop_first();
+        }
+        if near.is_empty() {
+            self.near.remove(&worker);
+        }
+    }
+}
+
+impl Engine {
+    /// Remembers what a worker holds after an attempt has ended well there.
+    pub(super) fn learn(&mut self, claim: &Claim, outputs: &[Output]) {
+        let run = &self.runs[&claim.run].run;
+        let library = run.layout.step(run.steps[claim.step as usize].template).library;
+        let near = &mut self.placement.workers.near;
+        near.ran(claim.worker, library);
+        near.hold(claim.worker, outputs.iter().filter_map(|output| output.value.place.key()).map(key_of));
+    }
+}
+
+/// The runs that are driven, as the placement sees them.
+pub(super) struct Runs<'a>(pub(super) &'a mut BTreeMap<RunId, Active>);
+
+impl Ready for Runs<'_> {
+    fn head(&mut self, head: &Head) -> Candidate {
+        let active = self.0.get(&head.run).expect("a head is of a run that is driven");
+        let first = active.queues[&head.line].steps.first();
+        active.candidate(first.expect("a queue that has a head is not empty").5)
+    }
+
+    fn near(&mut self, head: &Head, worker: WorkerId) -> Option<Candidate> {
+        let active = self.0.get_mut(&head.run).expect("a head is of a run that is driven");
+        let queue = active.queues.get_mut(&head.line)?;
+        queue.tidy(worker, &active.run);
+        let turn = *queue.near.get(&worker)?.first()?;
+        let same = queue.steps.first().is_some_and(|first| first.0 == turn.0);
+        same.then(|| active.candidate(turn.5))
     }
 }
 

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use cofferdam_model::{Fence, RETRY_DELAY_MAX, Recorded, StepStatus, Timestamp};
 
-use super::{Action, Claim, Engine, Submission};
+use super::{Action, Engine, Submission};
+use crate::place::Claim;
 use crate::run::{InvalidHistory, Run, term};
 
 impl Engine {
@@ -63,7 +64,7 @@ impl Engine {
         self.activate(run);
         for (step, template, attempt, fence, worker) in under_way {
             let active = &self.runs[&id];
-            let class = active.classes[active.run.layout.templates[template as usize].demand as usize];
+            let class = active.classes[active.run.layout.templates[template as usize].line as usize];
             let claim = Claim { run: id, step, attempt, worker, class, expected_us: None };
             self.attempts.insert(fence, claim);
         }

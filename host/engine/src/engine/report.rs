@@ -8,7 +8,8 @@ use cofferdam_model::{
     Usage, WorkerId,
 };
 
-use super::{Action, Claim, Engine};
+use super::{Action, Engine};
+use crate::place::Claim;
 use crate::run::term;
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
@@ -79,7 +80,8 @@ impl Engine {
             failed @ Outcome::Failed(_) => failed,
         };
         let evaluation = match &outcome {
-            Outcome::Succeeded { metadata, .. } => {
+            Outcome::Succeeded { metadata, outputs } => {
+                self.learn(&claim, outputs);
                 self.active(claim.run).run.evaluation(claim.step, metadata)
             }
             Outcome::Failed(_) => None,
@@ -152,12 +154,12 @@ impl Engine {
 
     fn release(&mut self, fence: Fence) {
         if let Some(claim) = self.attempts.remove(&fence) {
-            self.placement.give_back(claim.worker, claim.class, claim.expected_us);
+            self.placement.give_back(&claim);
         }
     }
 
     pub(super) fn left(&mut self, worker: WorkerId, now: Timestamp, actions: &mut Vec<Action>) {
-        self.placement.leave(worker);
+        self.placement.workers.leave(worker);
         let claims = self.attempts.iter().filter(|(_, claim)| claim.worker == worker);
         let lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
         for (fence, claim) in lost {
@@ -200,7 +202,7 @@ impl Engine {
                 Some(id) if stops => actions.push(Action::CancelAttempt { worker, id: id.clone() }),
                 Some(_) => {}
             }
-            self.placement.take(worker, claim.class, claim.expected_us);
+            self.placement.take_again(&claim);
         }
     }
 

@@ -18,6 +18,12 @@ pub(crate) enum Bug {
     CommittedRunAgain,
     /// The resources of an attempt are given back twice.
     ReleasedTwice,
+    /// The slot of a pool is given back twice.
+    SlotReleasedTwice,
+    /// One step more than its limit allows runs at once.
+    OneTooManyOfATag,
+    /// Waiting counts for nothing.
+    NothingAges,
     /// A lost worker counts against the step's retries.
     LossCountedAsRetry,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::{Action, Engine, Input, Layout, Run, Settings, Submission};
+use crate::{Action, Engine, Input, Layout, Quotas, Run, Settings, Submission};
 use cofferdam_model::*;
 
 pub(crate) fn name(text: &str) -> Name {
@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub(crate) late: Vec<AttemptId>,
     /// Slots and resources of the workers that joined by `join`.
     offers: HashMap<WorkerId, (usize, BTreeMap<String, f64>)>,
+    /// What the operator has set.
+    quotas: Quotas,
     fences: HashSet<Fence>,
     /// Whose attempts they were.
     owners: HashMap<Fence, WorkerId>,
@@ -97,8 +99,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> World {
+        World::under(Quotas::default())
+    }
+
+    pub(crate) fn under(quotas: Quotas) -> World {
         World {
-            engine: Engine::new(Settings { term: Term(1) }),
+            engine: Engine::new(Settings { term: Term(1), quotas: quotas.clone() }),
+            quotas,
             term: 1,
             now: Timestamp(1000),
             layouts: HashMap::new(),
@@ -130,7 +137,15 @@ impl World {
         let resources = resources.iter().map(|(name, amount)| ((*name).to_owned(), *amount));
         let resources: BTreeMap<String, f64> = resources.collect();
         self.offers.insert(worker, (slots as usize, resources.clone()));
-        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources, held: vec![] });
+        self.input(Input::WorkerJoined {
+            worker,
+            slots,
+            queue: 0,
+            resources,
+            labels: BTreeMap::new(),
+            ends_at: None,
+            held: vec![],
+        });
     }
 
     /// A worker that was silent, or that knew the scheduler before this one, is there again. Of what was ordered, the
@@ -144,7 +159,15 @@ impl World {
         self.under_way.retain(|(_, attempt)| !lost.contains(&attempt.id.fence));
         let held = self.under_way.iter().filter(here).map(|(_, attempt)| attempt.id.clone()).collect();
         let before = self.cancels.len();
-        self.input(Input::WorkerJoined { worker, slots, queue: 0, resources, held });
+        self.input(Input::WorkerJoined {
+            worker,
+            slots,
+            queue: 0,
+            resources,
+            labels: BTreeMap::new(),
+            ends_at: None,
+            held,
+        });
         for (other, attempt) in &self.under_way {
             assert!(*other != worker || self.engine.holds(worker, &attempt.id), "G1: {:?}", attempt.id);
         }
@@ -215,20 +238,35 @@ impl World {
                         other.id.run == assignment.id.run && other.id.step == assignment.id.step
                     });
                     assert!(!twice, "I-07: one attempt of a step at a time");
-                    let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if *step == assignment.id.step);
-                    let log = &self.log[&assignment.id.run];
-                    let committed = log.iter().any(|recorded| is_commit(&recorded.event));
+                    let committed = self.is_committed(assignment.id.run, &assignment.id.step);
                     assert!(!committed, "I-05: a committed step does not run again");
                     self.under_way.push((worker, *assignment));
                     self.check_room(worker);
+                    self.check_limits();
                 }
                 Action::CancelAttempt { id, .. } => self.cancels.push(id),
-                Action::Recall { step, memo, .. } => self.recalls.push((step, memo)),
+                Action::Recall { run, step, memo } => {
+                    assert!(!self.is_committed(run, &step), "I-05: no result is looked for that is there");
+                    self.recalls.push((step, memo));
+                }
                 Action::Release { worker } => self.released.push(worker),
                 Action::Publish { worker, publication } => self.published.push((worker, *publication)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
         }
+    }
+
+    /// I-05: what is committed stays so when a scheduler takes over.
+    fn check_commits(&self, run: RunId) {
+        for step in self.engine.run(run).into_iter().flat_map(Run::steps) {
+            let is = step.status() == StepStatus::Succeeded;
+            assert!(is || !self.is_committed(run, step.key()), "I-05: {} is committed", step.key());
+        }
+    }
+
+    fn is_committed(&self, run: RunId, key: &StepKey) -> bool {
+        let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if step == key);
+        self.log.get(&run).into_iter().flatten().any(|recorded| is_commit(&recorded.event))
     }
 
     /// C2, C6: no worker has more to do than it has room for.
@@ -248,6 +286,37 @@ impl World {
                 here().map(needs).sum::<f64>() <= *offered,
                 "C6: more `{resource}` is taken than is there"
             );
+        }
+    }
+
+    /// The step of the plan that an attempt is one of.
+    fn plan_step(&self, attempt: &Assignment) -> &PlanStep {
+        let template = attempt.id.step.as_str().split('[').next().unwrap();
+        let plan = self.layouts[&attempt.id.run].plan();
+        plan.step(plan.find(template).unwrap())
+    }
+
+    /// C3, C4: no pool and no limit of a run is exceeded.
+    fn check_limits(&self) {
+        let mut of_pool: HashMap<&str, u32> = HashMap::new();
+        let mut of_limit: HashMap<(RunId, usize, Option<&str>), u32> = HashMap::new();
+        for (_, attempt) in &self.under_way {
+            let step = self.plan_step(attempt);
+            if let Some(pool) = &step.pool {
+                *of_pool.entry(pool.as_str()).or_default() += 1;
+            }
+            let limits = &self.layouts[&attempt.id.run].plan().tag_limits;
+            for (at, limit) in limits.iter().enumerate() {
+                if let Some(value) = limit.counts(&step.tags) {
+                    let n = of_limit.entry((attempt.id.run, at, value)).or_default();
+                    *n += 1;
+                    assert!(*n <= limit.limit, "C3: {n} steps with the tag {}", limit.key);
+                }
+            }
+        }
+        for (pool, n) in of_pool {
+            let limit = self.quotas.pools.get(pool).copied().or(self.quotas.pool_default);
+            assert!(limit.is_none_or(|limit| n <= limit), "C4: {n} slots of {pool} are taken");
         }
     }
 
@@ -361,13 +430,14 @@ impl World {
     /// to [come back](World::come_back).
     pub(crate) fn recover(&mut self) {
         self.term += 1;
-        self.engine = Engine::new(Settings { term: Term(self.term) });
+        self.engine = Engine::new(Settings { term: Term(self.term), quotas: self.quotas.clone() });
         self.recalls.clear();
         for (run, layout) in self.layouts.clone() {
             let events = self.log.get(&run).cloned().unwrap_or_default();
             let digest = layout.plan().digest();
             let actions = self.engine.recover(self.submission(run, digest), &events, self.now).unwrap();
             self.act(actions);
+            self.check_commits(run);
         }
     }
 

@@ -9,10 +9,10 @@ use proptest::test_runner::TestRunner;
 
 use super::bug::{self, Bug};
 use super::kit::*;
-use crate::Input;
+use crate::{Input, Quotas};
 
 /// Random cases that the property plays.
-const CASES: u32 = 2000;
+const CASES: u32 = 4000;
 /// Cases in which each kind of outcome must occur; what did not happen was not tested.
 const SHOWN_MIN: u32 = 20;
 /// Cases within which a bug must be found.
@@ -31,6 +31,9 @@ struct Shape {
     product: bool,
     hook: Option<bool>,
     memoize: bool,
+    pool: bool,
+    /// Value of a tag that limits count.
+    color: Option<bool>,
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
@@ -46,6 +49,8 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             prop::bool::weighted(0.4),
             proptest::option::weighted(0.2, any::<bool>()),
             prop::bool::weighted(0.2),
+            prop::bool::weighted(0.3),
+            proptest::option::weighted(0.4, any::<bool>()),
         ),
     );
     let shape =
@@ -60,6 +65,8 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             product: more.0,
             hook: more.1,
             memoize: more.2,
+            pool: more.3,
+            color: more.4,
         });
     proptest::collection::vec(shape, 1..14)
 }
@@ -77,6 +84,9 @@ fn build(shapes: &[Shape]) -> Plan {
         step.retry.max_retries = shape.retries;
         step.resources.extend(shape.gpu.then(|| ("GPU".to_owned(), 1.0)));
         step.memoize = shape.memoize;
+        step.pool = shape.pool.then(|| name("database"));
+        step.tags
+            .extend(shape.color.map(|red| ("color".to_owned(), if red { "red" } else { "blue" }.to_owned())));
         wire(&mut step, shape, &steps);
         steps.push(step);
     }
@@ -91,7 +101,17 @@ fn build(shapes: &[Shape]) -> Plan {
         let role = Role::TearDown { resource: name("r"), set_up: StepIdx(0), users };
         steps.push(PlanStep { role, ..step(TEAR_DOWN) });
     }
-    plan(steps)
+    Plan { tag_limits: limits(), ..plan(steps) }
+}
+
+/// Two steps with a color at once, and one of each.
+fn limits() -> Vec<TagLimit> {
+    let of = |value, limit| TagLimit { key: "color".to_owned(), value, limit };
+    vec![of(TagValue::Any, 2), of(TagValue::Each, 1), of(TagValue::Is("red".to_owned()), 1)]
+}
+
+fn quotas() -> Quotas {
+    Quotas { pools: [("database".to_owned(), 2)].into(), ..Quotas::default() }
 }
 
 /// Runs when all others have ended, if the first step succeeded.
@@ -174,7 +194,7 @@ struct Game {
 impl Game {
     fn new(shapes: &[Shape]) -> Game {
         let mut game = Game {
-            world: World::new(),
+            world: World::under(quotas()),
             serial: 0,
             n_workers_lost: 0,
             n_restarts: 0,
@@ -313,6 +333,8 @@ impl Tally {
             ("restart", game.n_restarts > 0),
             ("a worker comes back", game.n_back > 0),
             ("a worker comes back after a restart", game.n_taken_back > 0),
+            ("pool", waits_for(game, 2, |step| step.pool.is_some())),
+            ("limit by tag", waits_for(game, 1, |step| step.tags.contains_key("color"))),
             ("late report", game.n_late > 0),
             ("nested copy", dispatched(&|step| step.matches('[').count() > 1)),
         ];
@@ -320,6 +342,13 @@ impl Tally {
             *self.0.entry(what).or_default() += u32::from(seen);
         }
     }
+}
+
+/// Whether more such steps ran than may at once: one could have had to wait.
+fn waits_for(game: &Game, at_once: usize, is: impl Fn(&PlanStep) -> bool) -> bool {
+    let plan = game.world.layouts[&RUN].plan();
+    let run = game.world.run();
+    run.steps().filter(|view| view.attempts().len() > 0 && is(plan.step(view.template()))).count() > at_once
 }
 
 /// Whether copies of the step ran that are for pairs of keys.
@@ -516,6 +545,16 @@ fn the_property_finds_attempts_that_are_ordered_twice() {
 #[test]
 fn the_property_finds_resources_that_are_given_back_twice() {
     check_found(Bug::ReleasedTwice, &["C6"]);
+}
+
+#[test]
+fn the_property_finds_slots_of_a_pool_that_are_given_back_twice() {
+    check_found(Bug::SlotReleasedTwice, &["C4"]);
+}
+
+#[test]
+fn the_property_finds_a_limit_that_lets_one_too_many_run() {
+    check_found(Bug::OneTooManyOfATag, &["C3"]);
 }
 
 #[test]

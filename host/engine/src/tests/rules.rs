@@ -141,16 +141,20 @@ fn c6_resources_are_counted_and_given_back() {
     assert_eq!(ended(&world), RunStatus::Failed);
 }
 
+fn unservable(world: &World) -> Vec<(String, Vec<RunId>)> {
+    world.engine.unservable().into_iter().map(|(demand, runs)| (demand.to_string(), runs)).collect()
+}
+
 #[test]
 fn c7_a_step_that_waits_for_a_resource_blocks_no_other() {
     let mut steps: Vec<PlanStep> = (0..1000).map(|n| needs(&format!("gpu{n}"), "GPU", 1.0)).collect();
     steps.push(step("cpu"));
     let mut world = World::with(plan(steps), 1);
     assert_eq!(world.running(), ["cpu"]);
-    assert_eq!(world.engine.unservable(), [(vec!["GPU".to_owned()], vec![RUN])]);
+    assert_eq!(unservable(&world), [("GPU=1".to_owned(), vec![RUN])]);
     world.join(WorkerId(2), 1, &[("GPU", 1.0)]);
     assert_eq!(world.running(), ["cpu", "gpu0"]);
-    assert_eq!(world.engine.unservable(), []);
+    assert_eq!(unservable(&world), []);
 }
 
 fn retrying(max_retries: u32, delay: f64) -> PlanStep {
@@ -373,7 +377,15 @@ fn a_worker_that_comes_back_too_late_is_told_to_drop_what_it_has() {
     world.join(WorkerId(2), 1, &[]);
     let held = vec![old.clone()];
     let resources = BTreeMap::new();
-    world.input(Input::WorkerJoined { worker: WORKER, slots: 1, queue: 0, resources, held });
+    world.input(Input::WorkerJoined {
+        worker: WORKER,
+        slots: 1,
+        queue: 0,
+        resources,
+        labels: [].into(),
+        ends_at: None,
+        held,
+    });
     assert_eq!(world.cancels, std::slice::from_ref(&old));
     world.report_late(old, ok(vec![emit("result", None, 66)]));
     assert_eq!(world.done("a").id.attempt, 2);
@@ -417,6 +429,8 @@ fn short_steps_are_sent_ahead_and_steps_of_unknown_length_are_not() {
         queue: 8,
         resources: [].into(),
         held: vec![],
+        labels: [].into(),
+        ends_at: None,
     });
     assert_eq!(world.running(), ["s0", "s1"]);
     world.done("s0");

@@ -8,7 +8,7 @@ use super::check::Checks;
 use super::step::StepBuilder;
 use crate::{
     AssetCheckDef, AssetDef, AssetDependencyDef, AssetJobDef, AssetKey, AssetOutputDef, DataVersionRule,
-    HookOn, Name, PartitionMappingDef, RetryPolicy, Spanned,
+    HookOn, Name, PartitionMappingDef, RetryPolicy, Spanned, TagLimit,
 };
 
 /// The group of an asset that names none.
@@ -301,6 +301,8 @@ impl AssetJobBuilder {
             tags: BTreeMap::new(),
             retry: None,
             max_concurrent: None,
+            tag_limits: vec![],
+            labels: BTreeMap::new(),
             config: None,
             hooks: vec![],
             span: None,
@@ -324,6 +326,20 @@ impl AssetJobBuilder {
     }
 
     /// Steps that run at once, at most; one or more.
+    /// Steps with a tag that run at once, at most.
+    pub fn tag_limit(mut self, limit: TagLimit) -> Self {
+        self.checks.tag_limit(&limit);
+        self.job.tag_limits.push(limit);
+        self
+    }
+
+    /// What the worker of each of its steps must be.
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.checks.label(name, value);
+        self.job.labels.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     pub fn max_concurrent(mut self, steps: u32) -> Self {
         if steps == 0 {
             self.checks.wrong("max_concurrent".to_owned(), "expected one or more");

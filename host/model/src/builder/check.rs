@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::{AssetKey, HookDef, HookOn, Name, Node, NodeKind, OpPath, OutputPath, Spanned};
+use crate::{
+    AssetKey, HookDef, HookOn, Name, Node, NodeKind, OpPath, OutputPath, Spanned, TagLimit, check_label,
+};
 
 /// One thing that is wrong with definitions that a program made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +66,20 @@ impl Checks {
 
     pub(super) fn spanned(&mut self, kind: &str, text: &str) -> Spanned<Name> {
         Spanned::new(self.name(kind, text), None)
+    }
+
+    pub(super) fn label(&mut self, name: &str, value: &str) {
+        for text in [name, value] {
+            if let Err(why) = check_label(text) {
+                self.wrong(format!("label `{name}`"), format!("`{text}` {why}"));
+            }
+        }
+    }
+
+    pub(super) fn tag_limit(&mut self, limit: &TagLimit) {
+        if limit.limit == 0 {
+            self.wrong(format!("limit on the tag `{}`", limit.key), "expected one or more");
+        }
     }
 
     pub(super) fn op(&mut self, text: &str) -> Spanned<OpPath> {

@@ -6,7 +6,7 @@ use super::check::{Checks, InvalidDefinitions};
 use super::step::StepBuilder;
 use crate::{
     ConfigMapping, ConfigMappingDef, GraphDef, HookOn, JobDef, Name, RetryPolicy, RunRetryDef, Spanned,
-    StepDef,
+    StepDef, TagLimit,
 };
 
 /// Makes a job.
@@ -113,6 +113,20 @@ impl JobBuilder {
             self.checks.wrong("max_concurrent".to_owned(), "expected one or more");
         }
         self.job.max_concurrent = Some(steps);
+        self
+    }
+
+    /// Steps with a tag that run at once, at most.
+    pub fn tag_limit(mut self, limit: TagLimit) -> Self {
+        self.checks.tag_limit(&limit);
+        self.job.tag_limits.push(limit);
+        self
+    }
+
+    /// What the worker of each of its steps must be, unless the step says otherwise.
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.checks.label(name, value);
+        self.job.labels.insert(name.to_owned(), value.to_owned());
         self
     }
 

@@ -149,6 +149,19 @@ impl StepBuilder {
         self
     }
 
+    /// What the worker must be: `zone`, `eu`.
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.checks.label(name, value);
+        self.step.labels.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The pool of which it takes a slot while it runs.
+    pub fn pool(mut self, pool: &str) -> Self {
+        self.step.pool = Some(self.checks.spanned("pool", pool));
+        self
+    }
+
     /// The op's own name of a resource, and the resource that it gets.
     pub fn bind(mut self, own: &str, resource: &str) -> Self {
         let own = self.checks.name("resource", own);

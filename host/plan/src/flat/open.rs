@@ -177,6 +177,8 @@ impl<'a> Opening<'a, '_> {
             ("limits", step.limits != cofferdam_model::Limits::default()),
             ("priority", step.priority != 0),
             ("resources", !step.resources.is_empty()),
+            ("labels", !step.labels.is_empty()),
+            ("pool", step.pool.is_some()),
             ("outputs", !step.outputs.is_empty()),
             ("memoize", step.memoize.is_some()),
         ];

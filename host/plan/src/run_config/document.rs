@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use cofferdam_model::{Diagnostic, Name, Node, NodeKind, Spanned};
 
+use super::execution;
 use super::inputs::read_inputs;
 use super::leaf::{At, Schemas};
 use super::mapping::{Mapped, map_config};
@@ -79,7 +80,7 @@ impl Reader<'_> {
                     "ops" => job.ops.push(node),
                     "inputs" => job.inputs.push(node),
                     "resources" => resources.push(node),
-                    "execution" => self.execution(node),
+                    "execution" => execution::read(self, node),
                     "tags" => self.tags(node),
                     LOGGERS_KEY => self.loggers(key),
                     _ => self.unknown_key(&[], key, &ROOT_KEYS),
@@ -287,35 +288,6 @@ impl Reader<'_> {
         }
     }
 
-    fn execution(&mut self, node: &Node) {
-        let place = ["execution".to_owned(), "config".to_owned()];
-        for (key, node) in self.entries(node, "`execution`") {
-            if key.value != "config" {
-                self.unknown_key(&place[..1], key, &["config"]);
-                continue;
-            }
-            for (key, node) in self.entries(node, "`execution.config`") {
-                if key.value != "max_concurrent" {
-                    self.unknown_key(&place, key, &["max_concurrent"]);
-                    continue;
-                }
-                match node.kind {
-                    NodeKind::Int(n) if (1..=i64::from(u32::MAX)).contains(&n) => {
-                        self.resolved.max_concurrent = u32::try_from(n).ok();
-                    }
-                    _ => self.problems.list.push(
-                        Diagnostic::error(
-                            "plan::bad-run-config",
-                            "`max_concurrent` is not a whole number above zero",
-                        )
-                        .at(node.span.as_ref(), "expected 1 or more")
-                        .hint("write for example `max_concurrent: 4`, or leave it out for no limit"),
-                    ),
-                }
-            }
-        }
-    }
-
     fn tags(&mut self, node: &Node) {
         for (key, node) in self.entries(node, "`tags`") {
             let value = match &node.kind {
@@ -335,11 +307,11 @@ impl Reader<'_> {
     }
 
     /// The entries of a table; null stands for an empty one, as when all lines below a key are commented out.
-    fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Entries<'n> {
+    pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Entries<'n> {
         entries(node, what, &mut self.problems)
     }
 
-    fn unknown_key(&mut self, place: &[String], key: &Spanned<String>, words: &[&'static str]) {
+    pub(super) fn unknown_key(&mut self, place: &[String], key: &Spanned<String>, words: &[&'static str]) {
         let what =
             if place.is_empty() { "the run config".to_owned() } else { format!("`{}`", place.join(".")) };
         let problem = Diagnostic::error("plan::unknown-key", format!("{what} has no key `{}`", key.value))

@@ -44,7 +44,7 @@ pub fn run_config_schema(tree: &ConfigTree<'_>) -> Value {
     }
     let (resources, required) = export.resources(&tree.resources, &tree.layers_at("resources"));
     root.put("resources", resources, required);
-    root.put("execution", execution(), false);
+    root.put("execution", super::execution::schema(), false);
     let tags = json!({"type": ["object", "null"], "description": "Added to the tags of the job.",
         "additionalProperties": {"type": ["string", "number", "boolean"]}});
     root.put("tags", tags, false);
@@ -61,12 +61,6 @@ impl<'a> ConfigTree<'a> {
     fn layers_at(&self, key: &str) -> Vec<&'a Node> {
         self.layers.iter().filter_map(|layer| layer.get(key)).collect()
     }
-}
-
-fn execution() -> Value {
-    json!({"type": ["object", "null"], "additionalProperties": false, "properties": {"config": {
-        "type": ["object", "null"], "additionalProperties": false, "properties": {"max_concurrent": {
-            "type": "integer", "minimum": 1, "description": "Steps that run at once, at most."}}}}})
 }
 
 /// A closed table in the making.

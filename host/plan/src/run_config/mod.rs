@@ -3,6 +3,7 @@
 //! variables are named here and read by the worker.
 
 mod document;
+mod execution;
 mod explain;
 mod export;
 mod fill;

@@ -76,9 +76,13 @@ pub fn expand_defaults(tree: &ConfigTree<'_>, root: Option<&Node>) -> String {
             writer.put(&point.place, draft, "", "");
         }
     });
+    let limits = |key: &str| [resolved.limits_at.as_slice(), &[key.to_owned()]].concat();
     if let Some(max) = resolved.max_concurrent {
-        let place = ["execution", "config", "max_concurrent"].map(str::to_owned);
-        writer.put(&place, Draft::Value(max.into()), "", "");
+        writer.put(&limits("max_concurrent"), Draft::Value(max.into()), "", "");
+    }
+    if let Some(tags) = &resolved.tag_limits {
+        let tags = tags.iter().map(|limit| Draft::of(limit.to_json())).collect();
+        writer.put(&limits("tag_concurrency_limits"), Draft::List(tags), "", "");
     }
     for (name, text) in &resolved.tags {
         let place = ["tags".to_owned(), name.clone()];

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use cofferdam_model::{ConfigMappingDef, EnvSource, Name, Node, OpPath, SourceDef, Span, Spanned};
+use cofferdam_model::{ConfigMappingDef, EnvSource, Name, Node, OpPath, SourceDef, Span, Spanned, TagLimit};
 use serde_json::Value;
 
 /// All that can be configured for one job.
@@ -87,6 +87,10 @@ pub struct Resolved {
     pub resources: BTreeMap<Name, ResolvedConfig>,
     /// Steps that run at once, at most.
     pub max_concurrent: Option<u32>,
+    /// Steps with a tag that run at once, at most; these instead of the job's own.
+    pub tag_limits: Option<Vec<TagLimit>>,
+    /// Table that the last of these limits was in.
+    pub limits_at: Vec<String>,
     pub tags: BTreeMap<String, String>,
     /// Mappings made of ops whose results are not known yet; what lies below them is missing in `steps`.
     pub pending: Vec<PendingMapping>,

@@ -131,7 +131,7 @@ fn c_15_doubled_and_unknown_keys_wrong_types_and_null_show_line_column_and_the_n
         3 | execution: {config: {max_concurrent: 0, max: 1}, n: 1}
           |                                         ^^^ unknown key
           |
-          = hint: known: `max_concurrent`
+          = hint: known: `max_concurrent`, `tag_concurrency_limits`, `in_process`, `multiprocess`, `cluster`
 
         error[plan::unknown-key]: `execution` has no key `n`
          --> run.yaml:3:50

@@ -84,7 +84,7 @@ fn drive(
     n_ends: Option<usize>,
 ) -> (Ended, BTreeSet<String>) {
     let layout = Layout::new(Arc::new(plan.clone())).unwrap();
-    let engine = Engine::new(Settings { term: Term(1) });
+    let engine = Engine::new(Settings { term: Term(1), ..Settings::default() });
     let mut driver = Driver { engine, plan: plan.clone(), queue: VecDeque::new(), ran: BTreeSet::new() };
     let run = run_id(n);
     driver.input(Input::WorkerJoined {
@@ -93,6 +93,8 @@ fn drive(
         queue: 0,
         resources: BTreeMap::new(),
         held: vec![],
+        labels: BTreeMap::new(),
+        ends_at: None,
     });
     let known = Arc::new(known.clone());
     let submission = Submission { run, layout, plan: plan.digest(), origin: None, known: known.clone() };

@@ -1,0 +1,174 @@
+//! Why a step does not run: the answer, and its words.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, StepKey, StepStatus, Timestamp, WorkerId};
+
+/// Steps that an answer names; of more it says how many.
+pub const WHY_STEPS_MAX: usize = 20;
+
+/// Why a step does not run now. Where several things hold it back, the one that must end first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// It has ended.
+    Ended {
+        status: StepStatus,
+    },
+    /// It does run, or is on its way to this worker since then.
+    Runs {
+        worker: WorkerId,
+        since: Timestamp,
+    },
+    /// The run is being cancelled and starts nothing.
+    Cancelling,
+    /// Other steps must end first.
+    Dependency {
+        on: Steps,
+    },
+    /// It is a copy that is made when this step has ended.
+    NoCopyYet {
+        of: StepKey,
+    },
+    /// Its last attempt failed; it is tried again then.
+    RetryAt {
+        at: Timestamp,
+    },
+    /// An earlier result is looked for.
+    Recall,
+    /// As many steps of its run are under way as may be.
+    MaxConcurrent {
+        max: u32,
+    },
+    /// As many steps with a tag are under way as may be.
+    TagLimit {
+        key: String,
+        value: Option<String>,
+        max: u32,
+        held_by: Steps,
+    },
+    /// All slots of its pool are taken.
+    Pool {
+        pool: String,
+        max: u32,
+        held_by: Vec<(RunId, StepKey)>,
+    },
+    NoWorker,
+    /// No worker has what it asks for.
+    NoWorkerFits {
+        asks: String,
+        nearest: Nearest,
+    },
+    /// Every worker that could run it wants to leave.
+    Draining,
+    /// Every worker that could run it ends before the step's time would be up.
+    NoTimeLeft,
+    /// Every worker that could run it has all slots or resources in use, and others come first.
+    Busy {
+        asks: String,
+        before: Before,
+    },
+}
+
+/// Steps of the same run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// The first of them.
+    pub named: Vec<StepKey>,
+    pub all: usize,
+}
+
+/// The worker that comes nearest to what a step asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nearest {
+    pub worker: WorkerId,
+    /// What it has not, or not enough of.
+    pub lacks: String,
+}
+
+/// Ready steps whose turn is earlier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Because their priority is higher.
+    pub by_priority: u64,
+    /// Because their run was accepted earlier or they stand earlier in its plan.
+    pub by_order: u64,
+    /// The namespace of the step, if another one is below its share.
+    pub over_share: Option<String>,
+}
+
+impl fmt::Display for Steps {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named: Vec<String> = self.named.iter().map(|key| format!("`{key}`")).collect();
+        out.write_str(&named.join(", "))?;
+        match self.all.saturating_sub(self.named.len()) {
+            0 => Ok(()),
+            more => write!(out, " and {more} more"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Ended { status } => write!(out, "it does not wait: it has ended, {status}"),
+            Why::Runs { worker, .. } => write!(out, "it does not wait: worker {} has it", worker.0),
+            Why::Cancelling => out.write_str("its run is being cancelled"),
+            Why::Dependency { on } => write!(out, "it waits for {on}"),
+            Why::NoCopyYet { of } => write!(out, "which copies there are is known when `{of}` has ended"),
+            Why::RetryAt { .. } => out.write_str("its last attempt failed, and the next one is not due yet"),
+            Why::Recall => out.write_str("an earlier result is looked for"),
+            Why::MaxConcurrent { max } => {
+                let under_way = under_way(*max, " of its run");
+                write!(out, "{under_way}, as many as `max_concurrent` lets")
+            }
+            Why::TagLimit { key, value, max, held_by } => {
+                let tag = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}"));
+                let under_way = under_way(*max, &format!(" with the tag `{tag}`"));
+                write!(out, "{under_way}, as many as its limit lets: {held_by}")
+            }
+            Why::Pool { pool, max: 0, .. } => write!(out, "the pool `{pool}` has no slots"),
+            Why::Pool { pool, max, held_by } => {
+                write!(out, "all slots of the pool `{pool}` are taken ({max}), by ")?;
+                let holders: Vec<String> =
+                    held_by.iter().map(|(run, step)| format!("`{step}` of run {run}")).collect();
+                out.write_str(&holders.join(", "))
+            }
+            Why::NoWorker => out.write_str("no worker has joined"),
+            Why::NoWorkerFits { asks, nearest } => write!(
+                out,
+                "it asks for {asks}, which no worker offers; the nearest, worker {}, lacks {}",
+                nearest.worker.0, nearest.lacks
+            ),
+            Why::Draining => out.write_str("every worker that could run it wants to leave"),
+            Why::NoTimeLeft => {
+                out.write_str("every worker that could run it ends before the step's timeout would be over")
+            }
+            Why::Busy { asks, before } => busy(out, asks, before),
+        }
+    }
+}
+
+fn busy(out: &mut fmt::Formatter<'_>, asks: &str, before: &Before) -> fmt::Result {
+    write!(out, "every worker that could run it is busy; it asks for {asks}")?;
+    if before.by_priority > 0 {
+        write!(out, "; {} before it by priority", go(before.by_priority))?;
+    }
+    if before.by_order > 0 {
+        write!(out, "; {} before it in order", go(before.by_order))?;
+    }
+    if let Some(namespace) = &before.over_share {
+        write!(out, "; its namespace `{namespace}` has its share already")?;
+    }
+    Ok(())
+}
+
+fn under_way(n: u32, which: &str) -> String {
+    if n == 1 { format!("1 step{which} is under way") } else { format!("{n} steps{which} are under way") }
+}
+
+fn go(n: u64) -> String {
+    if n == 1 { "1 step goes".to_owned() } else { format!("{n} steps go") }
+}
