@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use cofferdam_model::{AttemptId, Fence, Order, Report};
 use cofferdam_wire::v1::{Hello, Welcome};
 use cofferdam_wire::{PROTOCOL, WORLD, encode};
-use prost::bytes::Bytes;
 
 use crate::worker::{Offer, left_ms};
 

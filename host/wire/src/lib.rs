@@ -7,6 +7,10 @@ mod pack;
 mod token;
 
 /// The messages and services of `proto/cofferdam/v1/cluster.proto`.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a message is made once per stream and moved, never kept in bulk"
+)]
 pub mod v1 {
     tonic::include_proto!("cofferdam.v1");
 }

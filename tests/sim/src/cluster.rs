@@ -127,6 +127,9 @@ enum Happens {
         host: usize,
     },
     SchedulerStarts,
+    SchedulerDies {
+        life: u64,
+    },
     SchedulerWakes,
     Decides {
         life: u64,
@@ -170,6 +173,8 @@ struct Cluster {
     scheduler: Option<Scheduler>,
     n_schedulers: u64,
     scheduler_stopped: bool,
+    /// It dies while it writes the next time.
+    doomed: bool,
     scheduler_waiting: Vec<Happens>,
     /// Whether the scheduler's next turn is on the agenda at this time.
     decides_at: Option<Time>,
@@ -219,6 +224,7 @@ impl Cluster {
             scheduler: None,
             n_schedulers: 0,
             scheduler_stopped: false,
+            doomed: false,
             scheduler_waiting: vec![],
             decides_at: None,
             links: vec![],
@@ -337,6 +343,11 @@ impl Cluster {
                 self.release(host);
             }
             Happens::SchedulerStarts => self.scheduler_starts(),
+            Happens::SchedulerDies { life } => {
+                if self.scheduler.as_ref().is_some_and(|scheduler| scheduler.life == life) {
+                    self.scheduler_dies();
+                }
+            }
             Happens::SchedulerWakes => {
                 self.scheduler_stopped = false;
                 for happens in std::mem::take(&mut self.scheduler_waiting) {
@@ -404,6 +415,7 @@ impl Cluster {
             Fault::LongCut => self.silence(host, 60_000, true),
             Fault::WorkerStops => self.silence(host, 60_000, false),
             Fault::WorkerDies => self.worker_dies(host),
+            Fault::SchedulerDies if self.random.bool() => self.doomed = true,
             Fault::SchedulerDies => self.scheduler_dies(),
             Fault::SchedulerStops => self.scheduler_stops(),
         }
@@ -729,9 +741,13 @@ impl Cluster {
 
     /// The log takes its time.
     fn writes(&mut self, life: u64) {
-        let slow = self.random.u8(0..50) == 0;
+        let slow = self.random.u8(0..10) == 0;
         let wait = if slow { self.random.u64(100..2_000) } else { self.random.u64(0..20) };
         self.later(wait, Happens::Durable { life });
+        if std::mem::take(&mut self.doomed) {
+            let before = self.random.u64(0..=wait);
+            self.later(before, Happens::SchedulerDies { life });
+        }
     }
 
     fn append(&mut self, pending: &Pending) -> Result<(), Broken> {

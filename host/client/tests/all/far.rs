@@ -94,7 +94,16 @@ async fn serve(folder: &Path, address: SocketAddr, token: &Token) -> (Runtime, S
     running.spawn(async move {
         let log: Arc<dyn RunLog> = Arc::new(Memory::new());
         let scheduler = Arc::new(Scheduler::start(log.clone(), system_clock()).await.unwrap());
-        let server = Server::bind(address, Parts { scheduler, log, depot, values }, &token).await.unwrap();
+        let parts = Parts { scheduler, log, depot, values };
+        let server = loop {
+            match Server::bind(address, parts.clone(), &token).await {
+                // The one before it is closed in the background.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(5)).await
+                }
+                server => break server.unwrap(),
+            }
+        };
         told.send(server.address().unwrap()).unwrap();
         server.serve(std::future::pending()).await.unwrap();
     });
