@@ -10,7 +10,7 @@ use cofferdam_model::{
     Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Order, Output, PlanOutput, Report, RunId,
 };
 use cofferdam_runlog::{FindError, RunFilter, RunLog};
-use cofferdam_scheduler::{Scheduler, WorkerOffer, system_clock, system_time};
+use cofferdam_scheduler::{Scheduler, Settings, WorkerOffer, system_clock, system_time};
 use cofferdam_worker::{Evaluation, Resources, Worker};
 use tokio::sync::mpsc;
 
@@ -173,7 +173,8 @@ impl Instance {
     /// resources start at `project`.
     pub(crate) async fn start(state: &StateDir, project: &Path, offer: WorkerOffer) -> Result<Instance> {
         let log = settings::write(state).await?;
-        let scheduler = Scheduler::start(log.clone(), system_clock());
+        let limits = Settings { quotas: settings::quotas(state)?, ..Settings::default() };
+        let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;
         let attached = scheduler.attach_worker(offer.clone(), orders, reports).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cofferdam_config::{DatabaseUrl, InstanceSettings, RunLogSettings, Texts, read_instance};
 use cofferdam_runlog::{Error, Postgres, RunLog, Sqlite};
+use cofferdam_scheduler::Quotas;
 
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
@@ -66,6 +67,12 @@ pub(crate) async fn take_over(state: &StateDir, say: impl FnOnce()) -> Result<Ar
             opened => return open(opened),
         }
     }
+}
+
+/// What is limited for all runs together.
+pub(crate) fn quotas(state: &StateDir) -> Result<Quotas> {
+    let InstanceSettings { pools, namespaces, .. } = read_settings(state, &state.settings())?;
+    Ok(Quotas { pools: pools.limits, pool_default: pools.default_limit, weights: namespaces })
 }
 
 fn open<L: RunLog + 'static>(opened: std::result::Result<L, Error>) -> Result<Arc<dyn RunLog>> {

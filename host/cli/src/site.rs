@@ -108,7 +108,8 @@ impl There {
 
     pub(crate) fn stores(&self) -> Result<Stores> {
         let project = self.own.as_ref().map_or_else(PathBuf::new, |state| state.project().to_owned());
-        cluster::stores(&self.cluster, self.fetched.path(), Some(u64::MAX), &project).map(|(_, stores)| stores)
+        cluster::stores(&self.cluster, self.fetched.path(), Some(u64::MAX), &project)
+            .map(|(_, stores)| stores)
     }
 
     /// The state folder of the project that asks.

@@ -1,6 +1,7 @@
 //! `instance.toml` into [`InstanceSettings`]: what an operator decides about one deployment. Everything has a default,
 //! so that there need be no such file. Reads no environment and no other file: that is for whoever uses a setting.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cofferdam_model::{Diagnostic, Node, NodeKind, Span, Spanned};
@@ -11,6 +12,8 @@ use crate::{Texts, toml};
 /// Name of the file with the settings of an instance, in the folder of its state.
 pub const INSTANCE_FILE: &str = "instance.toml";
 
+/// Limits and weights.
+const COUNTS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 /// Said where a run log is missing.
 const EXAMPLE: &str = "postgres = { env = \"COFFERDAM_DATABASE_URL\" }";
 
@@ -18,6 +21,17 @@ const EXAMPLE: &str = "postgres = { env = \"COFFERDAM_DATABASE_URL\" }";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceSettings {
     pub run_log: RunLogSettings,
+    pub pools: PoolSettings,
+    /// Weights of namespaces.
+    pub namespaces: BTreeMap<String, u32>,
+}
+
+/// How many steps of a pool run at once, over all runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Of pools without a limit of their own; none is no limit.
+    pub default_limit: Option<u32>,
+    pub limits: BTreeMap<String, u32>,
 }
 
 /// Where the run log is.
@@ -64,9 +78,57 @@ fn read_root(root: &Node, problems: &mut Problems) -> InstanceSettings {
     let Some(mut table) = Table::new(root, FILE, problems) else {
         return InstanceSettings::default();
     };
-    let settings = InstanceSettings { run_log: read_run_log(&mut table, problems).unwrap_or_default() };
+    let settings = InstanceSettings {
+        run_log: read_run_log(&mut table, problems).unwrap_or_default(),
+        pools: read_pools(&mut table, problems).unwrap_or_default(),
+        namespaces: read_namespaces(&mut table, problems),
+    };
     table.finish(problems);
     settings
+}
+
+fn read_pools(table: &mut Table<'_>, problems: &mut Problems) -> Option<PoolSettings> {
+    let node = table.get("pools")?;
+    let mut table = Table::new(node, "`pools`", problems)?;
+    let default_limit =
+        table.int("default_limit", COUNTS, problems).and_then(|limit| u32::try_from(limit).ok());
+    let limits = table.get("limits").map(|node| read_counts(node, "`limits` of `pools`", problems));
+    table.finish(problems);
+    Some(PoolSettings { default_limit, limits: limits.unwrap_or_default() })
+}
+
+fn read_namespaces(table: &mut Table<'_>, problems: &mut Problems) -> BTreeMap<String, u32> {
+    let Some(node) = table.get("namespaces") else { return BTreeMap::new() };
+    let Some(mut table) = Table::new(node, "`namespaces`", problems) else { return BTreeMap::new() };
+    let weights = table.get("weights").map(|node| read_counts(node, "`weights` of `namespaces`", problems));
+    table.finish(problems);
+    weights.unwrap_or_default()
+}
+
+/// Names with a number each.
+fn read_counts(node: &Node, what: &str, problems: &mut Problems) -> BTreeMap<String, u32> {
+    let NodeKind::Map(entries) = &node.kind else {
+        problems.push(wrong_type(what, "a table of numbers", node));
+        return BTreeMap::new();
+    };
+    let mut counts = BTreeMap::new();
+    for (name, node) in entries {
+        let of = format!("`{}` of {what}", name.value);
+        match node.kind {
+            NodeKind::Int(count) if COUNTS.contains(&count) => {
+                counts.extend(u32::try_from(count).ok().map(|count| (name.value.clone(), count)));
+            }
+            NodeKind::Int(count) => problems.push(
+                Diagnostic::error(
+                    "config::out-of-range",
+                    format!("{of} is {count}, expected {} to {}", COUNTS.start(), COUNTS.end()),
+                )
+                .at(node.span.as_ref(), "out of range"),
+            ),
+            _ => problems.push(wrong_type(&of, "a whole number", node)),
+        }
+    }
+    counts
 }
 
 fn read_run_log(table: &mut Table<'_>, problems: &mut Problems) -> Option<RunLogSettings> {
@@ -205,6 +267,22 @@ mod tests {
             ["postgres://db", "postgresql://me@db:5432/runs?sslmode=require", "postgres:///runs?host=/run/pg"]
         {
             assert_eq!(url(&format!("{literal:?}")), DatabaseUrl::Literal(literal.into()));
+        }
+    }
+
+    #[test]
+    fn pools_have_limits_and_namespaces_weights() {
+        let settings = read(
+            "[pools]\ndefault_limit = 8\n[pools.limits]\napi = 2\n\"big db\" = 1\n[namespaces.weights]\nlab = 3\n",
+        );
+        let limits = [("api".to_owned(), 2), ("big db".to_owned(), 1)].into();
+        assert_eq!(settings.pools, PoolSettings { default_limit: Some(8), limits });
+        assert_eq!(settings.namespaces, [("lab".to_owned(), 3)].into());
+        let found = shown(&["[pools]\ndefault_limit = 0\nlimit = 1\n[pools.limits]\na = 0\nb = \"x\"\n"]);
+        for said in
+            ["expected 1 to 1000000", "has no key `limit`", "`a` of `limits` of `pools` is 0", "`b` of"]
+        {
+            assert!(found.contains(said), "{said}: {found}");
         }
     }
 

@@ -27,7 +27,9 @@ mod yaml;
 
 pub use definitions::read_definitions;
 pub use discover::{DEFINITIONS_FILE, find_definitions};
-pub use instance::{DatabaseUrl, INSTANCE_FILE, InstanceSettings, RunLogSettings, read_instance};
+pub use instance::{
+    DatabaseUrl, INSTANCE_FILE, InstanceSettings, PoolSettings, RunLogSettings, read_instance,
+};
 pub use render::{ERRORS_SHOWN_MAX, render, render_json};
 pub use run_config::read_run_config;
 pub use texts::{TEXT_BYTES_MAX, Texts};

@@ -98,11 +98,17 @@ fn the_reference_of_an_instance_has_examples_that_are_read_and_names_every_key()
     let (settings, found) = read_instance(&mut texts, "INSTANCE.md", &all);
     assert!(found.is_empty(), "{}", render(&texts, &found, false, 100));
     assert_ne!(settings, InstanceSettings::default());
-    for place in ["zzzzzzzz = 1", "run_log = { zzzzzzzz = 1 }", "run_log = { postgres = { zzzzzzzz = 1 } }"] {
+    for place in [
+        "zzzzzzzz = 1",
+        "run_log = { zzzzzzzz = 1 }",
+        "run_log = { postgres = { zzzzzzzz = 1 } }",
+        "pools = { zzzzzzzz = 1 }",
+        "namespaces = { zzzzzzzz = 1 }",
+    ] {
         let (_, found) = read_instance(&mut Texts::default(), "x.toml", place);
         let known = found[0].hint.as_deref().unwrap().strip_prefix("known: ").expect(place);
         for key in known.split(", ").map(|key| key.trim_matches('`')) {
-            let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}]")];
+            let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}]"), format!("[{key}.")];
             assert!(
                 written.iter().any(|form| INSTANCE.contains(form)),
                 "the reference does not name `{key}`"

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use cofferdam_engine::{Engine, Input, InvalidHistory, Settings, Submission};
+use cofferdam_engine::{self as engine, Engine, Input, InvalidHistory, Quotas, Submission};
 use cofferdam_model::{Fence, Memo, Order, Recorded, Report, RunId, StepKey, Term, Timestamp, WorkerId};
 use cofferdam_runlog::{Batch, LogRecord};
 use tokio::time::Instant;
@@ -22,6 +22,13 @@ pub struct Now {
     pub steady: Instant,
 }
 
+/// What an operator decides for all runs.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub patience: Patience,
+    pub quotas: Quotas,
+}
+
 /// Decides for one term. Everything is added to a [`Turn`], which must be durable before any of it leaves.
 #[derive(Debug)]
 pub struct Core {
@@ -33,8 +40,9 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(term: Term, patience: Patience) -> Core {
-        let engine = Engine::new(Settings { term, ..Settings::default() });
+    pub fn new(term: Term, settings: Settings) -> Core {
+        let Settings { patience, quotas } = settings;
+        let engine = Engine::new(engine::Settings { term, quotas });
         Core { term, engine, sessions: Sessions::new(term, patience), kept_lines: HashMap::new() }
     }
 

@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::ahead::Ahead;
-use crate::core::{Core, Now};
+use crate::core::{Core, Now, Settings};
 use crate::handle::{Clock, WorkerOffer};
-use crate::sessions::{Attached, Connection, Patience, Visit};
+use crate::sessions::{Attached, Connection, Visit};
 use crate::turn::{Turn, fold_starts};
 use crate::updates::{LAG_MAX, Update};
 use crate::worker::carry;
@@ -109,14 +109,14 @@ impl Loop {
         log: Arc<dyn RunLog>,
         clock: Clock,
         term: Term,
-        patience: Patience,
+        settings: Settings,
         messages: mpsc::WeakSender<Message>,
         stopped: Arc<OnceLock<String>>,
     ) -> Loop {
         Loop {
             log,
             clock,
-            core: Core::new(term, patience),
+            core: Core::new(term, settings),
             channels: HashMap::new(),
             ahead: Ahead::default(),
             answers: vec![],

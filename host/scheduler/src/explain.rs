@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart, Run};
+use cofferdam_engine::{self as engine, Action, Engine, Input, Layout, MemoPart};
 use cofferdam_model::{Known, Memo, Plan, RunId, StepKey, StepStatus, Timestamp, ValueDigest};
 use cofferdam_runlog::RunLog;
 

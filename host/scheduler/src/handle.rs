@@ -12,9 +12,10 @@ use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::core::Settings;
 use crate::driver::{Loop, Message};
 use crate::recovery::Recovery;
-use crate::sessions::{Attached, Patience, Visit};
+use crate::sessions::{Attached, Visit};
 use crate::updates::{Update, Updates};
 
 /// Messages that wait for the loop; who sends more waits.
@@ -111,20 +112,20 @@ impl Drop for Scheduler {
 impl Scheduler {
     /// Takes a new term in the log and starts the loop on the current runtime. Workers live and die with this process.
     pub async fn start(log: Arc<dyn RunLog>, clock: Clock) -> Result<Scheduler, Error> {
-        Scheduler::start_patient(log, clock, Patience::NONE).await
+        Scheduler::start_with(log, clock, Settings::default()).await
     }
 
-    /// The same for workers that come and go over a network.
-    pub async fn start_patient(
+    /// The same with settings of its own: for workers that come and go over a network, and with limits.
+    pub async fn start_with(
         log: Arc<dyn RunLog>,
         clock: Clock,
-        patience: Patience,
+        settings: Settings,
     ) -> Result<Scheduler, Error> {
         let term = log.take_term().await?;
         let (messages, waiting) = mpsc::channel(MESSAGES_WAITING_MAX);
         let stopped = Arc::new(OnceLock::new());
         let weak = messages.downgrade();
-        let driver = Loop::new(log.clone(), clock.clone(), term, patience, weak, stopped.clone());
+        let driver = Loop::new(log.clone(), clock.clone(), term, settings, weak, stopped.clone());
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborts the task when dropped")]
         let task = tokio::spawn(driver.run(waiting));
         Ok(Scheduler { log, clock, term, messages, stopped, task })

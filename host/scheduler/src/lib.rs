@@ -16,7 +16,8 @@ mod turn;
 mod updates;
 mod worker;
 
-pub use core::{Core, Now};
+pub use cofferdam_engine::Quotas;
+pub use core::{Core, Now, Settings};
 pub use explain::{Explanation, explain};
 pub use handle::{Clock, Error, Scheduler, Submission, WorkerOffer, system_clock, system_time};
 pub use recovery::Recovery;

@@ -16,18 +16,13 @@ const WORKERS_PER_TERM: u64 = 1_000_000;
 const STALL: Duration = Duration::from_secs(1);
 
 /// How long attempts wait for their worker when nobody hears from it. Time is this process's own: no clock of another
-/// host, and no change of this one's, takes part.
-#[derive(Debug, Clone, Copy)]
+/// host, and no change of this one's, takes part. None is for workers that live and die with this process.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Patience {
     /// After its connection has ended.
     pub silent: Duration,
     /// After this scheduler took over from one that knew it.
     pub take_over: Duration,
-}
-
-impl Patience {
-    /// For workers that live and die with this process.
-    pub const NONE: Patience = Patience { silent: Duration::ZERO, take_over: Duration::ZERO };
 }
 
 /// What a worker that connects over a network says of itself, so that it can come back.
@@ -262,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_worker_of_this_process_is_gone_when_its_channel_is() {
-        let (mut sessions, now) = (Sessions::new(Term(1), Patience::NONE), Instant::now());
+        let (mut sessions, now) = (Sessions::new(Term(1), Patience::default()), Instant::now());
         let (attached, connection) = sessions.attach(None);
         assert_eq!(sessions.receipt(attached.worker), None);
         assert_eq!(sessions.ended(attached.worker, connection, now), Ended::Gone);

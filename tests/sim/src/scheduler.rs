@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cofferdam_engine::Input;
 use cofferdam_model::*;
 use cofferdam_runlog::{Batch, LogRecord};
-use cofferdam_scheduler::{Connection, Core, Now, Patience, Recovery, Turn, Visit, WorkerOffer};
+use cofferdam_scheduler::{Connection, Core, Now, Patience, Recovery, Settings, Turn, Visit, WorkerOffer};
 
 /// What it is told.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Scheduler {
         Scheduler {
             life,
             term,
-            core: Core::new(term, patience),
+            core: Core::new(term, Settings { patience, ..Settings::default() }),
             inbox: vec![],
             pending: None,
             links: BTreeMap::new(),

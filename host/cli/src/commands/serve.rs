@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam_runlog::RunLog;
-use cofferdam_scheduler::{Scheduler, system_clock};
+use cofferdam_scheduler::{Scheduler, Settings, system_clock};
 use cofferdam_server::{PATIENCE, Parts, Server};
 use cofferdam_wire::Token;
 
@@ -26,7 +26,8 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
         log = settings::take_over(state, wait) => log?,
         () = end() => return Ok(()),
     };
-    let scheduler = Scheduler::start_patient(log.clone(), system_clock(), PATIENCE);
+    let limits = Settings { patience: PATIENCE, quotas: settings::quotas(state)? };
+    let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);
     let token = read_or_make(&state.token())?;
     let parts = Parts {

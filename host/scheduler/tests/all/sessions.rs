@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cofferdam_model::*;
 use cofferdam_runlog::*;
-use cofferdam_scheduler::{Attached, Patience, Scheduler, Visit, WorkerOffer, system_clock};
+use cofferdam_scheduler::{Attached, Patience, Scheduler, Settings, Visit, WorkerOffer, system_clock};
 use tokio::sync::mpsc;
 
 use crate::kit::{claims, memory, step, submission, success};
@@ -23,7 +23,8 @@ struct Visitor {
 }
 
 async fn start(log: &Arc<dyn RunLog>, patience: Patience) -> Scheduler {
-    Scheduler::start_patient(log.clone(), system_clock(), patience).await.unwrap()
+    let settings = Settings { patience, ..Settings::default() };
+    Scheduler::start_with(log.clone(), system_clock(), settings).await.unwrap()
 }
 
 async fn visit(scheduler: &Scheduler, slots: u32, visit: Visit) -> Visitor {
