@@ -23,6 +23,8 @@ pub struct Held {
     n_durable: u64,
     /// Nothing follows on this stream.
     last: bool,
+    /// It was told so once, whoever wanted it: over another stream it asks for it again.
+    leaves: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,10 @@ impl Held {
                     self.open.insert(assignment.id.fence, assignment.id.clone());
                 }
                 Order::Received { batches } => self.heard(*batches),
-                Order::Last => self.last = true,
+                Order::Last => {
+                    self.last = true;
+                    self.leaves = true;
+                }
                 Order::Cancel(_) | Order::Publish(_) | Order::Prepare(_) => {}
             }
         }
@@ -96,6 +101,11 @@ impl Held {
     /// Whether a worker that wants to leave may.
     pub fn is_done(&self) -> bool {
         self.last && self.is_empty()
+    }
+
+    /// Whether it is to leave, although nobody here has asked for it.
+    pub fn leaves(&self) -> bool {
+        self.leaves
     }
 
     /// How the worker introduces itself over a new stream.
@@ -169,5 +179,6 @@ mod tests {
         assert!(held.is_done());
         held.welcomed(&Welcome::default());
         assert!(!held.is_done(), "a new stream may bring more");
+        assert!(held.leaves(), "a break or another scheduler does not make it stay");
     }
 }

@@ -179,7 +179,9 @@ impl Stream {
     ) -> Ended {
         let Stream { mut inbound, outbound, .. } = self;
         let ask = async {
-            leave.await;
+            if !lock(held).leaves() {
+                leave.await;
+            }
             let draining = FromWorker { message: Some(from_worker::Message::Draining(Draining {})) };
             // If the stream has ended, its other direction tells.
             let _ = outbound.send(draining).await;
