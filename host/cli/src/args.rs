@@ -362,6 +362,13 @@ pub(crate) struct Worker {
     /// Time after which it leaves by itself, such as `1h`. It starts only steps whose timeout ends before.
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     pub(crate) lifetime: Option<Duration>,
+    /// Address at which other workers get values and libraries from this one: ADDRESS or ADDRESS:PORT; `0.0.0.0` takes
+    /// every address of the host. [default: none: what others need goes through the scheduler]
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_INTERFACE", value_parser = interface)]
+    pub(crate) interface: Option<std::net::SocketAddr>,
+    /// Give values to other hosts, although nothing is encrypted on the way.
+    #[arg(long)]
+    pub(crate) plaintext: bool,
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -373,6 +380,15 @@ pub(crate) struct Worker {
     /// [default: half of what is free there]
     #[arg(long, value_name = "BYTES", env = "COFFERDAM_CACHE_BYTES", value_parser = cofferdam_config::parse_bytes)]
     pub(crate) cache_bytes: Option<u64>,
+}
+
+/// `10.0.0.2`, `10.0.0.2:4041`, `[fd00::2]:4041`
+fn interface(text: &str) -> Result<std::net::SocketAddr, String> {
+    let free_port = |address: std::net::IpAddr| std::net::SocketAddr::new(address, 0);
+    text.parse().or_else(|_| text.parse().map(free_port)).map_err(|_| {
+        "that is no address of this host; write ADDRESS or ADDRESS:PORT, such as 10.0.0.2 or [fd00::2]:4041"
+            .to_owned()
+    })
 }
 
 /// `90s`, `1h`

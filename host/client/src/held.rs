@@ -8,6 +8,7 @@ use cofferdam_model::{AttemptId, Fence, Order, Report};
 use cofferdam_wire::v1::{Hello, Welcome};
 use cofferdam_wire::{PROTOCOL, WORLD, encode};
 
+use crate::give::Giving;
 use crate::worker::{Offer, left_ms};
 
 /// What must outlive a stream: attempts until their end is durable, and what was said until it is.
@@ -125,6 +126,7 @@ impl Held {
             previous: self.worker,
             held: encode(&attempts),
             acknowledged: self.n_durable,
+            gives: offer.gives.as_ref().map(Giving::told),
         }
     }
 }

@@ -5,11 +5,13 @@ mod again;
 mod draft;
 mod error;
 mod folder;
+mod give;
 mod held;
 mod history;
 mod libraries;
 mod near;
 mod objects;
+mod peers;
 mod runs;
 mod upload;
 mod worker;
@@ -19,8 +21,9 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 pub use error::Error;
+pub use give::{Giver, Giving};
 pub use held::Held;
-pub use objects::Objects;
+pub use objects::{Objects, Traffic};
 pub use runs::Watch;
 pub use worker::{Offer, Said, WAIT_FIRST, WAIT_MAX, work};
 

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cofferdam_model::ValueDigest;
+use cofferdam_wire::v1::Holds;
+use cofferdam_wire::{MESSAGE_BYTES_MAX, OBJECT_ID_BYTES, ObjectId, object_id};
+use tokio::sync::Notify;
 
 use crate::draft::Draft;
 use crate::folder;
@@ -16,12 +19,35 @@ use crate::folder;
 /// Digests that are remembered of objects that went, at 100 bytes each: one that is fetched again must be the same.
 const DIGESTS_MAX: usize = 100_000;
 
-/// Stands for a key: 128 bits of its hash, in hexadecimal, which every file system takes for a name.
+/// Changes that wait to be told; those beyond are not told.
+const NEWS_MAX: usize = 100_000;
+
+/// Changes in one message: half of what may be long.
+const NEWS_PER_MESSAGE: usize = MESSAGE_BYTES_MAX / OBJECT_ID_BYTES / 2;
+
+/// Stands for a key: the bytes of its id in hexadecimal, which every file system takes for a name.
 pub(crate) type Id = String;
 
 /// The id of a key.
 pub(crate) fn id(key: &str) -> Id {
-    blake3::hash(key.as_bytes()).to_hex()[..32].to_owned()
+    object_id(key).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What has come and gone, for those who tell others.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct News {
+    pub(crate) kept: Vec<ObjectId>,
+    pub(crate) gone: Vec<ObjectId>,
+}
+
+impl News {
+    /// As it travels, in messages of a bounded length.
+    pub(crate) fn pieces(&self) -> Vec<Holds> {
+        let kept = self.kept.chunks(NEWS_PER_MESSAGE);
+        let kept = kept.map(|ids| Holds { kept: ids.concat().into(), gone: Default::default() });
+        let gone = self.gone.chunks(NEWS_PER_MESSAGE);
+        kept.chain(gone.map(|ids| Holds { kept: Default::default(), gone: ids.concat().into() })).collect()
+    }
 }
 
 /// Clones share it.
@@ -32,6 +58,8 @@ struct Shared {
     folder: PathBuf,
     budget: u64,
     state: Mutex<State>,
+    /// There is news.
+    changed: Notify,
     /// Tells other processes that somebody uses the folder.
     _lock: File,
 }
@@ -47,6 +75,8 @@ struct State {
     bytes: u64,
     /// Counts uses.
     clock: u64,
+    /// What has come (true) or gone since it was told last.
+    news: HashMap<Id, bool>,
 }
 
 #[derive(Clone)]
@@ -100,7 +130,13 @@ impl Near {
             Some(budget) => budget,
             None => folder::share(&folder, state.bytes)?,
         };
-        let near = Near(Arc::new(Shared { folder, budget, state: Mutex::new(state), _lock: lock }));
+        let near = Near(Arc::new(Shared {
+            folder,
+            budget,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            _lock: lock,
+        }));
         // The budget may have been larger before.
         while near.state().bytes > budget && near.evict() {}
         Ok(near)
@@ -200,8 +236,40 @@ impl Near {
         true
     }
 
+    /// Everything that is here. What changes from now on is news.
+    pub(crate) fn all(&self) -> News {
+        let mut state = self.state();
+        state.news.clear();
+        News { kept: state.entries.keys().filter_map(bytes).collect(), gone: vec![] }
+    }
+
+    /// What has changed since this was asked last, as soon as something has; nothing is lost if the future is dropped.
+    pub(crate) async fn news(&self) -> News {
+        loop {
+            let changed = self.0.changed.notified();
+            {
+                let mut state = self.state();
+                if !state.news.is_empty() {
+                    let (kept, gone): (Vec<_>, Vec<_>) = state.news.drain().partition(|(_, kept)| *kept);
+                    let ids = |all: Vec<(Id, bool)>| all.iter().filter_map(|(id, _)| bytes(id)).collect();
+                    return News { kept: ids(kept), gone: ids(gone) };
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn tell(&self, state: &mut State, id: &Id, kept: bool) {
+        // Nobody may be listening. What was not told of is not asked for, or not found when it is.
+        if state.news.len() < NEWS_MAX {
+            state.news.insert(id.clone(), kept);
+            self.0.changed.notify_one();
+        }
+    }
+
     fn remove(&self, state: &mut State, id: &Id) {
         let Some(entry) = state.entries.remove(id) else { return };
+        self.tell(state, id, false);
         state.order.remove(&entry.used);
         state.bytes -= entry.size;
         let path = self.path(id, &entry.digest);
@@ -232,9 +300,15 @@ impl Near {
             entry.pins += before.pins;
         }
         state.entries.insert(id.clone(), entry);
+        self.tell(&mut state, &id, true);
         drop(state);
         Ok(Held { near: self.clone(), id, file: draft.file.clone(), size })
     }
+}
+
+/// An id as it is told; none for a file that somebody else put there.
+fn bytes(id: &Id) -> Option<ObjectId> {
+    u128::from_str_radix(id, 16).ok().map(u128::to_be_bytes)
 }
 
 impl State {
@@ -344,6 +418,23 @@ mod tests {
         drop(near);
         let near = Near::open(local.path(), Some(150)).unwrap();
         assert_eq!(kept(&near, &["a", "c"]).await.len(), 1, "the budget is smaller now");
+    }
+
+    #[tokio::test]
+    async fn what_comes_and_goes_is_news_once() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(200)).unwrap();
+        keep(&near, "a", 100).await;
+        assert_eq!(near.all(), News { kept: vec![object_id("a")], gone: vec![] });
+        keep(&near, "b", 100).await;
+        keep(&near, "c", 100).await;
+        let mut news = near.news().await;
+        news.kept.sort();
+        let mut kept = vec![object_id("b"), object_id("c")];
+        kept.sort();
+        assert_eq!(news, News { kept, gone: vec![object_id("a")] });
+        let (next, ()) = tokio::join!(near.news(), async { assert!(near.evict()) });
+        assert_eq!(next, News { kept: vec![], gone: vec![object_id("b")] });
     }
 
     #[tokio::test]

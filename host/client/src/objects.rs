@@ -1,6 +1,7 @@
 //! The cluster's values and libraries as an object store. What is read is fetched once, whole, into a folder here, and
 //! read from there from then on; what is written lies there whole before it is sent, and stays. That is sound because
-//! nothing is ever replaced under its key. While the scheduler is away everything waits for it.
+//! nothing is ever replaced under its key. Another worker that has the object is asked before the scheduler is. While the
+//! scheduler is away everything waits for it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,15 +9,18 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path as Folder;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cofferdam_model::LibraryDigest;
+use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, ValueRef};
 use cofferdam_wire::unpack;
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
-use cofferdam_wire::v1::{DiscardRequest, FetchRequest, Part, ReadRequest, SizeRequest};
+use cofferdam_wire::v1::workers_client::WorkersClient;
+use cofferdam_wire::v1::{DiscardRequest, FetchRequest, LocateRequest, Part, ReadRequest, SizeRequest};
 use futures::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -28,6 +32,7 @@ use tonic::{Code, Status, Streaming};
 use crate::again::Again;
 use crate::draft::Draft;
 use crate::near::{Held, Near};
+use crate::peers::Peers;
 use crate::upload::Upload;
 use crate::{Cluster, Link};
 
@@ -35,6 +40,8 @@ use crate::{Cluster, Link};
 const STORE: &str = "cluster";
 /// Libraries are at `v1/libraries/<digest>.wasm`, as the depot lays them out; everything else is a value.
 const LIBRARIES: &str = "v1/libraries/";
+/// How long the scheduler may take to say who has an object; it has the object itself.
+const LOCATE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are read from the folder at a time.
 const READ_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -44,10 +51,28 @@ pub struct Objects {
     near: Near,
     /// A lock per object that is being fetched: many steps that read one value fetch it once.
     fetching: Mutex<HashMap<Path, Arc<tokio::sync::Mutex<()>>>>,
+    peers: Peers,
+    counts: Counts,
+}
+
+/// Bytes of objects, unpacked, since the process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    pub from_scheduler: u64,
+    pub from_peers: u64,
+    /// Objects that a peer gave with other bytes than they have.
+    pub n_refused: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    from_scheduler: AtomicU64,
+    from_peers: AtomicU64,
+    n_refused: AtomicU64,
 }
 
 /// Why an object is not here.
-enum Fault {
+pub(crate) enum Fault {
     Far(Status),
     Here(io::Error),
 }
@@ -57,15 +82,35 @@ impl Objects {
     /// Other processes may use the same folder; what those left there that have died is taken or removed.
     pub fn new(cluster: Cluster, local: &Folder, bytes_max: Option<u64>) -> io::Result<Objects> {
         let near = Near::open(local, bytes_max)?;
-        Ok(Objects { cluster, near, fetching: Mutex::default() })
+        let (peers, counts) = (Peers::default(), Counts::default());
+        Ok(Objects { cluster, near, fetching: Mutex::default(), peers, counts })
+    }
+
+    /// Where what came here has come from.
+    pub fn traffic(&self) -> Traffic {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Traffic {
+            from_scheduler: read(&self.counts.from_scheduler),
+            from_peers: read(&self.counts.from_peers),
+            n_refused: read(&self.counts.n_refused),
+        }
+    }
+
+    /// The cluster that they are of.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub(crate) fn near(&self) -> &Near {
+        &self.near
     }
 
     fn values(&self) -> ValuesClient<Link> {
         ValuesClient::new(self.cluster.link.clone())
     }
 
-    /// The object, fetched unless it is here.
-    async fn bring(&self, location: &Path) -> Result<Held> {
+    /// The object, fetched unless it is here. Who knows what value it is gets it from another worker, if one has it.
+    async fn bring(&self, location: &Path, value: Option<&ValueRef>) -> Result<Held> {
         let lock = self
             .fetching
             .lock()
@@ -77,7 +122,7 @@ impl Objects {
             let _alone = lock.lock().await;
             match self.near.get(location.as_ref()).await {
                 Some(held) => Ok(held),
-                None => self.fetch(location).await,
+                None => self.fetch(location, value).await,
             }
         };
         let mut fetching = self.fetching.lock().expect("nobody panics while holding it");
@@ -88,9 +133,13 @@ impl Objects {
         brought
     }
 
-    async fn fetch(&self, location: &Path) -> Result<Held> {
+    async fn fetch(&self, location: &Path, value: Option<&ValueRef>) -> Result<Held> {
         let here = |error| here(location, error);
         let mut draft = self.near.draft().map_err(here)?;
+        if self.ask_peers(location, value, &mut draft).await.map_err(here)? {
+            self.counts.from_peers.fetch_add(draft.size, Ordering::Relaxed);
+            return draft.keep(location.as_ref()).map_err(here);
+        }
         let mut again = Again::default();
         while let Err(fault) = self.receive(location, &mut draft, &mut again).await {
             match fault {
@@ -98,27 +147,72 @@ impl Objects {
                 Fault::Here(error) => return Err(here(error)),
             }
         }
+        self.counts.from_scheduler.fetch_add(draft.size, Ordering::Relaxed);
         draft.keep(location.as_ref()).map_err(here)
+    }
+
+    /// Fills a draft from one of the workers that have the object; false, and an empty draft, if none of them gives it.
+    /// Only what can be verified here is asked for: a worker need not be believed.
+    async fn ask_peers(
+        &self,
+        location: &Path,
+        value: Option<&ValueRef>,
+        draft: &mut Draft,
+    ) -> io::Result<bool> {
+        let bytes_max = match value {
+            Some(value) => value.size,
+            None if library(location).is_some() => LIBRARY_BYTES_MAX,
+            None => return Ok(false),
+        };
+        let mut scheduler = WorkersClient::new(self.cluster.link.clone());
+        let asked = scheduler.locate(LocateRequest { key: location.to_string() });
+        let Ok(Ok(found)) = tokio::time::timeout(LOCATE_TIMEOUT, asked).await else { return Ok(false) };
+        for holder in found.into_inner().holders {
+            let fault = match self.peers.fetch(&holder, location, bytes_max, draft).await {
+                Ok(()) if self.is_whole(location, value, draft).await? => return Ok(true),
+                Ok(()) => {
+                    self.counts.n_refused.fetch_add(1, Ordering::Relaxed);
+                    self.peers.shun_liar(&holder);
+                    Fault::Far(Status::data_loss("it gave other bytes than the object has"))
+                }
+                Err(fault) => fault,
+            };
+            match fault {
+                Fault::Far(why) => {
+                    let why = why.message();
+                    tracing::warn!(%location, peer = holder.address, why, "another worker did not give it");
+                }
+                Fault::Here(error) => return Err(error),
+            }
+            draft.clear()?;
+        }
+        Ok(false)
+    }
+
+    /// Whether what came from a worker is the object.
+    async fn is_whole(
+        &self,
+        location: &Path,
+        value: Option<&ValueRef>,
+        draft: &mut Draft,
+    ) -> io::Result<bool> {
+        match value {
+            Some(value) => Ok((draft.size, draft.digest()) == (value.size, value.digest)),
+            None => match check(location, draft).await {
+                Ok(()) => Ok(true),
+                Err(Fault::Far(_)) => Ok(false),
+                Err(Fault::Here(error)) => Err(error),
+            },
+        }
     }
 
     /// Takes what is missing from a draft. What came before the connection broke stays.
     async fn receive(&self, location: &Path, draft: &mut Draft, again: &mut Again) -> Result<(), Fault> {
         let mut parts = self.open(location, draft.size).await.map_err(Fault::Far)?;
-        loop {
-            let part = parts.message().await.map_err(Fault::Far)?;
-            let part =
-                part.ok_or_else(|| Fault::Far(Status::unavailable("the stream ended before the object")))?;
-            let bytes = unpack(part.packed).map_err(|_| damaged(location))?;
-            let come = draft.size + bytes.len() as u64;
-            if come > part.size || (bytes.is_empty() && come < part.size) {
-                return Err(damaged(location));
-            }
-            draft.write(bytes).await.map_err(Fault::Here)?;
+        while !take(&mut parts, location, draft).await? {
             again.advanced();
-            if come == part.size {
-                return check(location, draft).await;
-            }
         }
+        check(location, draft).await
     }
 
     async fn open(&self, location: &Path, start: u64) -> Result<Streaming<Part>, Status> {
@@ -142,6 +236,23 @@ impl Objects {
             }
         }
     }
+}
+
+/// Writes the next part of an object to its draft; true if it was the last one.
+pub(crate) async fn take(
+    parts: &mut Streaming<Part>,
+    location: &Path,
+    draft: &mut Draft,
+) -> Result<bool, Fault> {
+    let part = parts.message().await.map_err(Fault::Far)?;
+    let part = part.ok_or_else(|| Fault::Far(Status::unavailable("the stream ended before the object")))?;
+    let bytes = unpack(part.packed).map_err(|_| damaged(location))?;
+    let come = draft.size + bytes.len() as u64;
+    if come > part.size || (bytes.is_empty() && come < part.size) {
+        return Err(damaged(location));
+    }
+    draft.write(bytes).await.map_err(Fault::Here)?;
+    Ok(come == part.size)
 }
 
 /// The digest of a library by where it lies.
@@ -213,7 +324,7 @@ impl ObjectStore for Objects {
             };
             return Ok(result(location, size, 0..0, stream::empty().boxed()));
         }
-        let held = self.bring(location).await?;
+        let held = self.bring(location, options.extensions.get::<ValueRef>()).await?;
         let size = held.size;
         let range = match options.range {
             None => 0..size,

@@ -4,6 +4,7 @@
 //! reports are kept until the scheduler says that they are durable, and are sent again over the next stream.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,9 @@ use futures::{FutureExt as _, stream};
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
+use crate::give::Giving;
 use crate::held::Held;
-use crate::{Cluster, Error};
+use crate::{Cluster, Error, Objects};
 
 /// First wait before the stream is made anew; doubled from try to try.
 pub const WAIT_FIRST: Duration = Duration::from_millis(100);
@@ -48,6 +50,8 @@ pub struct Offer {
     pub labels: BTreeMap<String, String>,
     /// When it ends by itself, if it does.
     pub ends_at: Option<Instant>,
+    /// Where it gives objects to other workers, if it does.
+    pub gives: Option<Giving>,
 }
 
 /// What becomes of the connection, for people.
@@ -76,13 +80,14 @@ impl Cluster {
 /// as all that it has done is durable; otherwise it comes back only with an error that no waiting mends, or when
 /// `reports` is closed because the worker has ended.
 pub async fn work(
-    cluster: &Cluster,
+    objects: &Objects,
     offer: &Offer,
     orders: &mpsc::Sender<Vec<Order>>,
     reports: &mut mpsc::Receiver<Vec<Report>>,
     leave: impl Future<Output = ()>,
     say: impl Fn(Said),
 ) -> Result<(), Error> {
+    let cluster = objects.cluster();
     let leave = leave.shared();
     let held = Mutex::new(Held::default());
     let instance = uuid::Uuid::now_v7().as_u128();
@@ -99,7 +104,12 @@ pub async fn work(
                 wait = WAIT_FIRST;
                 lock(&held).welcomed(&stream.welcome);
                 say(Said::Joined { worker: stream.welcome.worker });
-                match stream.carry(cluster, orders, reports, leave.clone(), &held).await {
+                let telling = tell(objects, stream.outbound.clone(), offer.gives.is_some());
+                let ended = tokio::select! {
+                    ended = stream.carry(cluster, orders, reports, leave.clone(), &held) => ended,
+                    never = telling => match never {},
+                };
+                match ended {
                     Ended::Done | Ended::Worker => return Ok(()),
                     Ended::Stream(why) => why,
                 }
@@ -233,6 +243,24 @@ async fn carry_orders(
             }
             Err(error) => return Ended::Stream(error.to_string()),
         }
+    }
+}
+
+/// Says which objects are here, all of them and then what changes, if others may have them.
+async fn tell(objects: &Objects, outbound: mpsc::Sender<FromWorker>, gives: bool) -> Infallible {
+    if !gives {
+        return std::future::pending().await;
+    }
+    let mut news = objects.near().all();
+    loop {
+        for holds in news.pieces() {
+            let message = FromWorker { message: Some(from_worker::Message::Holds(holds)) };
+            if outbound.send(message).await.is_err() {
+                // Why the stream has ended is told by its other direction.
+                std::future::pending::<()>().await;
+            }
+        }
+        news = objects.near().news().await;
     }
 }
 

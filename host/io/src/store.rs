@@ -11,7 +11,7 @@ use cofferdam_model::{
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use tokio::io::AsyncReadExt;
 
 use crate::layout::OWN_FOLDER;
@@ -204,17 +204,24 @@ impl ValueStore {
             }
             Place::Stored(_) | Place::Managed(_) => {
                 let key = self.key(&value.place)?;
-                (key.to_string(), self.chunks(&key).await?)
+                (key.to_string(), self.chunks(&key, value).await?)
             }
         };
         Ok(verified(key, value, chunks))
     }
 
-    async fn chunks(&self, key: &ValueKey) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+    async fn chunks(
+        &self,
+        key: &ValueKey,
+        value: &ValueRef,
+    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         let (location, name) = (self.location(key), key.to_string());
         let failed = move |source| Error::store("read", &name, source);
-        if !self.is_remote() {
-            let object = self.store.get(&location).await.map_err(&failed)?;
+        if self.of_cluster || !self.is_remote() {
+            // The store of a cluster asks more than one host, and knows by this which of them to believe.
+            let mut options = GetOptions::default();
+            options.extensions.insert(value.clone());
+            let object = self.store.get_opts(&location, options).await.map_err(&failed)?;
             return Ok(object.into_stream().map_err(failed).boxed());
         }
         let size = self.store.head(&location).await.map_err(&failed)?.size;

@@ -3,6 +3,7 @@
 
 mod fleet;
 mod history;
+mod holders;
 mod libraries;
 mod parts;
 mod refuse;
@@ -91,8 +92,12 @@ impl Server {
             LibrariesServer::new(libraries::Service(parts.depot.clone())).max_decoding_message_size(limit);
         let values =
             ValuesServer::new(values::Service(parts.values.clone())).max_decoding_message_size(limit);
-        let workers = WorkersServer::new(workers::Service { scheduler: parts.scheduler.clone(), fleet })
-            .max_decoding_message_size(HELLO_BYTES_MAX);
+        let workers = WorkersServer::new(workers::Service {
+            scheduler: parts.scheduler.clone(),
+            fleet,
+            holders: holders::Holders::default(),
+        })
+        .max_decoding_message_size(HELLO_BYTES_MAX);
         let serving = Tonic::builder()
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)

@@ -7,8 +7,8 @@ use cofferdam_model::{LABELS_MAX, Order, Report, WorkerId, check_label};
 use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
-    DrainReply, DrainRequest, FromWorker, Hello, ListReply, ListRequest, Piece, ToWorker, Welcome,
-    WorkerState, from_worker, to_worker,
+    DrainReply, DrainRequest, FromWorker, Hello, ListReply, ListRequest, LocateReply, LocateRequest, Piece,
+    ToWorker, Welcome, WorkerState, from_worker, to_worker,
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::Fleet;
+use crate::holders::{self, Holders, Reached};
 use crate::refuse;
 
 /// Batches that wait in a channel; each holds any number of orders or reports.
@@ -28,6 +29,7 @@ const RESOURCES_MAX: usize = 100;
 pub(crate) struct Service {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) fleet: Fleet,
+    pub(crate) holders: Holders,
 }
 
 #[tonic::async_trait]
@@ -38,8 +40,8 @@ impl Workers for Service {
         &self,
         request: Request<Streaming<FromWorker>>,
     ) -> Result<Response<Self::JoinStream>, Status> {
-        let from =
-            request.remote_addr().map_or_else(|| "somewhere".to_owned(), |address| address.to_string());
+        let address = request.remote_addr();
+        let from = address.map_or_else(|| "somewhere".to_owned(), |address| address.to_string());
         let mut stream = request.into_inner();
         let hello = match stream.message().await? {
             Some(FromWorker { message: Some(from_worker::Message::Hello(hello)) }) => hello,
@@ -47,6 +49,9 @@ impl Workers for Service {
         };
         let offer = check(&hello)?;
         let visit = visit(&hello)?;
+        let reached = hello.gives.as_ref();
+        let reached =
+            reached.map(|gives| Reached::new(gives, address.map(|address| address.ip()))).transpose()?;
         let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
         let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
         let attached = self.scheduler.attach_visitor(offer, visit, to_worker, reports).await;
@@ -66,10 +71,11 @@ impl Workers for Service {
             labels,
         };
         let entry = self.fleet.enter(id, state);
+        let holder = reached.map(|reached| self.holders.enter(id, reached));
         let (scheduler, fleet) = (self.scheduler.clone(), self.fleet.clone());
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
         tokio::spawn(async move {
-            let why = pass_on(stream, to_scheduler, &scheduler, &fleet, id).await;
+            let why = pass_on(stream, to_scheduler, &scheduler, &fleet, holder, id).await;
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
@@ -89,6 +95,10 @@ impl Workers for Service {
         }
         self.scheduler.drain_worker(worker).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(DrainReply {}))
+    }
+
+    async fn locate(&self, request: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {
+        Ok(Response::new(LocateReply { holders: self.holders.locate(&request.into_inner().key) }))
     }
 }
 
@@ -133,6 +143,7 @@ async fn pass_on(
     to_scheduler: mpsc::Sender<Vec<Report>>,
     scheduler: &Scheduler,
     fleet: &Fleet,
+    holder: Option<holders::Entry>,
     id: WorkerId,
 ) -> String {
     let mut joiner = Joiner::default();
@@ -145,6 +156,12 @@ async fn pass_on(
                     Ok(()) => continue,
                     Err(error) => return refuse::chain(&error),
                 }
+            }
+            Ok(Some(FromWorker { message: Some(from_worker::Message::Holds(holds)) })) => {
+                if let Some(holder) = &holder {
+                    holder.note(&holds);
+                }
+                continue;
             }
             Ok(Some(_)) => return "it sent something else than reports".to_owned(),
             Ok(None) => return "it closed its stream".to_owned(),
@@ -209,7 +226,7 @@ mod tests {
         let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
             other.message(),
-            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 2; use the same version of cofferdam on both"
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 3; use the same version of cofferdam on both"
         );
         let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(

@@ -4,6 +4,7 @@
 mod address;
 mod codec;
 mod pack;
+mod ticket;
 mod token;
 
 /// The messages and services of `proto/cofferdam/v1/cluster.proto`.
@@ -18,10 +19,11 @@ pub mod v1 {
 pub use address::{ADDRESS_DEFAULT, InvalidAddress, connect};
 pub use codec::{Joiner, Malformed, chunks, decode, decode_events, encode, encode_events, pieces};
 pub use pack::{Damaged, Packer, unpack};
+pub use ticket::{InvalidSecret, OBJECT_ID_BYTES, ObjectId, Secret, object_id};
 pub use token::{AddToken, CheckToken, InvalidToken, Token};
 
 /// Version of the messages and of what travels inside them. Both sides speak exactly this one.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The interface with ops that this program offers.
 pub const WORLD: &str = "cofferdam:op@0.1.0";

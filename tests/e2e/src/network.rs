@@ -92,6 +92,15 @@ impl Network {
         Process::start(self.command(host).args(args))
     }
 
+    /// Bytes that the host has sent so far.
+    pub fn sent(&self, host: &str) -> u64 {
+        let output =
+            Command::new("ip").args(["-json", "-stats", "link", "show", "dev", &port(host)]).output();
+        let links: serde_json::Value =
+            serde_json::from_slice(&output.expect("ip can be run").stdout).expect("ip says it in JSON");
+        links[0]["stats64"]["rx"]["bytes"].as_u64().expect("it counts bytes")
+    }
+
     /// Nothing gets to the host or away from it, and nobody is told.
     pub fn cut(&self, host: &str) {
         ip(&["link", "set", &port(host), "down"]);

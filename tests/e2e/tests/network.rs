@@ -63,23 +63,25 @@ impl Hosts {
     }
 
     fn worker(&self, host: &str) -> Process {
+        self.worker_with(host, &[])
+    }
+
+    fn worker_with(&self, host: &str, more: &[&str]) -> Process {
         let scheduler = self.scheduler();
-        let worker = self.network.start(
+        let args = [
+            "worker",
+            "--scheduler",
+            &scheduler,
+            "--token-file",
+            "token",
+            "--slots",
+            "1",
+            "--local-directory",
+            "local",
+            "--name",
             host,
-            &[
-                "worker",
-                "--scheduler",
-                &scheduler,
-                "--token-file",
-                "token",
-                "--slots",
-                "1",
-                "--local-directory",
-                "local",
-                "--name",
-                host,
-            ],
-        );
+        ];
+        let worker = self.network.start(host, &[&args, more].concat());
         worker.wait_for("joined");
         worker
     }
@@ -200,4 +202,70 @@ fn c13_fifty_runs_of_one_job_at_once_do_not_meet() {
         }
         assert_eq!(ids.len(), 50);
     });
+}
+
+/// Bytes of the value that goes from one host to another.
+const LARGE_BYTES: u64 = 50 * 1024 * 1024;
+
+#[test]
+fn a_large_value_goes_from_worker_to_worker_and_not_through_the_scheduler() {
+    alone("a_large_value_goes_from_worker_to_worker_and_not_through_the_scheduler", || {
+        let hosts = Hosts::start(&["one", "two"]);
+        let job = format!(
+            r#"
+[libraries.typed]
+wasm = "typed.wasm"
+
+[jobs.j.steps.make]
+op = "typed.flood"
+config = {{ bytes = {LARGE_BYTES} }}
+limits = {{ output = "1GiB" }}
+resources = {{ one = 1 }}
+
+[jobs.j.steps.weigh]
+op = "typed.weigh"
+inputs.file = "make"
+resources = {{ two = 1 }}
+"#
+        );
+        std::fs::write(hosts.network.home(CLIENT).join("cofferdam.toml"), job).expect("it can be written");
+        let start = |host: &str, more: &[&str]| {
+            hosts.worker_with(host, &[&["--resources", &format!("{host}=1")], more].concat())
+        };
+        let run = || {
+            let (scheduler, one) = (hosts.network.sent(SCHEDULER), hosts.network.sent("one"));
+            let ended = hosts.run("out").wait_with_output().expect("the child can be waited for");
+            Ended::from(ended).expect(0);
+            let weighed = hosts.network.home(CLIENT).join("out/weigh.json");
+            let weighed = std::fs::read_to_string(weighed).expect("it is exported");
+            assert_eq!(weighed.trim(), LARGE_BYTES.to_string());
+            (hosts.network.sent(SCHEDULER) - scheduler, hosts.network.sent("one") - one)
+        };
+        // Nobody may connect to the maker: its value goes through the scheduler.
+        let one = start("one", &[]);
+        let _two = start("two", &[]);
+        let (scheduler, _) = run();
+        assert!(scheduler > LARGE_BYTES, "{scheduler} bytes");
+        assert_eq!(one.terminate(), Some(0));
+        // Now the other one may: the maker sends it twice, to be kept and to be read.
+        let one = start("one", &["--interface", "0.0.0.0", "--plaintext"]);
+        let (scheduler, one_sent) = run();
+        assert!(scheduler < LARGE_BYTES / 5, "{scheduler} bytes");
+        assert!(one_sent > 2 * LARGE_BYTES, "{one_sent} bytes");
+        drop(one);
+    });
+}
+
+#[test]
+fn a_worker_listens_for_other_hosts_only_if_it_is_told_that_the_network_is_trusted() {
+    let refused = Ended::from(
+        std::process::Command::new(cofferdam_e2e::program())
+            .args(["worker", "--interface", "0.0.0.0"])
+            .env("COFFERDAM_TOKEN", "0123456789abcdef0123456789abcdef")
+            .output()
+            .expect("the program can be started"),
+    )
+    .expect(2);
+    assert!(refused.stderr.contains("0.0.0.0 can be reached from other hosts"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("leave `--interface` out"), "{}", refused.stderr);
 }

@@ -2,15 +2,16 @@
 //! to it by digest.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cofferdam_client::Offer;
+use cofferdam_client::{Giver, Giving, Objects, Offer};
 use cofferdam_depot::Depot;
 
 use crate::args;
 use crate::cluster;
 use crate::commands::serve::end;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, OwnWorker};
 use crate::offer;
@@ -25,7 +26,9 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     state.create()?;
     let (objects, stores) = cluster::stores(&cluster, &folder, args.cache_bytes, &folder)?;
     let offered = offer::offer(&args.local)?;
-    let worker = instance::start_worker_over(&state, &folder, offered.slots, Depot::over(objects), stores)?;
+    let giver = giver(args, &objects, output).await?;
+    let depot = Depot::over(objects.clone());
+    let worker = instance::start_worker_over(&state, &folder, offered.slots, depot, stores)?;
     let OwnWorker { worker, orders, mut reports } = worker;
     let offer = Offer {
         name: name(args),
@@ -34,6 +37,7 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
         resources: offered.resources,
         labels: offered.labels,
         ends_at: args.lifetime.map(|lifetime| Instant::now() + lifetime),
+        gives: giver.as_ref().map(|(_, giving)| giving.clone()),
     };
     let ends_at = offer.ends_at;
     let leave = async {
@@ -46,7 +50,7 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     };
     let ended = async {
         let say = |said: cofferdam_client::Said| cluster::said(&said, output);
-        let worked = cofferdam_client::work(&cluster, &offer, &orders, &mut reports, leave, say).await;
+        let worked = cofferdam_client::work(&objects, &offer, &orders, &mut reports, leave, say).await;
         worked.map_err(cluster::failed)?;
         // What it was to publish is still to be done.
         drop(orders);
@@ -55,11 +59,41 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     };
     tokio::select! {
         ended = ended => ended,
+        gone = give(giver) => gone,
         () = too_late(Duration::from_secs(args.drain_timeout)) => {
             // Its attempts are another worker's as soon as the stream is gone, so there is nothing to wait for.
             output.say(&format!("{YELLOW}ending{YELLOW:#}; what ran here runs elsewhere"));
             Ok(())
         }
+    }
+}
+
+/// Listens for other workers, if it is to.
+async fn giver(
+    args: &args::Worker,
+    objects: &Arc<Objects>,
+    output: Output,
+) -> Result<Option<(Giver, Giving)>> {
+    let Some(interface) = args.interface else { return Ok(None) };
+    if !interface.ip().is_loopback() && !args.plaintext {
+        return Err(Failed::usage(format!(
+            "{} can be reached from other hosts, and the connection is not encrypted",
+            interface.ip()
+        ))
+        .hint("give `--plaintext` if the network between the hosts is trusted, or leave `--interface` out: then values go through the scheduler"));
+    }
+    let what = format!("listen at {interface} for other workers");
+    let giver = Giver::bind(interface, objects.clone()).await.doing(Exit::Unreachable, &what)?;
+    let giving = giver.giving().doing(Exit::Unreachable, &what)?;
+    output.say(&format!("{CYAN}giving{CYAN:#} values to other workers at {}", giving.address()));
+    Ok(Some((giver, giving)))
+}
+
+/// Comes back only if nothing can be given any more.
+async fn give(giver: Option<(Giver, Giving)>) -> Result<()> {
+    match giver {
+        Some((giver, _)) => giver.serve().await.doing(Exit::Unreachable, "listen for other workers"),
+        None => std::future::pending().await,
     }
 }
 

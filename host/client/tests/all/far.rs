@@ -14,11 +14,15 @@ use cofferdam_model::{AttemptId, Fence, Name, RunId, StepKey};
 use cofferdam_runlog::{Memory, RunLog};
 use cofferdam_scheduler::{Scheduler, system_clock};
 use cofferdam_server::{Parts, Server};
-use cofferdam_wire::Token;
+use cofferdam_wire::v1::workers_client::WorkersClient;
+use cofferdam_wire::v1::{Holder, LocateRequest};
+use cofferdam_wire::{AddToken, Token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
 pub(crate) const ROOM: u64 = 1 << 30;
 
@@ -57,6 +61,18 @@ impl Far {
 
     pub(crate) fn objects(&self, local: &Path, bytes_max: u64) -> Arc<Objects> {
         Arc::new(Objects::new(self.cluster(), local, Some(bytes_max)).unwrap())
+    }
+
+    /// Its face towards workers.
+    pub(crate) fn workers(&self) -> WorkersClient<InterceptedService<Channel, AddToken>> {
+        let channel = cofferdam_wire::connect(&self.proxy.address.to_string()).unwrap();
+        WorkersClient::new(InterceptedService::new(channel, AddToken::new(&self.token)))
+    }
+
+    /// Whom it names for an object.
+    pub(crate) async fn locate(&self, key: &str) -> Vec<Holder> {
+        let request = LocateRequest { key: key.to_owned() };
+        self.workers().locate(request).await.unwrap().into_inner().holders
     }
 
     /// What it keeps itself.

@@ -2,4 +2,5 @@
 
 mod far;
 mod objects;
+mod peers;
 mod uploads;
