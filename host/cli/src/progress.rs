@@ -112,6 +112,9 @@ impl Follow {
             Event::StepLost { step, .. } => {
                 self.end(step, &format!("{YELLOW}   lost{YELLOW:#}  {step}"), true);
             }
+            Event::StepReturned { step, .. } => {
+                self.running.remove(step);
+            }
             Event::StepSkipped { step, input } => {
                 self.end(step, &format!("{DIM}skipped  {step}  nothing came for `{input}`{DIM:#}"), false);
             }

@@ -63,7 +63,7 @@ impl Held {
     /// Keeps a batch until it is durable; answers it as it travels.
     pub fn reported(&mut self, reports: &[Report]) -> Bytes {
         let ends = reports.iter().filter_map(|report| match report {
-            Report::Finished { id, .. } => Some(id.fence),
+            Report::Finished { id, .. } | Report::Returned { id } => Some(id.fence),
             Report::Started { .. } | Report::Logs { .. } | Report::Progress { .. } => None,
         });
         let batch = Batch { encoded: encode(&reports), ends: ends.collect() };

@@ -1,5 +1,6 @@
 //! The engine from outside: rules one by one, then random runs, then random runs of an engine with a bug.
 
+mod ahead;
 mod assets;
 pub(crate) mod bug;
 mod dynamic;

@@ -151,6 +151,11 @@ pub enum Report {
         id: AttemptId,
         progress: Progress,
     },
+    /// The attempt has not begun and waits behind one that takes long: whoever is free may have it. The worker has
+    /// dropped it.
+    Returned {
+        id: AttemptId,
+    },
     /// The attempt has ended; its outputs are stored but not yet committed.
     Finished {
         id: AttemptId,

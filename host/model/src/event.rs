@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Version of the stored form of events. A reader refuses a larger one.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
 
 /// An event with its place in the run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub enum Event {
     },
     /// The worker of an attempt is gone. The step is dispatched anew; not counted against its retries.
     StepLost { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
+    /// A worker gave an attempt back before it began, because what it does takes longer than expected. It counts for
+    /// nothing: the next attempt has the same number.
+    StepReturned { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
     /// A required input will never come because its producer left an optional output out, or was skipped.
     StepSkipped { step: StepKey, input: Name },
     /// A step before it failed, so it will not run. `root` is the step that failed first.

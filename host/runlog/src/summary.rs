@@ -74,6 +74,7 @@ impl RunSummary {
         match &recorded.event {
             Event::RunAccepted { .. }
             | Event::StepStarted { .. }
+            | Event::StepReturned { .. }
             | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. } => {}
             Event::StepDispatched { .. } => {

@@ -149,7 +149,7 @@ impl Core {
                     turn.progress.push((id.run, update));
                 }
             }
-            report @ (Report::Started { .. } | Report::Finished { .. }) => {
+            report @ (Report::Started { .. } | Report::Returned { .. } | Report::Finished { .. }) => {
                 if let Report::Finished { id, .. } = &report {
                     self.kept_lines.remove(&id.fence);
                 }

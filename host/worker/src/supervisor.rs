@@ -157,6 +157,7 @@ impl Supervisor {
         while !(closed && self.open == 0 && self.reports.is_empty()) {
             self.start_cells();
             self.feed();
+            self.give_back();
             self.prepare_ahead();
             tokio::select! {
                 batch = orders.recv(), if !closed => match batch {
@@ -451,6 +452,19 @@ impl Supervisor {
         for cell in self.slots.iter_mut().filter_map(|slot| slot.cell.as_mut()) {
             cell.flush();
         }
+    }
+
+    /// Returns what was sent ahead and waits behind attempts that take long, if every cell has such a one: another
+    /// worker may be free. An attempt that a cell had begun stays.
+    fn give_back(&mut self) {
+        if self.queue.is_empty() || !self.slots.iter().all(|slot| slot.slow) {
+            return;
+        }
+        let (stay, go): (VecDeque<Job>, VecDeque<Job>) =
+            std::mem::take(&mut self.queue).into_iter().partition(|job| job.started);
+        self.queue = stay;
+        self.open -= go.len();
+        self.reports.extend(go.into_iter().map(|job| Report::Returned { id: job.assignment.id }));
     }
 
     /// The first attempt of that slot runs from now on.

@@ -27,6 +27,7 @@ pub(crate) struct Check {
     /// Whether anything has happened that may cost a worker its attempts.
     pub(crate) may_lose: bool,
     pub(crate) n_lost: usize,
+    pub(crate) n_returned: usize,
     pub(crate) n_events: usize,
 }
 
@@ -150,6 +151,13 @@ impl Check {
                 // One that never got to its worker costs time, and nothing runs twice.
                 must(self.may_lose || !self.begun.contains(fence), || {
                     format!("F-03: `{step}` of {run} is lost, and no worker was")
+                })
+            }
+            Event::StepReturned { step, fence, .. } => {
+                self.live.remove(fence);
+                self.n_returned += 1;
+                must(!self.begun.contains(fence), || {
+                    format!("C15: `{step}` of {run} is given back, and has begun")
                 })
             }
             Event::StepCancelled { step } => {

@@ -53,6 +53,8 @@ pub struct Outcome {
     pub digest: String,
     pub events: usize,
     pub lost: usize,
+    /// Attempts that a worker gave back.
+    pub returned: usize,
     /// How often each kind of fault came.
     pub faults: BTreeMap<Fault, usize>,
 }
@@ -163,7 +165,7 @@ pub fn simulate(settings: Settings) -> Result<Outcome, String> {
     cluster.run()?;
     let Cluster { digest, check, faults, .. } = cluster;
     let digest = ValueDigest::of(digest.as_bytes()).to_string();
-    Ok(Outcome { digest, events: check.n_events, lost: check.n_lost, faults })
+    Ok(Outcome { digest, events: check.n_events, lost: check.n_lost, returned: check.n_returned, faults })
 }
 
 /// The answer of the store in memory, which never waits.

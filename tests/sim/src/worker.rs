@@ -97,6 +97,11 @@ impl Worker {
         let Some(running) = self.running.get_mut(&fence) else { return vec![] };
         let id = running.assignment.id.clone();
         match phase {
+            // It takes long: what waits behind it is given back.
+            Phase::Line if random.u8(0..8) == 0 => {
+                let waiting = self.queue.drain(..);
+                waiting.map(|assignment| Report::Returned { id: assignment.id }).collect()
+            }
             Phase::Line => {
                 let first = running.n_lines;
                 running.n_lines += 1;

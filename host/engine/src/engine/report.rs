@@ -30,6 +30,7 @@ impl Engine {
                 let (worker, id) = self.aimed_at(worker, id);
                 self.finished(worker, id, outcome, usage, now, actions);
             }
+            Report::Returned { id } => self.returned(worker, &id, now, actions),
             // Kept by the shell; they decide nothing.
             Report::Logs { .. } | Report::Progress { .. } => {}
         }
@@ -55,6 +56,30 @@ impl Engine {
         }
         let event = Event::StepStarted { step: id.step, attempt: id.attempt, fence: id.fence };
         self.record_of(claim.run, claim.step, event, now, actions);
+    }
+
+    /// An attempt that never began is there to be placed again. Its worker is sent nothing ahead until something ends
+    /// there.
+    fn returned(&mut self, worker: WorkerId, id: &AttemptId, now: Timestamp, actions: &mut Vec<Action>) {
+        let Some(claim) = self.claim(worker, id) else {
+            return;
+        };
+        let run = &self.active(claim.run).run;
+        let begun = run.attempts(claim.step).last().is_some_and(|last| last.started_at.is_some());
+        if begun {
+            return;
+        }
+        let stops = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
+        let step = id.step.clone();
+        let event = if stops {
+            Event::StepCancelled { step }
+        } else {
+            Event::StepReturned { step, attempt: id.attempt, fence: id.fence, worker }
+        };
+        self.release(id.fence);
+        self.placement.workers.falls_behind(worker);
+        self.record_of(claim.run, claim.step, event, now, actions);
+        self.settle(claim.run, now, actions);
     }
 
     fn finished(

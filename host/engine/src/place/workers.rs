@@ -41,6 +41,8 @@ pub(super) struct Worker {
     queue: u32,
     /// It wants to leave and gets nothing more.
     leaves: bool,
+    /// What it does takes longer than was expected: nothing is sent ahead until something ends there.
+    behind: bool,
     n_attempts: u32,
     /// Sum of the expected times of its attempts, in microseconds.
     expected_us: u64,
@@ -74,6 +76,7 @@ impl Workers {
             slots: offer.slots.min(SLOTS_MAX),
             queue: offer.queue.min(QUEUE_MAX),
             leaves: false,
+            behind: false,
             n_attempts: 0,
             expected_us: 0,
             all: all.collect(),
@@ -109,6 +112,13 @@ impl Workers {
         self.no_room(id);
         let Some(worker) = self.all.get_mut(&id) else { return false };
         !std::mem::replace(&mut worker.leaves, true)
+    }
+
+    /// A worker gave back what it was sent ahead.
+    pub(crate) fn falls_behind(&mut self, id: WorkerId) {
+        if let Some(worker) = self.all.get_mut(&id) {
+            worker.behind = true;
+        }
     }
 
     /// Some worker that stays, if there is one.
@@ -171,6 +181,7 @@ impl Workers {
         self.no_room(id);
         if let Some(worker) = self.all.get_mut(&id) {
             worker.n_attempts -= 1;
+            worker.behind = false;
             worker.expected_us -= cost(expected_us);
             for (name, amount) in resources {
                 let taken = worker.taken.get_mut(name).expect("what is given back was taken");
@@ -245,7 +256,7 @@ impl Worker {
         }
         // An attempt of unknown length is never queued, and nothing is queued behind one.
         let room = u64::from(self.slots) * QUEUED_US_MAX;
-        expected_us.is_some() && self.expected_us + cost(expected_us) <= room
+        !self.behind && expected_us.is_some() && self.expected_us + cost(expected_us) <= room
     }
 
     /// Whether it has that free now.

@@ -61,6 +61,13 @@ impl Run {
                 self.set(at_step, StepStatus::Ready);
                 self.fresh.push(at_step);
             }
+            Event::StepReturned { step, fence, .. } => {
+                let (at_step, _) = self.running(step, *fence)?;
+                let history = self.steps[at_step as usize].history.as_mut();
+                history.expect("a running step has a history").attempts.pop();
+                self.set(at_step, StepStatus::Ready);
+                self.fresh.push(at_step);
+            }
             Event::StepReused { step, from, outputs } => {
                 let at_step = self.take_over(step, outputs, TakenOver::Reused { run: *from })?;
                 self.note_versions(at_step);

@@ -189,6 +189,7 @@ struct Game {
     n_cached: u32,
     n_back: u32,
     n_taken_back: u32,
+    n_returned: u32,
 }
 
 impl Game {
@@ -202,6 +203,7 @@ impl Game {
             n_cached: 0,
             n_back: 0,
             n_taken_back: 0,
+            n_returned: 0,
         };
         game.join(WORKER);
         game.world.submit(RUN, build(shapes));
@@ -258,6 +260,13 @@ impl Game {
                 self.n_restarts += 1;
                 self.world.restart();
                 self.join(WorkerId(self.world.term * 1000));
+            }
+            // The worker is busy with something else for longer than was thought.
+            228..236 => {
+                self.n_returned += 1;
+                let (worker, assignment) = self.world.under_way.remove(usize::from(byte) % n);
+                self.world.late.push(assignment.id.clone());
+                self.world.input(Input::Report { worker, report: Report::Returned { id: assignment.id } });
             }
             _ => self.end(usize::from(byte) % n, byte),
         }
@@ -333,6 +342,7 @@ impl Tally {
             ("restart", game.n_restarts > 0),
             ("a worker comes back", game.n_back > 0),
             ("a worker comes back after a restart", game.n_taken_back > 0),
+            ("an attempt that is given back", game.n_returned > 0),
             ("pool", waits_for(game, 2, |step| step.pool.is_some())),
             ("limit by tag", waits_for(game, 1, |step| step.tags.contains_key("color"))),
             ("late report", game.n_late > 0),
@@ -370,7 +380,9 @@ fn check_log(world: &World) {
     for recorded in log {
         match &recorded.event {
             Event::StepDispatched { step, .. } => *claims.entry(step.clone()).or_insert(0) += 1,
-            Event::StepLost { step, .. } => *claims.get_mut(step).unwrap() -= 1,
+            Event::StepLost { step, .. } | Event::StepReturned { step, .. } => {
+                *claims.get_mut(step).unwrap() -= 1
+            }
             _ => {}
         }
     }
@@ -486,7 +498,7 @@ fn play((shapes, bytes, cancel_at): &Case) -> Game {
             game.world.input(Input::CancelRequested { run: RUN });
         }
         // After the drawn bytes nothing is lost any more, so that the run can end.
-        let byte = bytes.get(turn).copied().unwrap_or_else(|| bytes[turn % bytes.len()] % 236);
+        let byte = bytes.get(turn).copied().unwrap_or_else(|| bytes[turn % bytes.len()] % 228);
         game.happen(byte);
     }
     let world = &game.world;
