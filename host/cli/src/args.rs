@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Drain(Drain),
     /// Ask for the end of a run on a cluster.
     Cancel(Cancel),
+    /// Say why a step of a run on a cluster does not run now.
+    Why(Why),
     /// List runs, newest first.
     Runs(Runs),
     /// Execute a run again: all of it, some steps, or what failed.
@@ -306,6 +308,19 @@ pub(crate) struct Drain {
 pub(crate) struct Cancel {
     /// Run: its id or a unique start of it.
     pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cofferdam why 0192 clean[a]    (a run by the start of its id, a mapped copy by its key)"
+)]
+pub(crate) struct Why {
+    /// Run: its id or a unique start of it.
+    pub(crate) run: String,
+    /// Step, as `cofferdam show` lists it. [default: those that have all they read and have not ended]
+    pub(crate) step: Option<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
 }

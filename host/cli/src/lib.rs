@@ -90,6 +90,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
         Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
         Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
+        Command::Why(args) => commands::why::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &global, output).await?,
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,

@@ -1,11 +1,13 @@
 //! Runs on a cluster: submitted, watched, cancelled.
 
 use bytes::Bytes;
-use cofferdam_model::{Progress, RunId, StepKey};
+use cofferdam_model::{Progress, Reasons, RunId, StepKey};
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::v1::runs_client::RunsClient;
 use cofferdam_wire::v1::submit_request::Head;
-use cofferdam_wire::v1::{CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, watch_reply};
+use cofferdam_wire::v1::{
+    CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyRequest, watch_reply,
+};
 use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
 use tonic::Streaming;
@@ -51,6 +53,14 @@ impl Cluster {
             logs: Joiner::default(),
             retry: None,
         })
+    }
+
+    /// Why a step does not run now, or all of a run that could.
+    pub async fn why(&self, run: RunId, step: Option<&str>) -> Result<Reasons, Error> {
+        let doing = "ask why";
+        let request = WhyRequest { run: run.to_string(), step: step.map(str::to_owned) };
+        let reply = self.runs().why(request).await.map_err(|status| self.failed(doing)(status))?;
+        decode(&reply.into_inner().reasons, "reasons").map_err(|source| Error::Malformed { doing, source })
     }
 
     /// Asks for the end of a run.

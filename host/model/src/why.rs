@@ -72,6 +72,15 @@ pub enum Why {
     },
 }
 
+/// Why steps of a run do not run now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reasons {
+    /// The one that was asked about; or, of a whole run, the first of those that have all they read and have not ended.
+    pub steps: Vec<(StepKey, Why)>,
+    /// How many more of those there are.
+    pub more: usize,
+}
+
 /// Steps of the same run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {

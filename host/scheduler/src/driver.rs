@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use cofferdam_engine::{Demand, Input, InvalidHistory, Submission};
 use cofferdam_model::{
-    Fence, Memo, Order, Plan, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest, WorkerId,
+    Fence, Memo, Order, Plan, Reasons, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest,
+    WorkerId,
 };
 use cofferdam_runlog::{AppendError, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -15,10 +16,11 @@ use tokio::time::Instant;
 
 use crate::ahead::Ahead;
 use crate::core::{Core, Now, Settings};
-use crate::handle::{Clock, WorkerOffer};
+use crate::handle::{Clock, Error, WorkerOffer};
 use crate::sessions::{Attached, Connection, Visit};
 use crate::turn::{Turn, fold_starts};
 use crate::updates::{LAG_MAX, Update};
+use crate::why;
 use crate::worker::carry;
 
 /// Messages that are taken as one batch at most, so that a flood delays no answer for long.
@@ -77,6 +79,11 @@ pub(crate) enum Message {
     },
     Unservable {
         answer: oneshot::Sender<Vec<(Demand, Vec<RunId>)>>,
+    },
+    Why {
+        run: RunId,
+        step: Option<StepKey>,
+        answer: oneshot::Sender<Option<Result<Reasons, Error>>>,
     },
 }
 
@@ -227,6 +234,10 @@ impl Loop {
             Message::Unservable { answer } => {
                 let unservable = self.core.engine().unservable();
                 self.answer(answer, unservable);
+            }
+            Message::Why { run, step, answer } => {
+                let reasons = why::of_driven(self.core.engine(), run, step.as_ref(), now.wall);
+                self.answer(answer, reasons);
             }
         }
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use cofferdam_engine::{self as engine, Demand, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
-    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, Term, Timestamp, ValueDigest, WorkerId,
+    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest,
+    WorkerId,
 };
 use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
@@ -87,10 +88,16 @@ pub enum Error {
     },
     #[error("the run `{0}` is not driven by this scheduler")]
     NotDriven(RunId),
+    #[error("run `{run}` has no step `{step}`{}", did_you_mean(.nearest.as_deref()))]
+    NoStep { run: RunId, step: StepKey, nearest: Option<String> },
     #[error("the run log failed")]
     Log(#[from] cofferdam_runlog::Error),
     #[error("the scheduler has stopped: {why}")]
     Stopped { why: String },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
 }
 
 /// Drives runs over workers. Dropped, it stops at once: runs stay as the log has them and can be resumed.
@@ -252,7 +259,10 @@ impl Scheduler {
         self.why_stopped()
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         // Whether it was never taken or never answered, the loop has ended and said why.
         let sent = self.messages.send(message(answer)).await;

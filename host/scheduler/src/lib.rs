@@ -14,6 +14,7 @@ mod recovery;
 mod sessions;
 mod turn;
 mod updates;
+mod why;
 mod worker;
 
 pub use cofferdam_engine::Quotas;

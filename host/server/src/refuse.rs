@@ -25,7 +25,7 @@ pub(crate) fn scheduler(error: &cofferdam_scheduler::Error) -> Status {
     let message = chain(error);
     match error {
         E::Layout(_) | E::Plan { .. } => Status::invalid_argument(message),
-        E::NotDriven(_) => Status::not_found(message),
+        E::NotDriven(_) | E::NoStep { .. } => Status::not_found(message),
         E::History { .. } => Status::data_loss(message),
         E::Log(cofferdam_runlog::Error::UnknownRun(_)) => Status::not_found(message),
         E::Log(_) | E::Stopped { .. } => Status::unavailable(message),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use cofferdam_model::{Plan, RunId};
+use cofferdam_model::{Plan, RunId, StepKey};
 use cofferdam_scheduler::{Scheduler, Submission, Update, Updates};
 use cofferdam_wire::v1::runs_server::Runs;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::watch_reply::{self, Progress};
-use cofferdam_wire::v1::{CancelReply, CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest};
+use cofferdam_wire::v1::{
+    CancelReply, CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyReply, WhyRequest,
+};
 use cofferdam_wire::{decode, encode, encode_events, pieces};
 use futures::future;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -72,6 +74,14 @@ impl Runs for Service {
         let run = parse(&request.into_inner().run)?;
         self.parts.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(CancelReply {}))
+    }
+
+    async fn why(&self, request: Request<WhyRequest>) -> Result<Response<WhyReply>, Status> {
+        let WhyRequest { run, step } = request.into_inner();
+        let step = step.map(|step| StepKey::new(&step));
+        let reasons = self.parts.scheduler.why(parse(&run)?, step).await;
+        let reasons = reasons.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(WhyReply { reasons: encode(&reasons) }))
     }
 }
 

@@ -128,22 +128,16 @@ impl Cluster {
         self.state().join("token")
     }
 
-    /// Starts a worker with a folder of its own, without any project.
+    /// Starts a worker with a folder of its own, without any project; with one slot if nothing else is said.
     pub fn worker(&self, name: &str, more: &[&str]) -> Process {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let mut command = Command::new(program());
-        command.args([
-            "worker",
-            "--scheduler",
-            &self.address,
-            "--name",
-            name,
-            "--slots",
-            "1",
-            "--token-file",
-        ]);
+        command.args(["worker", "--scheduler", &self.address, "--name", name, "--token-file"]);
         command.arg(self.token_file()).arg("--local-directory").arg(folder.join("local")).args(more);
+        if !more.contains(&"--slots") {
+            command.args(["--slots", "1"]);
+        }
         Process::start(command.current_dir(folder))
     }
 

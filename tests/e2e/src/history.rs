@@ -15,7 +15,7 @@ pub struct History {
     pub committed: usize,
     /// Commits beyond the first of a step.
     pub committed_twice: usize,
-    /// Attempts that were given out beyond the first of a step.
+    /// Attempts that were given out beyond the first of a step, and not given back before they began.
     pub executed_again: usize,
     /// Attempts that were recorded as lost.
     pub lost: usize,
@@ -35,6 +35,7 @@ impl History {
             let step = event["step"].as_str().unwrap_or_default();
             match event["type"].as_str().expect("an event has a type") {
                 "step_dispatched" => *given_out.entry(step).or_default() += 1,
+                "step_returned" => *given_out.entry(step).or_default() -= 1,
                 "step_succeeded" if committed.insert(step) => history.committed += 1,
                 "step_succeeded" => history.committed_twice += 1,
                 "step_lost" => history.lost += 1,
@@ -42,7 +43,7 @@ impl History {
                 _ => {}
             }
         }
-        history.executed_again = given_out.values().map(|n| n - 1).sum();
+        history.executed_again = given_out.values().map(|n| n.saturating_sub(1)).sum();
         history
     }
 }
@@ -72,10 +73,12 @@ mod tests {
             event(2, "step_dispatched", "b"),
             event(3, "step_lost", "a"),
             event(4, "step_dispatched", "a"),
-            event(6, "step_succeeded", "a"),
-            event(6, "step_succeeded", "b"),
-            event(7, "step_succeeded", "b"),
-            json!({ "seq": 8, "event": { "type": "run_finished", "status": "succeeded" } }),
+            event(5, "step_returned", "b"),
+            event(6, "step_dispatched", "b"),
+            event(8, "step_succeeded", "a"),
+            event(8, "step_succeeded", "b"),
+            event(9, "step_succeeded", "b"),
+            json!({ "seq": 10, "event": { "type": "run_finished", "status": "succeeded" } }),
         ];
         let expected =
             History { completed: 1, committed: 2, committed_twice: 1, executed_again: 1, lost: 1, gaps: 1 };

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+pub mod ask;
 pub mod cluster;
 pub mod history;
 pub mod look;
@@ -43,6 +44,8 @@ pub fn guest(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub struct Project {
     folder: tempfile::TempDir,
+    /// Address and file with the token of the cluster that its commands are for.
+    cluster: Option<(String, PathBuf)>,
 }
 
 /// How a command ended and what it printed.
@@ -61,13 +64,23 @@ impl Project {
 
     /// A project with that `cofferdam.toml` and these guests in its folder `lib`.
     pub fn with(definitions: &str, guests: &[&str]) -> Project {
-        let project = Project { folder: tempfile::tempdir().expect("a temporary folder can be made") };
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let project = Project { folder, cluster: None };
         project.write("cofferdam.toml", definitions);
         for name in guests {
             let component = std::fs::read(guest(name)).expect("the guest can be read");
             project.write(&format!("lib/{name}.wasm"), component);
         }
         project
+    }
+
+    /// Its commands are for that cluster from now on.
+    pub fn on(self, cluster: &cluster::Cluster) -> Project {
+        Project { cluster: Some((cluster.address.clone(), cluster.token_file())), ..self }
+    }
+
+    pub fn is_on_a_cluster(&self) -> bool {
+        self.cluster.is_some()
     }
 
     pub fn path(&self) -> &Path {
@@ -94,6 +107,9 @@ impl Project {
             .env_remove("COFFERDAM_CLUSTER")
             .env_remove("COFFERDAM_TOKEN")
             .env_remove("COFFERDAM_TOKEN_FILE");
+        if let Some((address, token)) = &self.cluster {
+            command.env("COFFERDAM_CLUSTER", address).env("COFFERDAM_TOKEN_FILE", token);
+        }
         command
     }
 

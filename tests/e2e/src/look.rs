@@ -39,6 +39,11 @@ pub fn of_type<'a>(events: &'a [Value], name: &'a str) -> impl Iterator<Item = &
     events.iter().filter(move |event| event["event"]["type"] == name)
 }
 
+/// How many attempts were given out and not given back before they began.
+pub fn n_given_out(events: &[Value]) -> usize {
+    of_type(events, "step_dispatched").count() - of_type(events, "step_returned").count()
+}
+
 /// Steps of the events of one type, in the order of the log.
 pub fn steps_of_type<'a>(events: &'a [Value], name: &'a str) -> Vec<&'a str> {
     of_type(events, name).map(|event| text(&event["event"], "step")).collect()

@@ -106,6 +106,15 @@ impl Network {
         ip(&["link", "set", &port(host), "down"]);
     }
 
+    /// What one host sends to another is lost; what comes back is not.
+    pub fn mute(&self, from: &str, to: &str) {
+        ip(&["-n", from, "route", "add", "blackhole", &self.address(to)]);
+    }
+
+    pub fn unmute(&self, from: &str, to: &str) {
+        ip(&["-n", from, "route", "del", "blackhole", &self.address(to)]);
+    }
+
     pub fn heal(&self, host: &str) {
         ip(&["link", "set", &port(host), "up"]);
     }

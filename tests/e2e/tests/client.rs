@@ -2,16 +2,14 @@
 //! network, from folders that share nothing with the scheduler's.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::ask::{beside, command, ended, gate, joined, json, run, start, until};
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::{id, n_attempts, statuses, text};
 use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
-/// How long a run may take to come as far as a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// H2: a line is with who follows the run this soon after it was written.
 const LOG_LATENCY_MAX: Duration = Duration::from_secs(1);
 
@@ -40,23 +38,13 @@ inputs.numbers = { collect = "work" }
 
 /// A step that goes on until there is a file.
 fn gated(project: &Project) -> String {
-    let open = project.path().join("open");
-    format!(
-        r#"
-[resources.gate]
-kind = "command"
-program = "sh"
-arguments = ["-c", "until test -e {}; do sleep 0.02; done"]
-folder = "/"
-env = {{ PATH = {{ env = "PATH" }} }}
-timeout = "60s"
+    gate(project)
+        + r#"
 [jobs.gated.steps.gate]
 op = "resources.announce"
-bind = {{ program = "gate" }}
-inputs.arguments = {{ value = [] }}
-"#,
-        open.display()
-    )
+bind = { program = "gate" }
+inputs.arguments = { value = [] }
+"#
 }
 
 fn project(definitions: &str) -> Project {
@@ -68,50 +56,6 @@ fn gated_project(more: &str) -> Project {
     let definitions = format!("{LIBRARIES}{more}{}", gated(&project));
     project.write("cofferdam.toml", definitions);
     project
-}
-
-fn command(project: &Project, cluster: &Cluster, args: &[&str]) -> Command {
-    let mut command = project.command(args);
-    command.env("COFFERDAM_CLUSTER", &cluster.address).env("COFFERDAM_TOKEN_FILE", cluster.token_file());
-    command
-}
-
-fn run(project: &Project, cluster: &Cluster, args: &[&str]) -> Ended {
-    command(project, cluster, args).output().expect("the program can be started").into()
-}
-
-fn json(project: &Project, cluster: &Cluster, args: &[&str]) -> Value {
-    let ended = run(project, cluster, &[args, &["--json"]].concat());
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error} in {ended:#?}"))
-}
-
-fn start(project: &Project, cluster: &Cluster, args: &[&str]) -> Child {
-    let mut command = command(project, cluster, args);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
-}
-
-fn ended(child: Child) -> Ended {
-    child.wait_with_output().expect("the child can be waited for").into()
-}
-
-/// The same command beside the scheduler, on its state folder.
-fn beside(project: &Project, cluster: &Cluster, args: &[&str]) -> Ended {
-    let state = cluster.token_file().parent().expect("the token is in the state folder").to_owned();
-    let mut command = project.command(args);
-    command.arg("--state-dir").arg(state).output().expect("the program can be started").into()
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
-}
-
-/// Asks until the answer is as wanted.
-fn until(what: &str, mut ask: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !ask() {
-        assert!(started.elapsed() < PATIENCE, "{what}: it does not come so far");
-    }
 }
 
 /// The id of the only run.

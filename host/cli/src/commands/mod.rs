@@ -21,5 +21,6 @@ pub(crate) mod scaffold;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod value;
+pub(crate) mod why;
 pub(crate) mod worker;
 pub(crate) mod workers;

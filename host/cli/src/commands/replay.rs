@@ -107,6 +107,8 @@ async fn attempt_once(assignment: Assignment, state: &StateDir) -> Result<Replay
         for report in worker.reports.recv().await.ok_or_else(gone)? {
             match report {
                 Report::Started { .. } | Report::Progress { .. } => {}
+                // It is the only one: nothing is in front of it.
+                Report::Returned { .. } => return Err(gone()),
                 Report::Logs { lines: more, .. } => lines.extend(more),
                 Report::Finished { outcome, usage, .. } => {
                     drop(worker.orders);

@@ -1,7 +1,7 @@
 //! Why a step does not run now.
 
 use cofferdam_model::{
-    Before, RunId, RunStatus, StepKey, StepStatus, Steps, TagValue, Timestamp, WHY_STEPS_MAX, Why,
+    Before, Reasons, RunId, RunStatus, StepKey, StepStatus, Steps, TagValue, Timestamp, WHY_STEPS_MAX, Why,
 };
 
 use super::Engine;
@@ -31,6 +31,16 @@ impl Engine {
             _ if active.recalling.contains(&at_step) => Why::Recall,
             _ => self.why_ready(active, at_step, now),
         })
+    }
+
+    /// The same for a whole run: of its steps that have all they read and have not ended. None if it is not driven.
+    pub fn why_run(&self, run: RunId, now: Timestamp) -> Option<Reasons> {
+        let steps = &self.runs.get(&run)?.run.steps;
+        let open = |status| matches!(status, StepStatus::Ready | StepStatus::Retrying | StepStatus::Running);
+        let mut open = steps.iter().filter(|step| open(step.status));
+        let named = open.by_ref().take(WHY_STEPS_MAX);
+        let named = named.filter_map(|step| Some((step.key.clone(), self.why(run, &step.key, now)?)));
+        Some(Reasons { steps: named.collect(), more: open.count() })
     }
 
     /// Of a step that waits for its turn only.

@@ -57,6 +57,9 @@ pub fn add_one(numbers: Many<u64>) -> u64 {
 pub struct Work {
     /// Rounds of arithmetic; a million take some milliseconds.
     rounds: u64,
+    /// The number that takes a hundred thousand times as many.
+    #[serde(default)]
+    slow: Option<u64>,
 }
 
 /// Works for a while, then passes its number on.
@@ -64,7 +67,8 @@ pub struct Work {
 pub fn work(ctx: &Context, number: u64, config: Work) -> u64 {
     ctx.info(&format!("working on {number}"));
     let mut state = number | 1;
-    for _ in 0..config.rounds {
+    let times = if config.slow == Some(number) { 100_000 } else { 1 };
+    for _ in 0..config.rounds * times {
         state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).rotate_left(17));
     }
     if state == 0 { 0 } else { number }
