@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 
-use cofferdam_e2e::cluster::{Cluster, Process};
-use cofferdam_e2e::look::{of_type, steps, text};
+use cofferdam_e2e::ask::{self, joined};
+use cofferdam_e2e::cluster::Cluster;
+use cofferdam_e2e::look::{n_given_out, of_type, steps, text};
 use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
@@ -44,12 +45,8 @@ fn start(project: &Project, cluster: &Cluster, args: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
 }
 
-/// The events of the only run, read beside the scheduler.
 fn events(project: &Project, cluster: &Cluster) -> Vec<Value> {
-    let state = cluster.token_file().parent().expect("the token is in the state folder").to_owned();
-    let mut command = project.command(["show", "--events", "--state-dir"]);
-    let ended: Ended = command.arg(state).output().expect("the program can be started").into();
-    ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
+    ask::events(project, cluster, None)
 }
 
 /// Waits until so many steps of the run are committed.
@@ -71,7 +68,7 @@ fn check_history(events: &[Value]) -> usize {
         of_type(events, "step_succeeded").map(|event| text(&event["event"], "step")).collect();
     let distinct: BTreeSet<&str> = committed.iter().copied().collect();
     assert_eq!((committed.len(), distinct.len()), (N_WORK as usize + 2, N_WORK as usize + 2));
-    let dispatched = of_type(events, "step_dispatched").count();
+    let dispatched = n_given_out(events);
     let lost = of_type(events, "step_lost").count();
     assert_eq!(dispatched, N_WORK as usize + 2 + lost, "nothing runs again without a cause");
     let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().expect("a number")).collect();
@@ -81,11 +78,6 @@ fn check_history(events: &[Value]) -> usize {
 
 fn sum(project: &Project) -> String {
     project.read("out/sum.json").trim().to_owned()
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
 }
 
 #[test]

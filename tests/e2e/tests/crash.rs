@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::look::{of_type, steps, steps_of_type};
+use cofferdam_e2e::look::{n_given_out, of_type, steps, steps_of_type};
 use cofferdam_e2e::{Project, program};
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ fn i_06_fences_grow_across_a_kill() {
 #[test]
 fn i_05_every_attempt_beyond_the_first_has_a_recorded_cause() {
     let (_, after) = killed_and_resumed(10);
-    let attempts = steps_of_type(&after, "step_dispatched").len();
+    let attempts = n_given_out(&after);
     let causes = steps_of_type(&after, "step_lost").len();
     assert!(causes > 0, "something was under way when the kill came");
     assert_eq!(attempts, 62 + causes);

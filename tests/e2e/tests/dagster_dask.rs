@@ -1,10 +1,13 @@
 //! What goes wrong when Dagster's jobs run on Dask (measured with dagster-dask 0.29.27 on Dask 2026.8.0), case by case:
-//! here each comes out as it does without Dask. Cells are processes, as Dask's workers are.
+//! here each comes out as it does without Dask: in one program, and on a cluster of a scheduler and three workers.
+//! Workers that die are in `cluster.rs` and `kills.rs`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
+use cofferdam_e2e::ask::joined;
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::{self, n_attempts, statuses, step, steps, steps_of_type, text};
 use serde_json::Value;
 
@@ -16,9 +19,17 @@ fn project(steps: &str) -> Project {
     Project::new(&format!("{LIBRARY}{steps}"))
 }
 
+/// In one program, and on a cluster of three workers.
+fn everywhere(steps: &str, test: impl Fn(&Project)) {
+    test(&project(steps));
+    let (cluster, _serving) = Cluster::start();
+    let _workers = ["a", "b", "c"].map(|name| joined(cluster.worker(name, &[])));
+    test(&project(steps).on(&cluster));
+}
+
 #[test]
 fn a_list_input_fed_by_two_steps_gets_both_values() {
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.one]
 op = "typed.double"
@@ -30,14 +41,16 @@ inputs.number = { value = 10 }
 op = "typed.sum"
 inputs.numbers = ["one", "two"]
 "#,
+        |project| {
+            project.run_job(&[], 0);
+            assert_eq!(project.result("sum"), 26);
+        },
     );
-    project.run_job(&[], 0);
-    assert_eq!(project.result("sum"), 26);
 }
 
 #[test]
 fn a6_a_fan_in_leaves_out_what_did_not_come_and_is_skipped_only_if_nothing_came() {
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.branch]
 op = "typed.branch"
@@ -52,17 +65,19 @@ inputs.number = "branch.right"
 op = "typed.sum"
 inputs.numbers = ["branch.right", "right"]
 "#,
+        |project| {
+            let run = project.run_job(&[], 0);
+            let expected =
+                [("branch", "succeeded"), ("some", "succeeded"), ("right", "skipped"), ("none", "skipped")];
+            assert_eq!(statuses(&run), expected);
+            assert_eq!(project.result("some"), 1);
+        },
     );
-    let run = project.run_job(&[], 0);
-    let expected =
-        [("branch", "succeeded"), ("some", "succeeded"), ("right", "skipped"), ("none", "skipped")];
-    assert_eq!(statuses(&run), expected);
-    assert_eq!(project.result("some"), 1);
 }
 
 #[test]
 fn c1_nothing_downstream_of_a_failure_is_executed_and_all_else_is() {
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.refuse]
 op = "typed.refuse"
@@ -77,16 +92,18 @@ inputs.number = "below"
 op = "typed.double"
 inputs.number = { value = 4 }
 "#,
+        |project| {
+            let run = project.run_job(&[], 10);
+            assert_eq!(step(&run, "refuse")["status"], "failed");
+            assert_eq!(n_attempts(&run, "refuse"), 1, "a permanent failure is not retried");
+            for key in ["below", "further_below"] {
+                let below = step(&run, key);
+                assert_eq!((&below["status"], &below["because_of"]), (&"abandoned".into(), &"refuse".into()));
+                assert_eq!(n_attempts(&run, key), 0, "{key} was never tried");
+            }
+            assert_eq!(step(&run, "apart")["status"], "succeeded");
+        },
     );
-    let run = project.run_job(&[], 10);
-    assert_eq!(step(&run, "refuse")["status"], "failed");
-    assert_eq!(n_attempts(&run, "refuse"), 1, "a permanent failure is not retried");
-    for key in ["below", "further_below"] {
-        let below = step(&run, key);
-        assert_eq!((&below["status"], &below["because_of"]), (&"abandoned".into(), &"refuse".into()));
-        assert_eq!(n_attempts(&run, key), 0, "{key} was never tried");
-    }
-    assert_eq!(step(&run, "apart")["status"], "succeeded");
 }
 
 #[test]
@@ -105,30 +122,41 @@ inputs.number = "branch.right"
 op = "typed.double"
 inputs.number = "right"
 "#;
-    let project = project(definitions);
-    let run = project.run_job(&[], 0);
-    let expected =
-        [("branch", "succeeded"), ("left", "succeeded"), ("right", "skipped"), ("after_right", "skipped")];
-    assert_eq!(statuses(&run), expected);
-    project.write("run.yaml", "ops: {branch: {config: {left: false}}}\n");
-    let run = project.run_job(&["-c", "run.yaml"], 0);
-    let expected =
-        [("branch", "succeeded"), ("left", "skipped"), ("right", "succeeded"), ("after_right", "succeeded")];
-    assert_eq!(statuses(&run), expected);
-    assert_eq!(project.result("after_right"), 8);
+    everywhere(definitions, |project| {
+        let run = project.run_job(&[], 0);
+        let expected = [
+            ("branch", "succeeded"),
+            ("left", "succeeded"),
+            ("right", "skipped"),
+            ("after_right", "skipped"),
+        ];
+        assert_eq!(statuses(&run), expected);
+        project.write("run.yaml", "ops: {branch: {config: {left: false}}}\n");
+        let run = project.run_job(&["-c", "run.yaml"], 0);
+        let expected = [
+            ("branch", "succeeded"),
+            ("left", "skipped"),
+            ("right", "succeeded"),
+            ("after_right", "succeeded"),
+        ];
+        assert_eq!(statuses(&run), expected);
+        assert_eq!(project.result("after_right"), 8);
+    });
 }
 
 #[test]
 fn a_flaky_step_with_two_retries_succeeds_at_its_third_attempt() {
-    let project = project(
+    everywhere(
         "[jobs.j.steps.flaky]\nop = \"typed.flaky\"\nretry = { max_retries = 2, delay = \"10ms\" }\n",
+        |project| {
+            let run = project.run_job(&[], 0);
+            let flaky = step(&run, "flaky");
+            assert_eq!(flaky["status"], "succeeded");
+            let attempts = flaky["attempts"].as_array().expect("attempts");
+            let failed: Vec<bool> = attempts.iter().map(|attempt| !attempt["failure"].is_null()).collect();
+            assert_eq!(failed, [true, true, false]);
+        },
     );
-    let run = project.run_job(&[], 0);
-    let flaky = step(&run, "flaky");
-    assert_eq!(flaky["status"], "succeeded");
-    let attempts = flaky["attempts"].as_array().expect("attempts");
-    let failed: Vec<bool> = attempts.iter().map(|attempt| !attempt["failure"].is_null()).collect();
-    assert_eq!(failed, [true, true, false]);
 }
 
 const MAPPED: &str = r#"
@@ -145,13 +173,14 @@ inputs.numbers = { collect = "double" }
 
 #[test]
 fn a8_all_copies_of_a_mapped_step_run_and_are_collected() {
-    let project = project(MAPPED);
-    let run = project.run_job(&[], 0);
-    for key in ["double[n0]", "double[n1]", "double[n2]", "double[n3]", "double[n4]", "sum"] {
-        assert_eq!(step(&run, key)["status"], "succeeded", "{key}");
-    }
-    assert_eq!(steps(&run).len(), 7);
-    assert_eq!(project.result("sum"), 20);
+    everywhere(MAPPED, |project| {
+        let run = project.run_job(&[], 0);
+        for key in ["double[n0]", "double[n1]", "double[n2]", "double[n3]", "double[n4]", "sum"] {
+            assert_eq!(step(&run, key)["status"], "succeeded", "{key}");
+        }
+        assert_eq!(steps(&run).len(), 7);
+        assert_eq!(project.result("sum"), 20);
+    });
 }
 
 /// The same steps as an asset of two partitions, each a run of its own. Its numbers take a while each.
@@ -180,27 +209,30 @@ partitions = "days"
 
 #[test]
 fn two_runs_of_the_same_steps_at_once_in_one_scheduler_both_execute_all_of_them() {
-    let project = project(TWICE);
-    let (exit, both) = project.json(["asset", "backfill", "total", "--partitions", "all", "--slots", "2"]);
-    assert_eq!(exit, 0, "{both:#}");
-    let runs: Vec<Value> = both["runs"]
-        .as_array()
-        .expect("runs")
-        .iter()
-        .map(|run| project.json(["show", look::id(run)]).1)
-        .collect();
-    let [one, other] = &runs[..] else { panic!("a run for each partition: {both:#}") };
-    for (run, beside) in [(one, other), (other, one)] {
-        assert!(text(run, "started_at") < text(beside, "ended_at"), "they overlap: {runs:#?}");
-        assert_eq!(steps(run).len(), 7, "{run:#}");
-        assert!(statuses(run).iter().all(|(_, status)| *status == "succeeded"), "{run:#}");
-        assert!(steps(run).iter().all(|step| n_attempts(run, text(step, "step")) == 1), "{run:#}");
-        assert_eq!(project.json(["value", "show", look::id(run), "total.sum"]).1["value"], 10);
-    }
-    assert_eq!(
-        steps(one).iter().map(|s| &s["step"]).collect::<Vec<_>>(),
-        steps(other).iter().map(|s| &s["step"]).collect::<Vec<_>>()
-    );
+    everywhere(TWICE, |project| {
+        let slots: &[&str] = if project.is_on_a_cluster() { &[] } else { &["--slots", "2"] };
+        let backfill = ["asset", "backfill", "total", "--partitions", "all"];
+        let (exit, both) = project.json([&backfill[..], slots].concat());
+        assert_eq!(exit, 0, "{both:#}");
+        let runs: Vec<Value> = both["runs"]
+            .as_array()
+            .expect("runs")
+            .iter()
+            .map(|run| project.json(["show", look::id(run)]).1)
+            .collect();
+        let [one, other] = &runs[..] else { panic!("a run for each partition: {both:#}") };
+        for (run, beside) in [(one, other), (other, one)] {
+            assert!(text(run, "started_at") < text(beside, "ended_at"), "they overlap: {runs:#?}");
+            assert_eq!(steps(run).len(), 7, "{run:#}");
+            assert!(statuses(run).iter().all(|(_, status)| *status == "succeeded"), "{run:#}");
+            assert!(steps(run).iter().all(|step| n_attempts(run, text(step, "step")) == 1), "{run:#}");
+            assert_eq!(project.json(["value", "show", look::id(run), "total.sum"]).1["value"], 10);
+        }
+        assert_eq!(
+            steps(one).iter().map(|s| &s["step"]).collect::<Vec<_>>(),
+            steps(other).iter().map(|s| &s["step"]).collect::<Vec<_>>()
+        );
+    });
 }
 
 #[test]
@@ -220,7 +252,7 @@ fn two_programs_with_a_state_of_their_own_run_one_job_at_once() {
 
 #[test]
 fn a7_an_order_without_data_is_kept() {
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.last]
 op = "typed.double"
@@ -231,19 +263,21 @@ op = "typed.work"
 inputs.number = { value = 1 }
 config = { rounds = 1_000_000 }
 "#,
+        |project| {
+            project.run_job(&[], 0);
+            let events = project.events();
+            let at = |kind: &str, step: &str| {
+                let is = |event: &Value| event["event"]["type"] == kind && event["event"]["step"] == step;
+                events.iter().position(is).unwrap_or_else(|| panic!("{kind} of {step}"))
+            };
+            assert!(at("step_succeeded", "first") < at("step_dispatched", "last"));
+        },
     );
-    project.run_job(&[], 0);
-    let events = project.events();
-    let at = |kind: &str, step: &str| {
-        let is = |event: &Value| event["event"]["type"] == kind && event["event"]["step"] == step;
-        events.iter().position(is).unwrap_or_else(|| panic!("{kind} of {step}"))
-    };
-    assert!(at("step_succeeded", "first") < at("step_dispatched", "last"));
 }
 
 #[test]
 fn of_the_steps_that_wait_for_a_slot_the_one_with_the_largest_priority_goes_first() {
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.gate]
 op = "typed.double"
@@ -264,16 +298,19 @@ op = "typed.double"
 inputs.number = "gate"
 tags = { "dagster/priority" = "3" }
 "#,
+        |project| {
+            let slots: &[&str] = if project.is_on_a_cluster() { &[] } else { &["--slots", "1"] };
+            project.run([&["run", "--quiet"], slots].concat()).expect(0);
+            let events = project.events();
+            assert_eq!(steps_of_type(&events, "step_dispatched"), ["gate", "high", "tagged", "usual", "low"]);
+        },
     );
-    project.run(["run", "--slots", "1", "--quiet"]).expect(0);
-    let events = project.events();
-    assert_eq!(steps_of_type(&events, "step_dispatched"), ["gate", "high", "tagged", "usual", "low"]);
 }
 
 #[test]
 fn a_cancel_interrupts_the_step_that_runs() {
     // It would take days.
-    let project = project(
+    everywhere(
         r#"
 [jobs.j.steps.endless]
 op = "typed.work"
@@ -283,18 +320,20 @@ config = { rounds = 1_000_000_000_000_000 }
 op = "typed.double"
 inputs.number = "endless"
 "#,
+        |project| {
+            let child = project.start(["run", "--quiet", "--json"]);
+            let begun = Instant::now();
+            while steps_of_type(&project.events(), "step_started").is_empty() {
+                assert!(begun.elapsed() < PATIENCE, "the step does not start");
+            }
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args(["-INT", &pid]).status().expect("`kill` is there");
+            assert!(sent.success());
+            let ended = child.wait_with_output().expect("it can be waited for");
+            let run: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
+            assert_eq!(run["status"], "cancelled");
+            assert_eq!(step(&run, "endless")["status"], "cancelled");
+            assert!(begun.elapsed() < PATIENCE, "the step was interrupted, not waited for");
+        },
     );
-    let child = project.start(["run", "--quiet", "--json"]);
-    let begun = Instant::now();
-    while steps_of_type(&project.events(), "step_started").is_empty() {
-        assert!(begun.elapsed() < PATIENCE, "the step does not start");
-    }
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("`kill` is there");
-    assert!(sent.success());
-    let ended = child.wait_with_output().expect("it can be waited for");
-    let run: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
-    assert_eq!(run["status"], "cancelled");
-    assert_eq!(step(&run, "endless")["status"], "cancelled");
-    assert!(begun.elapsed() < PATIENCE, "the step was interrupted, not waited for");
 }

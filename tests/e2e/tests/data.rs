@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::ask::joined;
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::{Ended, Project};
 
 const MIB: u64 = 1024 * 1024;
@@ -59,11 +60,6 @@ fn bytes_below(folder: &Path) -> u64 {
         .map(|entry| entry.expect("it can be read").path())
         .map(|path| if path.is_dir() { bytes_below(&path) } else { size(&path) })
         .sum()
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
 }
 
 /// 256 MiB, or as many bytes as `COFFERDAM_TEST_LARGE_BYTES` says.

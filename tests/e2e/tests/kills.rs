@@ -4,7 +4,8 @@
 
 use std::process::{Child, Stdio};
 
-use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::ask::joined;
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::history::History;
 use cofferdam_e2e::matrix::{Matrix, N_WORK, expected, job, moment};
 use cofferdam_e2e::{Ended, Project};
@@ -45,11 +46,6 @@ fn wait_for(project: &Project, cluster: &Cluster, child: &mut Child, committed: 
 fn end(child: Child) {
     let ended: Ended = child.wait_with_output().expect("the child can be waited for").into();
     assert_eq!(ended.exit, 0, "{ended:#?}");
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
 }
 
 /// Runs with one kill each, and what they amount to.

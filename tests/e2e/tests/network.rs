@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use cofferdam_e2e::cluster::Process;
-use cofferdam_e2e::look::{of_type, text};
+use cofferdam_e2e::look::{n_given_out, of_type, text};
 use cofferdam_e2e::network::{Network, alone};
 use cofferdam_e2e::{Ended, guest};
 use serde_json::Value;
@@ -140,7 +140,7 @@ fn e2_hosts_without_a_common_folder_share_a_run_and_one_joins_in_the_middle_and_
         let events = hosts.events();
         assert_eq!(workers_of(&events).len(), 2, "the fresh host took its part");
         assert_eq!((count(&events, "step_succeeded"), count(&events, "step_lost")), (N_STEPS, 0));
-        assert_eq!(count(&events, "step_dispatched"), N_STEPS, "leaving costs nothing");
+        assert_eq!(n_given_out(&events), N_STEPS, "leaving costs nothing");
     });
 }
 
@@ -171,7 +171,41 @@ fn f_20_a_short_partition_costs_nothing_and_a_long_one_what_was_under_way() {
             of_type(&events, "step_succeeded").map(|event| text(&event["event"], "step")).collect();
         assert_eq!((count(&events, "step_succeeded"), committed.len()), (N_STEPS, N_STEPS));
         let lost = count(&events, "step_lost");
-        assert_eq!(count(&events, "step_dispatched"), N_STEPS + lost, "each attempt has a cause");
+        assert_eq!(n_given_out(&events), N_STEPS + lost, "each attempt has a cause");
+    });
+}
+
+#[test]
+fn f_21_a_network_that_carries_one_way_only_is_as_good_as_none() {
+    alone("f_21_a_network_that_carries_one_way_only_is_as_good_as_none", || {
+        let hosts = Hosts::start(&["one", "two"]);
+        let one = hosts.worker("one");
+        let mut child = hosts.run("out");
+        hosts.wait_for(&mut child, 3);
+        for (round, (from, to)) in [("one", SCHEDULER), (SCHEDULER, "one")].into_iter().enumerate() {
+            hosts.network.mute(from, to);
+            // Short, as a partition both ways may be.
+            std::thread::sleep(Duration::from_secs(3));
+            hosts.network.unmute(from, to);
+            hosts.wait_for(&mut child, 8 + 4 * round);
+            assert_eq!(count(&hosts.events(), "step_lost"), round, "it was short");
+            hosts.network.mute(from, to);
+            while count(&hosts.events(), "step_lost") == round {
+                assert!(
+                    child.try_wait().expect("the child can be asked").is_none(),
+                    "the run ended too soon"
+                );
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            hosts.network.unmute(from, to);
+            one.wait_for("joined");
+        }
+        let _two = hosts.worker("two");
+        hosts.end(child, "out");
+        let events = hosts.events();
+        let lost = count(&events, "step_lost");
+        assert_eq!((count(&events, "step_succeeded"), lost), (N_STEPS, 2), "one for each time");
+        assert_eq!(n_given_out(&events), N_STEPS + lost, "each attempt has a cause");
     });
 }
 
