@@ -2,6 +2,7 @@
 //! carries bytes and decides nothing.
 
 mod again;
+mod common;
 mod draft;
 mod error;
 mod folder;

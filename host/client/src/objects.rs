@@ -3,7 +3,7 @@
 //! nothing is ever replaced under its key. Another worker that has the object is asked before the scheduler is. While the
 //! scheduler is away everything waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, ValueRef};
-use cofferdam_wire::unpack;
+use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, ValueDigest, ValueRef};
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::workers_client::WorkersClient;
-use cofferdam_wire::v1::{DiscardRequest, FetchRequest, LocateRequest, Part, ReadRequest, SizeRequest};
+use cofferdam_wire::v1::{
+    ChunkList, ChunksRequest, DiscardRequest, FetchChunksRequest, FetchRequest, LocateRequest, Part,
+    ReadRequest, SizeRequest,
+};
+use cofferdam_wire::{join_digests, split_digests, unpack};
 use futures::stream::{self, BoxStream, StreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -30,6 +33,7 @@ use object_store::{
 use tonic::{Code, Status, Streaming};
 
 use crate::again::Again;
+use crate::common::Common;
 use crate::draft::Draft;
 use crate::near::{Held, Near};
 use crate::peers::Peers;
@@ -53,6 +57,7 @@ pub struct Objects {
     fetching: Mutex<HashMap<Path, Arc<tokio::sync::Mutex<()>>>>,
     peers: Peers,
     counts: Counts,
+    common: Common,
 }
 
 /// Bytes of objects, unpacked, since the process started.
@@ -83,7 +88,7 @@ impl Objects {
     pub fn new(cluster: Cluster, local: &Folder, bytes_max: Option<u64>) -> io::Result<Objects> {
         let near = Near::open(local, bytes_max)?;
         let (peers, counts) = (Peers::default(), Counts::default());
-        Ok(Objects { cluster, near, fetching: Mutex::default(), peers, counts })
+        Ok(Objects { cluster, near, fetching: Mutex::default(), peers, counts, common: Common::default() })
     }
 
     /// Where what came here has come from.
@@ -136,19 +141,90 @@ impl Objects {
     async fn fetch(&self, location: &Path, value: Option<&ValueRef>) -> Result<Held> {
         let here = |error| here(location, error);
         let mut draft = self.near.draft().map_err(here)?;
-        if self.ask_peers(location, value, &mut draft).await.map_err(here)? {
+        if let Some(digest) = library(location) {
+            return self.fetch_library(location, &digest, draft).await;
+        }
+        self.fill(location, value, &mut draft).await?;
+        draft.keep(location.as_ref()).map_err(here)
+    }
+
+    /// The same for a library. Chunks that are in libraries here are not fetched, if that is most of it.
+    async fn fetch_library(&self, location: &Path, digest: &LibraryDigest, mut draft: Draft) -> Result<Held> {
+        let here = |error| here(location, error);
+        match self.join_chunks(location, digest, &mut draft).await {
+            Ok(true) => {}
+            Ok(false) => self.fill(location, None, &mut draft).await?,
+            Err(Fault::Far(status)) => {
+                tracing::debug!(%location, %status, "the library is fetched whole");
+                draft.clear().map_err(here)?;
+                self.fill(location, None, &mut draft).await?;
+            }
+            Err(Fault::Here(error)) => return Err(here(error)),
+        }
+        let held = draft.keep(location.as_ref()).map_err(here)?;
+        self.common.learn(location, &held).await.map_err(here)?;
+        Ok(held)
+    }
+
+    /// Fills a draft from libraries here, and what they lack from the scheduler; false if they lack more than half.
+    async fn join_chunks(
+        &self,
+        location: &Path,
+        digest: &LibraryDigest,
+        draft: &mut Draft,
+    ) -> Result<bool, Fault> {
+        if self.common.is_empty() {
+            return Ok(false);
+        }
+        let mut libraries = LibrariesClient::new(self.cluster.link.clone());
+        let asked = libraries.chunks(ChunksRequest { digest: digest.to_string() }).await;
+        let ChunkList { chunks, size } = asked.map_err(Fault::Far)?.into_inner();
+        let chunks = split_digests(&chunks).ok_or_else(|| damaged(location))?;
+        let found = self.common.find(&chunks, &self.near).await;
+        let near = chunks.iter().filter_map(|chunk| found.get(chunk)).map(|source| u64::from(source.length));
+        if chunks.is_empty() || near.sum::<u64>() * 2 < size {
+            return Ok(false);
+        }
+        let mut seen = HashSet::new();
+        let lacking = chunks.iter().filter(|chunk| !found.contains_key(*chunk) && seen.insert(**chunk));
+        let lacking: Vec<ValueDigest> = lacking.copied().collect();
+        let request = FetchChunksRequest { digest: digest.to_string(), chunks: join_digests(&lacking) };
+        let mut coming = libraries.fetch_chunks(request).await.map_err(Fault::Far)?.into_inner();
+        let mut come: HashMap<ValueDigest, Bytes> = HashMap::new();
+        for chunk in chunks {
+            let bytes = match (found.get(&chunk), come.get(&chunk)) {
+                (Some(source), _) => source.read().await.map_err(Fault::Here)?,
+                (None, Some(bytes)) => bytes.clone(),
+                (None, None) => {
+                    let bytes = unpack(coming.message().await.map_err(Fault::Far)?);
+                    let bytes = bytes.ok().filter(|bytes| ValueDigest::of(bytes) == chunk);
+                    let bytes = bytes.ok_or_else(|| damaged(location))?;
+                    self.counts.from_scheduler.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    come.insert(chunk, bytes.clone());
+                    bytes
+                }
+            };
+            draft.write(bytes).await.map_err(Fault::Here)?;
+        }
+        check(location, draft).await.map(|()| true)
+    }
+
+    /// Fills an empty draft from another worker, or from the scheduler.
+    async fn fill(&self, location: &Path, value: Option<&ValueRef>, draft: &mut Draft) -> Result<()> {
+        let here = |error| here(location, error);
+        if self.ask_peers(location, value, draft).await.map_err(here)? {
             self.counts.from_peers.fetch_add(draft.size, Ordering::Relaxed);
-            return draft.keep(location.as_ref()).map_err(here);
+            return Ok(());
         }
         let mut again = Again::default();
-        while let Err(fault) = self.receive(location, &mut draft, &mut again).await {
+        while let Err(fault) = self.receive(location, draft, &mut again).await {
             match fault {
                 Fault::Far(status) => again.after(status).await.map_err(|status| of(location, status))?,
                 Fault::Here(error) => return Err(here(error)),
             }
         }
         self.counts.from_scheduler.fetch_add(draft.size, Ordering::Relaxed);
-        draft.keep(location.as_ref()).map_err(here)
+        Ok(())
     }
 
     /// Fills a draft from one of the workers that have the object; false, and an empty draft, if none of them gives it.

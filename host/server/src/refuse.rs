@@ -45,8 +45,8 @@ pub(crate) fn depot(error: &cofferdam_depot::Error) -> Status {
     match error {
         E::NotFound(_) => Status::not_found(message),
         E::TooLarge { .. } => Status::invalid_argument(message),
-        E::DigestMismatch { .. } => Status::data_loss(message),
-        E::Open { .. } | E::List(_) | E::Store { .. } => Status::unavailable(message),
+        E::DigestMismatch { .. } | E::Manifest(_) => Status::data_loss(message),
+        E::Open { .. } | E::List(_) | E::Pack { .. } | E::Store { .. } => Status::unavailable(message),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program's own types inside messages: CBOR, cut into pieces that fit. Events travel as the JSON that the run log
 //! keeps: their tag stands inside them, and what reads such a form takes digests and ids for text.
 
-use cofferdam_model::{CHUNK_BYTES, Recorded};
+use cofferdam_model::{CHUNK_BYTES, Recorded, ValueDigest};
 use prost::bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,6 +59,17 @@ pub fn chunks(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
         done = bytes.is_empty();
         Some(chunk)
     })
+}
+
+/// Digests one after the other.
+pub fn join_digests(digests: &[ValueDigest]) -> Bytes {
+    digests.iter().flat_map(|digest| digest.0).collect()
+}
+
+/// What [`join_digests`] made; none if it is something else.
+pub fn split_digests(bytes: &[u8]) -> Option<Vec<ValueDigest>> {
+    let (digests, rest) = bytes.as_chunks();
+    rest.is_empty().then(|| digests.iter().copied().map(ValueDigest).collect())
 }
 
 /// An encoded batch in pieces that fit into messages.

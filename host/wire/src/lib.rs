@@ -17,7 +17,10 @@ pub mod v1 {
 }
 
 pub use address::{ADDRESS_DEFAULT, InvalidAddress, connect};
-pub use codec::{Joiner, Malformed, chunks, decode, decode_events, encode, encode_events, pieces};
+pub use codec::{
+    Joiner, Malformed, chunks, decode, decode_events, encode, encode_events, join_digests, pieces,
+    split_digests,
+};
 pub use pack::{Damaged, Packer, unpack};
 pub use ticket::{InvalidSecret, OBJECT_ID_BYTES, ObjectId, Secret, object_id};
 pub use token::{AddToken, CheckToken, InvalidToken, Token};

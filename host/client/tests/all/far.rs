@@ -89,6 +89,15 @@ impl Far {
         count(self.folder.path())
     }
 
+    /// Bytes of libraries.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        fn sum(folder: &Path) -> u64 {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.map(|path| if path.is_dir() { sum(&path) } else { path.metadata().unwrap().len() }).sum()
+        }
+        sum(&self.folder.path().join("libraries"))
+    }
+
     pub(crate) fn depot(&self) -> Depot {
         Depot::local(&self.folder.path().join("libraries")).unwrap()
     }

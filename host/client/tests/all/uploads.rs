@@ -1,16 +1,18 @@
 //! Uploads that lie, spoken in the protocol itself.
 
+use bytes::Bytes;
+use cofferdam_depot::{CHUNKED_BYTES_MIN, Depot};
 use cofferdam_io::Error;
 use cofferdam_model::{LIBRARY_BYTES_MAX, ValueDigest};
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::{Packed, UploadRequest, WriteRequest, upload_request, write_request};
-use cofferdam_wire::{AddToken, Packer, chunks};
+use cofferdam_wire::{AddToken, Packer, chunks, join_digests};
 use futures::stream;
 use tonic::Code;
 use tonic::service::interceptor::InterceptedService;
 
-use crate::far::{Far, key, noise};
+use crate::far::{Far, ROOM, key, noise};
 
 type Link = InterceptedService<tonic::transport::Channel, AddToken>;
 
@@ -19,7 +21,7 @@ fn link(far: &Far) -> Link {
     InterceptedService::new(channel, AddToken::new(&far.token))
 }
 
-fn parts(bytes: &bytes::Bytes) -> Vec<Packed> {
+fn parts(bytes: &Bytes) -> Vec<Packed> {
     let mut packer = Packer::default();
     chunks(bytes.clone()).map(|chunk| packer.pack(chunk)).collect()
 }
@@ -33,7 +35,7 @@ async fn write(far: &Far, size: u64, digest: ValueDigest, parts: Vec<Packed>) ->
 }
 
 async fn upload(far: &Far, size: u64, digest: &str, parts: Vec<Packed>) -> Result<(), tonic::Status> {
-    let head = upload_request::Head { digest: digest.to_owned(), size };
+    let head = upload_request::Head { digest: digest.to_owned(), size, chunks: Default::default() };
     let first = UploadRequest { head: Some(head), packed: None };
     let rest = parts.into_iter().map(|packed| UploadRequest { head: None, packed: Some(packed) });
     let stream = stream::iter([first].into_iter().chain(rest).collect::<Vec<_>>());
@@ -52,7 +54,7 @@ async fn h_082_an_upload_that_lies_is_refused_and_leaves_nothing() {
     let repeated = [&good[..1], &good[..]].concat();
     let swapped = [&good[1..2], &good[..1], &good[2..]].concat();
     let endless = vec![good[0].clone(); 1000];
-    let empty = vec![parts(&bytes::Bytes::new()).remove(0); 10];
+    let empty = vec![parts(&Bytes::new()).remove(0); 10];
     let mut damaged = good.clone();
     damaged[0].check ^= 1;
     let cases = [
@@ -83,4 +85,74 @@ async fn h_082_an_upload_that_lies_is_refused_and_leaves_nothing() {
     write(&far, size, value, good.clone()).await.unwrap();
     upload(&far, size, &name, good).await.unwrap();
     assert!(far.depot().get(&library).await.unwrap() == bytes);
+}
+
+/// An upload in chunks, of which some come.
+async fn upload_chunks(
+    far: &Far,
+    size: u64,
+    library: &Bytes,
+    named: &[ValueDigest],
+    come: &[Bytes],
+) -> Result<(), tonic::Status> {
+    let digest = cofferdam_depot::digest(library).to_string();
+    let head = upload_request::Head { digest, size, chunks: join_digests(named) };
+    let mut packer = Packer::default();
+    let parts =
+        come.iter().map(|bytes| UploadRequest { head: None, packed: Some(packer.pack(bytes.clone())) });
+    let first = UploadRequest { head: Some(head), packed: None };
+    let messages: Vec<UploadRequest> = [first].into_iter().chain(parts).collect();
+    LibrariesClient::new(link(far)).upload(stream::iter(messages)).await.map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_in_chunks_that_lies_is_refused_and_leaves_nothing() {
+    let far = Far::start().await;
+    let library = noise(1, CHUNKED_BYTES_MIN);
+    let size = library.len() as u64;
+    let (named, come): (Vec<_>, Vec<_>) = cofferdam_depot::cut(&library).into_iter().unzip();
+    let twice = [&come[..1], &come[..]].concat();
+    let other = [&come[..1], &[noise(2, 5000)]].concat();
+    let bomb = vec![named[0]; 30_000];
+    let swapped = [&named[1..2], &named[..1], &named[2..]].concat();
+    let cases = [
+        ("one is lacking", size, named.clone(), come[1..].to_vec(), Code::FailedPrecondition),
+        ("one comes twice", size, named.clone(), twice, Code::InvalidArgument),
+        ("one was not named", size, named.clone(), other, Code::InvalidArgument),
+        ("one is empty", size, named.clone(), vec![Bytes::new()], Code::InvalidArgument),
+        ("the size is less", size - 1, named.clone(), come.clone(), Code::InvalidArgument),
+        ("they stand elsewhere", size, swapped, come.clone(), Code::DataLoss),
+        ("they make more than was announced", size, bomb, come[..1].to_vec(), Code::FailedPrecondition),
+    ];
+    for (what, size, named, come, code) in cases {
+        let refused = upload_chunks(&far, size, &library, &named, &come).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{what}: {refused}");
+    }
+    assert_eq!(far.n_files(), 0, "nothing of it is left");
+    upload_chunks(&far, size, &library, &named, &come).await.unwrap();
+    assert!(far.depot().get(&cofferdam_depot::digest(&library)).await.unwrap() == library);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_builds_of_a_large_library_cost_little_more_than_one_on_the_way_and_where_they_are_kept() {
+    let far = Far::start().await;
+    let first = noise(1, 3 * CHUNKED_BYTES_MIN);
+    let mut second = first.to_vec();
+    for at in [5000, 2_000_000, 7_000_000] {
+        second.splice(at..at + 100, *b"another build");
+    }
+    let (own, local) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let here = Depot::local(own.path()).unwrap();
+    let worker = far.objects(local.path(), ROOM);
+    for (bytes, most) in [(first.clone(), 103), (second.into(), 20)] {
+        let digest = here.put(bytes.clone()).await.unwrap();
+        let (up, down) = (far.proxy.up(), far.proxy.down());
+        far.cluster().upload(&here, &digest).await.unwrap();
+        assert!(Depot::over(worker.clone()).get(&digest).await.unwrap() == bytes);
+        let limit = first.len() as u64 * most / 100;
+        let (up, down) = (far.proxy.up() - up, far.proxy.down() - down);
+        assert!(up < limit && down < limit, "{up} bytes went up and {down} down, {limit} are allowed");
+    }
+    let kept = far.n_bytes();
+    assert!(kept < first.len() as u64 * 12 / 10, "{kept} bytes are kept");
 }
