@@ -73,6 +73,11 @@ pub(crate) enum Command {
     Workers(Workers),
     /// Let a worker of a cluster end what it runs and leave.
     Drain(Drain),
+    /// Cut a worker of a cluster off, at once and for good.
+    Revoke(Revoke),
+    /// Look after the token of the cluster whose state is here.
+    #[command(subcommand)]
+    Token(Token),
     /// Ask for the end of a run on a cluster.
     Cancel(Cancel),
     /// Say why a step of a run on a cluster does not run now.
@@ -305,6 +310,25 @@ pub(crate) struct Drain {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cofferdam revoke 3    (its number or its name, as `cofferdam workers` lists them)\n\nWho still has the token can join anew: `cofferdam token rotate` makes another one."
+)]
+pub(crate) struct Revoke {
+    /// The worker: its number or its name; of one that is not joined, what its certificate names (`member` in
+    /// `cofferdam workers --json`).
+    pub(crate) worker: String,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make another token. The old one is refused from then on; workers that have joined stay. To be called where the
+    /// scheduler's state is; one that runs takes the new token within a second.
+    Rotate,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Cancel {
     /// Run: its id or a unique start of it.
     pub(crate) run: String,
@@ -344,6 +368,9 @@ pub(crate) struct TokenArgs {
     /// The token itself; never on the command line, where others could read it.
     #[arg(skip = std::env::var("COFFERDAM_TOKEN").ok())]
     pub(crate) token: Option<String>,
+    /// Do not encrypt: for a `cofferdam serve --plaintext` that is reached through a tunnel or a trusted network.
+    #[arg(long, env = "COFFERDAM_PLAINTEXT")]
+    pub(crate) plaintext: bool,
 }
 
 #[derive(Debug, Args)]
@@ -354,9 +381,25 @@ pub(crate) struct Serve {
     /// Address and port to listen at.
     #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_LISTEN")]
     pub(crate) listen: std::net::SocketAddr,
-    /// Listen where other hosts can connect, although nothing is encrypted on the way.
-    #[arg(long)]
+    /// Encrypt nothing: who is on the way reads the token and all values. For those who have a tunnel; workers and
+    /// clients must say the same.
+    #[arg(long, env = "COFFERDAM_PLAINTEXT")]
     pub(crate) plaintext: bool,
+    /// Time for which certificates hold, such as `12h`. Workers have theirs renewed at half of it; one that was away for
+    /// longer shows its token again. [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = certificate_life, env = "COFFERDAM_CERTIFICATE_LIFE")]
+    pub(crate) certificate_life: Option<Duration>,
+}
+
+/// `12h`
+fn certificate_life(text: &str) -> Result<Duration, String> {
+    match cofferdam_config::parse_duration(text)? {
+        time if time >= CERTIFICATE_LIFE_MIN => Ok(time),
+        _ => Err(format!(
+            "a certificate holds for at least {} s, so that it can be renewed",
+            CERTIFICATE_LIFE_MIN.as_secs()
+        )),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -381,9 +424,9 @@ pub(crate) struct Worker {
     /// every address of the host. [default: none: what others need goes through the scheduler]
     #[arg(long, value_name = "ADDR", env = "COFFERDAM_INTERFACE", value_parser = interface)]
     pub(crate) interface: Option<std::net::SocketAddr>,
-    /// Give values to other hosts, although nothing is encrypted on the way.
+    /// Give values to other hosts, although what workers give each other is not encrypted on the way.
     #[arg(long)]
-    pub(crate) plaintext: bool,
+    pub(crate) give_plaintext: bool,
     /// What people call it. [default: the name of the host]
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -405,6 +448,8 @@ fn interface(text: &str) -> Result<std::net::SocketAddr, String> {
             .to_owned()
     })
 }
+/// Certificates say their times in whole seconds.
+const CERTIFICATE_LIFE_MIN: Duration = Duration::from_secs(4);
 
 /// `90s`, `1h`
 fn lifetime(text: &str) -> Result<Duration, String> {

@@ -11,6 +11,7 @@ use cofferdam_model::{Event, IoManagerKind, LogLevel, Place, Plan, RunId, RunSta
 use cofferdam_runlog::RunSummary;
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::Token;
+use cofferdam_wire::tls::Unsafe;
 
 use crate::args;
 use crate::commands::{run, show};
@@ -30,16 +31,36 @@ const BROKEN_WATCHES_MAX: u32 = 30;
 
 /// The token for an instance: the one that was named, or that of the instance in `state`.
 pub(crate) fn token(given: &args::TokenArgs, state: Option<&StateDir>) -> Result<Token> {
-    if let Some(text) = &given.token {
-        return text.parse().doing(Exit::Usage, "read the token in COFFERDAM_TOKEN");
-    }
+    token_if_any(given, state)?.ok_or_else(no_token)
+}
+
+pub(crate) fn no_token() -> Failed {
+    Failed::usage("which token? A cluster takes calls from those who know its token only")
+        .hint("`--token-file FILE` names a copy of the file `token` in the state folder of `cofferdam serve`")
+}
+
+/// The same for who may do without.
+pub(crate) fn token_if_any(given: &args::TokenArgs, state: Option<&StateDir>) -> Result<Option<Token>> {
     let own = state.map(StateDir::token).filter(|path| path.is_file());
-    let Some(path) = given.token_file.clone().or(own) else {
-        return Err(Failed::usage("which token? A cluster takes calls from those who know its token only")
-            .hint("`--token-file FILE` names a copy of the file `token` in the state folder of `cofferdam serve`"));
+    let read: Result<Token> = match (&given.token, given.token_file.clone().or(own)) {
+        (Some(text), _) => text.parse().doing(Exit::Usage, "read the token in COFFERDAM_TOKEN"),
+        (None, Some(path)) => {
+            let what = format!("read the token in {}", path.display());
+            std::fs::read_to_string(&path).doing(Exit::Usage, &what)?.parse().doing(Exit::Usage, &what)
+        }
+        (None, None) => return Ok(None),
     };
-    let what = format!("read the token in {}", path.display());
-    std::fs::read_to_string(&path).doing(Exit::Usage, &what)?.parse().doing(Exit::Usage, &what)
+    let token = read?;
+    match (given.plaintext, token.authority) {
+        (true, _) => Ok(Some(Token { authority: None, ..token })),
+        (false, Some(_)) => Ok(Some(token)),
+        (false, None) => Err(Failed::usage(
+            "the token does not say which scheduler it is for, so it could be told to anybody who answers",
+        )
+        .hint(
+            "copy the file `token` anew from the state folder of `cofferdam serve`; if that was started with `--plaintext`, say `--plaintext` here too",
+        )),
+    }
 }
 
 /// The cluster at an address.
@@ -279,7 +300,7 @@ fn end_in(update: &Update) -> Option<RunStatus> {
 pub(crate) fn failed(error: Error) -> Failed {
     let exit = match &error {
         Error::Unreachable { .. } | Error::Depot { .. } => Exit::Unreachable,
-        Error::Token { .. } => Exit::Usage,
+        Error::Denied { .. } | Error::Unsafe { .. } => Exit::Usage,
         Error::Refused { .. } => Exit::Invalid,
         Error::Malformed { .. } => Exit::Internal,
     };
@@ -288,8 +309,18 @@ pub(crate) fn failed(error: Error) -> Failed {
         Error::Unreachable { .. } => {
             failed.hint("is `cofferdam serve` running there, and is the address right?")
         }
-        Error::Token { .. } => failed
+        Error::Denied { .. } => failed
             .hint("`--token-file` names a copy of the file `token` in the state folder of `cofferdam serve`"),
+        Error::Unsafe { why, .. } => failed.hint(match why {
+            Unsafe::OtherAuthority { .. } => {
+                "is the address right, and the token that of the scheduler there? `--token-file` names a copy of its file `token`"
+            }
+            Unsafe::Clock { .. } => "set the clocks of both hosts; `cofferdam serve` makes a new certificate when it starts",
+            Unsafe::NotEncrypted => {
+                "is the address right? If it is and there is a tunnel to it, `--plaintext` does without encryption"
+            }
+            Unsafe::Refused(_) => "is the address right, and is it a `cofferdam serve` that answers there?",
+        }),
         Error::Refused { .. } | Error::Malformed { .. } | Error::Depot { .. } => failed,
     }
 }

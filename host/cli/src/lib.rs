@@ -89,6 +89,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
         Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
         Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
+        Command::Revoke(args) => commands::revoke::run(args, state().ok(), output).await?,
+        Command::Token(args::Token::Rotate) => commands::token::rotate(&state()?, output)?,
         Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
         Command::Why(args) => commands::why::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,

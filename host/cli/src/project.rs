@@ -52,6 +52,11 @@ impl StateDir {
         &self.project
     }
 
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Files of resources that no setting names.
     pub(crate) fn resources(&self) -> PathBuf {
         self.folder.join("resources")

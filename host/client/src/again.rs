@@ -49,7 +49,7 @@ impl Again {
             return Ok(Duration::ZERO);
         }
         let since = *self.failing.get_or_insert(now);
-        let may_pass = Error::of("reach the scheduler", "", &status).may_pass();
+        let may_pass = Error::of("reach the scheduler", "", "", &status).may_pass();
         if !may_pass || now.duration_since(since) >= PATIENCE {
             return Err(status);
         }

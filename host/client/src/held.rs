@@ -16,6 +16,8 @@ use crate::worker::{Offer, left_ms};
 pub struct Held {
     /// The number under which it was welcomed last.
     worker: Option<u64>,
+    /// Shows that the number is its own.
+    proof: Bytes,
     /// Attempts that were ordered and whose end is not durable yet.
     open: BTreeMap<Fence, AttemptId>,
     /// Batches of reports, until they are durable, oldest first.
@@ -39,6 +41,7 @@ impl Held {
     /// The scheduler has opened the stream.
     pub fn welcomed(&mut self, welcome: &Welcome) {
         self.worker = Some(welcome.worker);
+        self.proof = welcome.proof.clone();
         self.last = false;
         self.heard(welcome.received);
     }
@@ -124,6 +127,7 @@ impl Held {
             lifetime_ms: offer.ends_at.map(left_ms),
             instance: instance.to_be_bytes().to_vec().into(),
             previous: self.worker,
+            proof: self.proof.clone(),
             held: encode(&attempts),
             acknowledged: self.n_durable,
             gives: offer.gives.as_ref().map(Giving::told),
@@ -164,9 +168,9 @@ mod tests {
         assert_eq!(held.open.len(), 2, "nobody has heard of their end");
         held.ordered(&[Order::Received { batches: 1 }]);
         assert_eq!(held.open.keys().collect::<Vec<_>>(), [&Fence(2)]);
-        held.welcomed(&Welcome { worker: 7, term: 1, received: 1 });
+        held.welcomed(&Welcome { worker: 7, term: 1, received: 1, ..Welcome::default() });
         assert_eq!((held.worker, held.unheard.len(), held.n_durable), (Some(7), 1, 1));
-        held.welcomed(&Welcome { worker: 7, term: 1, received: 2 });
+        held.welcomed(&Welcome { worker: 7, term: 1, received: 2, ..Welcome::default() });
         assert!(held.is_empty());
     }
 

@@ -15,7 +15,7 @@ impl Cluster {
         let doing = "read the run log";
         let failed = self.failed(doing);
         let request = Question { question: question.into() };
-        let asked = HistoryClient::new(self.link.clone()).ask(request).await;
+        let asked = HistoryClient::new(self.link()).ask(request).await;
         let mut parts = asked.map_err(&failed)?.into_inner();
         let mut answer = BytesMut::new();
         while let Some(part) = parts.message().await.map_err(&failed)? {

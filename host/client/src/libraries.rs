@@ -18,7 +18,7 @@ impl Cluster {
     pub async fn missing(&self, digests: &[LibraryDigest]) -> Result<Vec<LibraryDigest>, Error> {
         let asked: Vec<String> = digests.iter().map(LibraryDigest::to_string).collect();
         let request = MissingRequest { digests: asked };
-        let reply = LibrariesClient::new(self.link.clone()).missing(request).await;
+        let reply = LibrariesClient::new(self.link()).missing(request).await;
         let reply = reply.map_err(|status| self.failed("ask for missing libraries")(status))?;
         Ok(reply.into_inner().digests.iter().filter_map(|text| text.parse().ok()).collect())
     }
@@ -27,8 +27,7 @@ impl Cluster {
     pub async fn upload(&self, depot: &Depot, digest: &LibraryDigest) -> Result<(), Error> {
         let doing = "upload a library";
         let library = depot.get(digest).await.map_err(|source| Error::Depot { doing, source })?;
-        let mut libraries =
-            LibrariesClient::new(self.link.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let mut libraries = LibrariesClient::new(self.link()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let cut = cofferdam_depot::cut(&library);
         let mut head = upload_request::Head {
             digest: digest.to_string(),

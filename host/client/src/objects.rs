@@ -111,7 +111,7 @@ impl Objects {
     }
 
     fn values(&self) -> ValuesClient<Link> {
-        ValuesClient::new(self.cluster.link.clone())
+        ValuesClient::new(self.cluster.link())
     }
 
     /// The object, fetched unless it is here. Who knows what value it is gets it from another worker, if one has it.
@@ -176,7 +176,7 @@ impl Objects {
         if self.common.is_empty() {
             return Ok(false);
         }
-        let mut libraries = LibrariesClient::new(self.cluster.link.clone());
+        let mut libraries = LibrariesClient::new(self.cluster.link());
         let asked = libraries.chunks(ChunksRequest { digest: digest.to_string() }).await;
         let ChunkList { chunks, size } = asked.map_err(Fault::Far)?.into_inner();
         let chunks = split_digests(&chunks).ok_or_else(|| damaged(location))?;
@@ -240,7 +240,7 @@ impl Objects {
             None if library(location).is_some() => LIBRARY_BYTES_MAX,
             None => return Ok(false),
         };
-        let mut scheduler = WorkersClient::new(self.cluster.link.clone());
+        let mut scheduler = WorkersClient::new(self.cluster.link());
         let asked = scheduler.locate(LocateRequest { key: location.to_string() });
         let Ok(Ok(found)) = tokio::time::timeout(LOCATE_TIMEOUT, asked).await else { return Ok(false) };
         for holder in found.into_inner().holders {
@@ -295,7 +295,7 @@ impl Objects {
         let parts = match library(location) {
             Some(digest) => {
                 let request = FetchRequest { digest: digest.to_string(), start };
-                LibrariesClient::new(self.cluster.link.clone()).fetch(request).await?
+                LibrariesClient::new(self.cluster.link()).fetch(request).await?
             }
             None => self.values().read(ReadRequest { key: location.to_string(), start }).await?,
         };

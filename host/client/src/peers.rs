@@ -86,7 +86,7 @@ impl Peers {
         if let Some(channel) = state.channels.get(address) {
             return Ok(channel.clone());
         }
-        let made = cofferdam_wire::connect(address);
+        let made = cofferdam_wire::connect(address, None);
         let channel = made.map_err(|error| Status::invalid_argument(error.to_string()))?;
         if state.channels.len() >= CHANNELS_MAX {
             state.channels.clear();

@@ -16,7 +16,7 @@ use crate::{Cluster, Error, Link};
 
 impl Cluster {
     fn runs(&self) -> RunsClient<Link> {
-        RunsClient::new(self.link.clone())
+        RunsClient::new(self.link())
     }
 
     /// Hands a run over. When this answers the run is accepted durably: this program may end. Gives the run and what a

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use cofferdam_model::{Order, Report};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{
-    DrainRequest, Draining, FromWorker, Hello, ListRequest, ToWorker, Welcome, WorkerState, from_worker,
-    to_worker,
+    DrainRequest, Draining, FromWorker, Hello, ListRequest, RevokeRequest, ToWorker, Welcome, WorkerState,
+    from_worker, revoke_request, to_worker,
 };
 use cofferdam_wire::{Joiner, decode, pieces};
 use futures::{FutureExt as _, stream};
@@ -21,7 +21,10 @@ use tonic::Streaming;
 
 use crate::give::Giving;
 use crate::held::Held;
-use crate::{Cluster, Error, Objects};
+use crate::{Cluster, Error, Membership, Objects};
+
+/// The worker that is to be cut off: by its number, or by what its certificates name.
+pub use revoke_request::Whom;
 
 /// First wait before the stream is made anew; doubled from try to try.
 pub const WAIT_FIRST: Duration = Duration::from_millis(100);
@@ -64,14 +67,21 @@ pub enum Said {
 impl Cluster {
     /// The workers that are joined now.
     pub async fn workers(&self) -> Result<Vec<WorkerState>, Error> {
-        let reply = WorkersClient::new(self.link.clone()).list(ListRequest {}).await;
+        let reply = WorkersClient::new(self.link()).list(ListRequest {}).await;
         let reply = reply.map_err(|status| self.failed("list the workers")(status))?;
         Ok(reply.into_inner().workers)
     }
 
+    /// Cuts a worker off for good. Gives what its certificates name.
+    pub async fn revoke(&self, whom: Whom) -> Result<String, Error> {
+        let request = RevokeRequest { whom: Some(whom) };
+        let done = WorkersClient::new(self.link()).revoke(request).await;
+        done.map(|reply| reply.into_inner().member).map_err(|status| self.failed("revoke the worker")(status))
+    }
+
     /// Lets a worker go: it gets nothing more, ends what it has, and leaves.
     pub async fn drain(&self, worker: u64) -> Result<(), Error> {
-        let done = WorkersClient::new(self.link.clone()).drain(DrainRequest { worker }).await;
+        let done = WorkersClient::new(self.link()).drain(DrainRequest { worker }).await;
         done.map(|_| ()).map_err(|status| self.failed("drain the worker")(status))
     }
 }
@@ -80,6 +90,7 @@ impl Cluster {
 /// as all that it has done is durable; otherwise it comes back only with an error that no waiting mends, or when
 /// `reports` is closed because the worker has ended.
 pub async fn work(
+    membership: &Membership,
     objects: &Objects,
     offer: &Offer,
     orders: &mpsc::Sender<Vec<Order>>,
@@ -87,30 +98,36 @@ pub async fn work(
     leave: impl Future<Output = ()>,
     say: impl Fn(Said),
 ) -> Result<(), Error> {
-    let cluster = objects.cluster();
     let leave = leave.shared();
     let held = Mutex::new(Held::default());
     let instance = uuid::Uuid::now_v7().as_u128();
     let mut wait = WAIT_FIRST;
+    let (mut named, mut lost) = (None, false);
     loop {
         let idle = lock(&held).is_empty();
         let hello = lock(&held).hello(offer, instance);
         let joined = tokio::select! {
-            joined = join(cluster, hello) => joined,
+            joined = enter(membership, hello) => joined,
             () = leave.clone(), if idle => return Ok(()),
         };
         let why = match joined {
             Ok(stream) => {
                 wait = WAIT_FIRST;
                 lock(&held).welcomed(&stream.welcome);
-                say(Said::Joined { worker: stream.welcome.worker });
+                let worker = stream.welcome.worker;
+                // A renewed certificate is nobody's business.
+                if named.replace(worker) != Some(worker) || lost {
+                    say(Said::Joined { worker });
+                }
+                lost = false;
                 let telling = tell(objects, stream.outbound.clone(), offer.gives.is_some());
                 let ended = tokio::select! {
-                    ended = stream.carry(cluster, orders, reports, leave.clone(), &held) => ended,
+                    ended = stream.carry(membership, orders, reports, leave.clone(), &held) => ended,
                     never = telling => match never {},
                 };
                 match ended {
                     Ended::Done | Ended::Worker => return Ok(()),
+                    Ended::Renewed => continue,
                     Ended::Stream(why) => why,
                 }
             }
@@ -118,6 +135,7 @@ pub async fn work(
             Err(error) => return Err(error),
         };
         let idle = lock(&held).is_empty();
+        lost = true;
         say(Said::Lost { why, n_attempts: lock(&held).n_attempts() });
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -141,6 +159,8 @@ enum Ended {
     /// It wanted to leave and has done what it had.
     Done,
     Worker,
+    /// A new certificate is to be shown.
+    Renewed,
     Stream(String),
 }
 
@@ -148,6 +168,19 @@ struct Stream {
     welcome: Welcome,
     inbound: Streaming<ToWorker>,
     outbound: mpsc::Sender<FromWorker>,
+}
+
+/// Joins with a certificate that holds.
+async fn enter(membership: &Membership, hello: Hello) -> Result<Stream, Error> {
+    membership.ready().await?;
+    match join(membership.cluster(), hello.clone()).await {
+        // It was away for longer than its certificate holds, and this process did not notice: its host slept.
+        Err(Error::Denied { .. }) if membership.is_encrypted() => {
+            membership.enrol().await?;
+            join(membership.cluster(), hello).await
+        }
+        joined => joined,
+    }
 }
 
 async fn join(cluster: &Cluster, hello: Hello) -> Result<Stream, Error> {
@@ -158,8 +191,8 @@ async fn join(cluster: &Cluster, hello: Hello) -> Result<Stream, Error> {
     outbound.try_send(hello).expect("an empty channel has room");
     let joined = async {
         let messages = stream::poll_fn(move |context| messages.poll_recv(context));
-        let mut client = WorkersClient::new(cluster.link.clone())
-            .max_decoding_message_size(cofferdam_wire::MESSAGE_BYTES_MAX);
+        let mut client =
+            WorkersClient::new(cluster.link()).max_decoding_message_size(cofferdam_wire::MESSAGE_BYTES_MAX);
         let mut inbound = client.join(messages).await.map_err(&failed)?.into_inner();
         let first = inbound.message().await.map_err(&failed)?;
         match first.and_then(|first| first.message) {
@@ -169,7 +202,7 @@ async fn join(cluster: &Cluster, hello: Hello) -> Result<Stream, Error> {
     };
     let late = |_| Error::Unreachable {
         doing,
-        address: cluster.address.clone(),
+        address: cluster.address.to_string(),
         why: format!("no answer within {} s", WELCOME_TIMEOUT.as_secs()),
     };
     let (welcome, inbound) = tokio::time::timeout(WELCOME_TIMEOUT, joined).await.map_err(late)??;
@@ -181,7 +214,7 @@ impl Stream {
     /// reports takes no orders.
     async fn carry(
         self,
-        cluster: &Cluster,
+        membership: &Membership,
         orders: &mpsc::Sender<Vec<Order>>,
         reports: &mut mpsc::Receiver<Vec<Report>>,
         leave: impl Future<Output = ()>,
@@ -198,9 +231,10 @@ impl Stream {
             std::future::pending().await
         };
         let ended = tokio::select! {
-            ended = carry_orders(cluster, &mut inbound, orders, held) => ended,
+            ended = carry_orders(membership.cluster(), &mut inbound, orders, held) => ended,
             ended = carry_reports(reports, &outbound, held) => ended,
             never = ask => never,
+            () = membership.renewed() => Ended::Renewed,
         };
         if matches!(ended, Ended::Done) {
             // The scheduler closes its direction when it has read this one to its end.

@@ -109,6 +109,12 @@ impl Core {
         }
     }
 
+    /// A worker is cut off: nothing that it still says counts.
+    pub fn dismiss(&mut self, worker: WorkerId, now: Now, turn: &mut Turn) {
+        self.sessions.close(worker);
+        self.handle(Input::WorkerLeft { worker }, now, turn);
+    }
+
     /// Takes a batch of reports; nothing of it, if it came over a connection that was replaced.
     pub fn reported(
         &mut self,

@@ -58,6 +58,10 @@ pub(crate) enum Message {
         worker: WorkerId,
         answer: oneshot::Sender<()>,
     },
+    Dismissed {
+        worker: WorkerId,
+        answer: oneshot::Sender<()>,
+    },
     /// A connection has ended.
     Left {
         worker: WorkerId,
@@ -213,6 +217,11 @@ impl Loop {
             }
             Message::Draining { worker, answer } => {
                 self.core.handle(Input::WorkerDraining { worker }, now, turn);
+                self.answer(answer, ());
+            }
+            Message::Dismissed { worker, answer } => {
+                self.channels.remove(&worker);
+                self.core.dismiss(worker, now, turn);
                 self.answer(answer, ());
             }
             Message::Left { worker, connection } => self.core.disconnected(worker, connection, now, turn),

@@ -223,6 +223,11 @@ impl Scheduler {
         self.ask(|answer| Message::Draining { worker, answer }).await
     }
 
+    /// A worker is cut off: its attempts are lost now, and it is a stranger if it comes back.
+    pub async fn dismiss_worker(&self, worker: WorkerId) -> Result<(), Error> {
+        self.ask(|answer| Message::Dismissed { worker, answer }).await
+    }
+
     /// All updates of a run, from its first event on.
     pub async fn updates(&self, run: RunId) -> Result<Updates, Error> {
         let live = self.ask(|answer| Message::Watch { run, answer }).await?;

@@ -140,6 +140,12 @@ impl Sessions {
         }
     }
 
+    /// Forgets a worker: its connections count no more.
+    pub(crate) fn close(&mut self, worker: WorkerId) {
+        self.open.remove(&worker);
+        self.away.remove(&worker);
+    }
+
     /// Awaits workers that an earlier scheduler knew; answers those that cannot come back.
     pub(crate) fn expect(
         &mut self,
@@ -253,6 +259,18 @@ mod tests {
         now += PATIENCE.take_over;
         assert_eq!(sessions.give_up(now), [WorkerId(3)]);
         assert_eq!(sessions.deadline(), None);
+    }
+
+    #[test]
+    fn who_was_cut_off_is_heard_no_more_and_is_a_stranger_if_it_comes_back() {
+        let (mut sessions, now) = (sessions(7), Instant::now());
+        let (first, connection) = attach(&mut sessions, &visit(1, None, 0));
+        sessions.close(first.worker);
+        assert!(!sessions.received(first.worker, connection));
+        assert_eq!(sessions.ended(first.worker, connection, now), Ended::Replaced);
+        assert_eq!(sessions.deadline(), None);
+        let (again, _) = attach(&mut sessions, &visit(1, Some(first.worker), 3));
+        assert_ne!(again.worker, first.worker);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cofferdam_model::{Plan, PlanStep, WorkerId};
+use cofferdam_wire::tls::Member;
 use cofferdam_wire::v1::WorkerState;
 
 /// Warnings about one plan.
@@ -38,6 +39,17 @@ impl Fleet {
     /// Notes that a worker gets nothing more; false if no such worker is joined.
     pub(crate) fn leave(&self, id: WorkerId) -> bool {
         self.lock().get_mut(&id).map(|state| state.leaving = true).is_some()
+    }
+
+    /// What a worker's certificates name.
+    pub(crate) fn member(&self, id: WorkerId) -> Option<Member> {
+        self.lock().get(&id)?.member.parse().ok()
+    }
+
+    /// The workers whose certificates name that: one, or several in one folder.
+    pub(crate) fn of(&self, member: Member) -> Vec<WorkerId> {
+        let member = member.to_string();
+        self.lock().iter().filter(|(_, state)| state.member == member).map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn list(&self) -> Vec<WorkerState> {

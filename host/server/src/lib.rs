@@ -1,13 +1,17 @@
 //! The network's face of an instance: gRPC services that pass on what clients and workers say. What a run does next is
 //! the scheduler's business, where bytes are kept the depot's and the store's.
 
+mod accept;
+mod admission;
 mod fleet;
+mod gate;
 mod history;
 mod holders;
 mod libraries;
 mod parts;
 mod refuse;
 mod retries;
+mod revoked;
 mod runs;
 mod values;
 mod workers;
@@ -20,16 +24,19 @@ use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::{Patience, Scheduler};
+use cofferdam_wire::MESSAGE_BYTES_MAX;
 use cofferdam_wire::v1::history_server::HistoryServer;
 use cofferdam_wire::v1::libraries_server::LibrariesServer;
 use cofferdam_wire::v1::runs_server::RunsServer;
 use cofferdam_wire::v1::values_server::ValuesServer;
 use cofferdam_wire::v1::workers_server::WorkersServer;
-use cofferdam_wire::{CheckToken, MESSAGE_BYTES_MAX, Token};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server as Tonic;
-use tonic::transport::server::TcpIncoming;
+
+pub use admission::{Admission, AdmissionError, CERTIFICATE_LIFE, Security, rotate_token};
+use gate::{For, Gate};
 
 /// Calls that one connection may have under way (SAFETY.md, section 5: limits of an API).
 const STREAMS_PER_CONNECTION_MAX: u32 = 64;
@@ -62,14 +69,21 @@ pub struct Parts {
 pub struct Server {
     listener: TcpListener,
     parts: Parts,
-    check: CheckToken,
+    admission: Arc<Admission>,
+    acceptor: Option<TlsAcceptor>,
 }
 
 impl Server {
-    /// Listens at `address`; port 0 takes a free one. Who calls must know `token`.
-    pub async fn bind(address: SocketAddr, parts: Parts, token: &Token) -> std::io::Result<Server> {
+    /// Listens at `address`; port 0 takes a free one. `admission` decides who may call.
+    pub async fn bind(
+        address: SocketAddr,
+        parts: Parts,
+        admission: Arc<Admission>,
+    ) -> std::io::Result<Server> {
+        let acceptor = admission.tls.as_ref().map(accept::tls_acceptor).transpose();
+        let acceptor = acceptor.map_err(std::io::Error::other)?;
         let listener = TcpListener::bind(address).await?;
-        Ok(Server { listener, parts, check: CheckToken::new(token) })
+        Ok(Server { listener, parts, admission, acceptor })
     }
 
     /// Where it listens.
@@ -79,7 +93,8 @@ impl Server {
 
     /// Serves until `end`; then no new call is taken and those under way are cut off.
     pub async fn serve(self, end: impl Future<Output = ()>) -> Result<(), tonic::transport::Error> {
-        let Server { listener, parts, check } = self;
+        let Server { listener, parts, admission, acceptor } = self;
+        let gate = |who| Gate { admission: admission.clone(), who };
         let limit = MESSAGE_BYTES_MAX;
         let fleet = fleet::Fleet::default();
         let retries = retries::Retries::new(parts.scheduler.clone());
@@ -96,6 +111,7 @@ impl Server {
             scheduler: parts.scheduler.clone(),
             fleet,
             holders: holders::Holders::default(),
+            tls: admission.tls.clone(),
         })
         .max_decoding_message_size(HELLO_BYTES_MAX);
         let serving = Tonic::builder()
@@ -105,14 +121,15 @@ impl Server {
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .add_service(InterceptedService::new(runs, check.clone()))
-            .add_service(InterceptedService::new(history, check.clone()))
-            .add_service(InterceptedService::new(libraries, check.clone()))
-            .add_service(InterceptedService::new(values, check.clone()))
-            .add_service(InterceptedService::new(workers, check))
-            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+            .add_service(InterceptedService::new(runs, gate(For::Clients)))
+            .add_service(InterceptedService::new(history, gate(For::Clients)))
+            .add_service(InterceptedService::new(libraries, gate(For::All)))
+            .add_service(InterceptedService::new(values, gate(For::All)))
+            .add_service(InterceptedService::new(workers, gate(For::All)))
+            .serve_with_incoming(accept::incoming(listener, admission.clone(), acceptor));
         tokio::select! {
             served = serving => served,
+            never = admission.follow_token() => never,
             () = end => Ok(()),
         }
     }

@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use cofferdam_model::{LABELS_MAX, Order, Report, WorkerId, check_label};
 use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
+use cofferdam_wire::tls::Member;
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
-    DrainReply, DrainRequest, FromWorker, Hello, ListReply, ListRequest, LocateReply, LocateRequest, Piece,
-    ToWorker, Welcome, WorkerState, from_worker, to_worker,
+    DrainReply, DrainRequest, EnrolReply, EnrolRequest, FromWorker, Hello, ListReply, ListRequest,
+    LocateReply, LocateRequest, Piece, RevokeReply, RevokeRequest, ToWorker, Welcome, WorkerState,
+    from_worker, revoke_request, to_worker,
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::accept::Peer;
+use crate::admission::{Caller, Tls};
 use crate::fleet::Fleet;
+use crate::gate::only_clients;
 use crate::holders::{self, Holders, Reached};
 use crate::refuse;
 
@@ -30,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) fleet: Fleet,
     pub(crate) holders: Holders,
+    /// None if nothing is encrypted.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 #[tonic::async_trait]
@@ -40,18 +47,21 @@ impl Workers for Service {
         &self,
         request: Request<Streaming<FromWorker>>,
     ) -> Result<Response<Self::JoinStream>, Status> {
-        let address = request.remote_addr();
-        let from = address.map_or_else(|| "somewhere".to_owned(), |address| address.to_string());
+        let member = self.member(Caller::of(request.extensions()))?;
+        let address = request.extensions().get::<Peer>().expect("every connection is accepted here").address;
+        let from = address.to_string();
         let mut stream = request.into_inner();
         let hello = match stream.message().await? {
             Some(FromWorker { message: Some(from_worker::Message::Hello(hello)) }) => hello,
             _ => return Err(Status::invalid_argument("a worker's first message is Hello")),
         };
         let offer = check(&hello)?;
-        let visit = visit(&hello)?;
+        let mut visit = visit(&hello)?;
+        if let Some((tls, member)) = &member {
+            bind(&mut visit, tls, *member, &hello.proof);
+        }
         let reached = hello.gives.as_ref();
-        let reached =
-            reached.map(|gives| Reached::new(gives, address.map(|address| address.ip()))).transpose()?;
+        let reached = reached.map(|gives| Reached::new(gives, Some(address.ip()))).transpose()?;
         let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
         let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
         let attached = self.scheduler.attach_visitor(offer, visit, to_worker, reports).await;
@@ -69,6 +79,7 @@ impl Workers for Service {
             resources,
             leaving,
             labels,
+            member: member.as_ref().map_or_else(String::new, |(_, member)| member.to_string()),
         };
         let entry = self.fleet.enter(id, state);
         let holder = reached.map(|reached| self.holders.enter(id, reached));
@@ -79,16 +90,59 @@ impl Workers for Service {
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
-        let welcome = Welcome { worker: id.0, term: self.scheduler.term().0, received: attached.received };
+        let proof = member.map(|(tls, member)| tls.proof(member, id).as_bytes().to_vec());
+        let (term, received) = (self.scheduler.term().0, attached.received);
+        let welcome = Welcome { worker: id.0, term, received, proof: proof.unwrap_or_default().into() };
         let welcome = ToWorker { message: Some(to_worker::Message::Welcome(welcome)) };
         Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders)).boxed()))
     }
 
-    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
+        if let Caller::Worker(_) = Caller::of(request.extensions()) {
+            return Err(only_clients());
+        }
         Ok(Response::new(ListReply { workers: self.fleet.list() }))
     }
 
+    async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
+        let tls = self.tls.as_ref().ok_or_else(no_certificates)?;
+        let member = match Caller::of(request.extensions()) {
+            Caller::Worker(member) => Ok(member),
+            Caller::Open | Caller::Holder => Member::draw(),
+        };
+        let member = member.map_err(|error| Status::internal(refuse::chain(&error)))?;
+        let signed = tls.authority.sign(member, &request.into_inner().public_key, tls.valid());
+        let signed = signed.map_err(|error| Status::invalid_argument(refuse::chain(&error)))?;
+        let chain = signed.into_iter().map(|certificate| certificate.to_vec().into()).collect();
+        let life_ms = u64::try_from(tls.certificate_life().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(%member, "a certificate was signed");
+        Ok(Response::new(EnrolReply { chain, life_ms }))
+    }
+
+    async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<RevokeReply>, Status> {
+        if let Caller::Worker(_) = Caller::of(request.extensions()) {
+            return Err(only_clients());
+        }
+        let tls = self.tls.as_ref().ok_or_else(no_certificates)?;
+        let member: Option<Member> = match request.into_inner().whom {
+            Some(revoke_request::Whom::Worker(worker)) => self.fleet.member(WorkerId(worker)),
+            Some(revoke_request::Whom::Member(member)) => member.parse().ok(),
+            None => None,
+        };
+        let member = member.ok_or_else(|| Status::not_found("no such worker is joined"))?;
+        let revoked = tls.revoked.add(member, tls.now()).await;
+        revoked.map_err(|error| Status::unavailable(refuse::chain(&error)))?;
+        tracing::info!(%member, "a worker was cut off");
+        for worker in self.fleet.of(member) {
+            self.scheduler.dismiss_worker(worker).await.map_err(|error| refuse::scheduler(&error))?;
+        }
+        Ok(Response::new(RevokeReply { member: member.to_string() }))
+    }
+
     async fn drain(&self, request: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
+        if let Caller::Worker(_) = Caller::of(request.extensions()) {
+            return Err(only_clients());
+        }
         let worker = WorkerId(request.into_inner().worker);
         if !self.fleet.leave(worker) {
             return Err(Status::not_found(format!("no worker {} is joined", worker.0)));
@@ -100,6 +154,35 @@ impl Workers for Service {
     async fn locate(&self, request: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {
         Ok(Response::new(LocateReply { holders: self.holders.locate(&request.into_inner().key) }))
     }
+}
+
+impl Service {
+    /// Who joins; none if nothing is encrypted.
+    fn member(&self, caller: Caller) -> Result<Option<(Arc<Tls>, Member)>, Status> {
+        match (caller, &self.tls) {
+            (Caller::Worker(member), Some(tls)) => Ok(Some((tls.clone(), member))),
+            (Caller::Holder | Caller::Worker(_), _) => Err(Status::failed_precondition(
+                "a worker joins with a certificate; it is given one for the token",
+            )),
+            (Caller::Open, _) => Ok(None),
+        }
+    }
+}
+
+fn no_certificates() -> Status {
+    Status::failed_precondition(
+        "nothing is encrypted here, so workers have no certificates: who knows the token is let in, and `cofferdam token rotate` makes another one",
+    )
+}
+
+/// Makes sure that a worker comes back as nobody but itself: what it says of itself counts together with what its
+/// certificate names, and a number that it had before needs the proof that came with it.
+fn bind(visit: &mut Visit, tls: &Tls, member: Member, proof: &[u8]) {
+    visit.instance = tls.instance(member, visit.instance);
+    let proof: Option<[u8; 32]> = proof.try_into().ok();
+    // Hashes are compared in a time that does not depend on where they differ.
+    visit.previous =
+        visit.previous.filter(|worker| proof.is_some_and(|proof| tls.proof(member, *worker) == proof));
 }
 
 /// Refuses, in words, a worker that could not work here.
@@ -226,7 +309,7 @@ mod tests {
         let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
             other.message(),
-            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 3; use the same version of cofferdam on both"
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 4; use the same version of cofferdam on both"
         );
         let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
+use crate::tls::{Dial, Tls};
+
 /// Where a scheduler listens unless it is told otherwise.
 pub const ADDRESS_DEFAULT: &str = "127.0.0.1:4040";
 
@@ -23,11 +25,13 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 #[error("`{0}` is not an address: write HOST:PORT, such as {ADDRESS_DEFAULT}")]
 pub struct InvalidAddress(String);
 
-/// A connection that is made when it is first used, and anew when it is lost. `address` is `HOST:PORT`.
-pub fn connect(address: &str) -> Result<Channel, InvalidAddress> {
+/// A connection that is made when it is first used, and anew when it is lost. `address` is `HOST:PORT`. Without TLS
+/// everybody on the way reads what travels.
+pub fn connect(address: &str, tls: Option<Tls>) -> Result<Channel, InvalidAddress> {
     let invalid = || InvalidAddress(address.chars().take(200).collect());
     let (host, port) = address.rsplit_once(':').ok_or_else(invalid)?;
-    if host.is_empty() || host.contains(['/', '@', ' ']) || port.parse::<u16>().is_err() {
+    let port = port.parse().map_err(|_| invalid())?;
+    if host.is_empty() || host.contains(['/', '@', ' ']) {
         return Err(invalid());
     }
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|_| invalid())?;
@@ -39,7 +43,11 @@ pub fn connect(address: &str) -> Result<Channel, InvalidAddress> {
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
-    Ok(endpoint.connect_lazy())
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(match tls {
+        None => endpoint.connect_lazy(),
+        Some(tls) => endpoint.connect_with_connector_lazy(Dial { tls, host, port }),
+    })
 }
 
 #[cfg(test)]
@@ -49,10 +57,10 @@ mod tests {
     #[tokio::test]
     async fn addresses_are_hosts_with_ports() {
         for good in ["127.0.0.1:4040", "[::1]:4040", "scheduler.lab:80"] {
-            assert!(connect(good).is_ok(), "{good}");
+            assert!(connect(good, None).is_ok(), "{good}");
         }
         for bad in ["", "4040", ":4040", "http://a:1", "a:b", "a:70000", "me@host:1", "a b:1"] {
-            let error = connect(bad).unwrap_err().to_string();
+            let error = connect(bad, None).unwrap_err().to_string();
             assert!(error.contains("write HOST:PORT"), "{error}");
         }
     }

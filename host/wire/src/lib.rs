@@ -1,10 +1,12 @@
 //! What crosses the network between clients, the scheduler and workers: the protobuf messages, how the program's own
-//! types travel inside them, who may connect. It decides nothing.
+//! types travel inside them, how connections are made and who is at their other end. It decides nothing.
 
 mod address;
 mod codec;
 mod pack;
+pub mod private;
 mod ticket;
+pub mod tls;
 mod token;
 
 /// The messages and services of `proto/cofferdam/v1/cluster.proto`.
@@ -23,10 +25,10 @@ pub use codec::{
 };
 pub use pack::{Damaged, Packer, unpack};
 pub use ticket::{InvalidSecret, OBJECT_ID_BYTES, ObjectId, Secret, object_id};
-pub use token::{AddToken, CheckToken, InvalidToken, Token};
+pub use token::{AddToken, InvalidToken, Token, TokenSecret};
 
 /// Version of the messages and of what travels inside them. Both sides speak exactly this one.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The interface with ops that this program offers.
 pub const WORLD: &str = "cofferdam:op@0.1.0";

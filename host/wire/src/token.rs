@@ -1,48 +1,83 @@
-//! The secret that says who belongs to a cluster. Every call carries it; it is never printed.
+//! What says who belongs to a cluster: a secret, and the fingerprint of the authority that the cluster's scheduler
+//! proves itself with, so that the secret is told to nobody else. The secret is never printed.
 
 use std::fmt;
 use std::str::FromStr;
 
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-/// Random bytes of a token: nobody guesses 256 bits.
-const TOKEN_BYTES: usize = 32;
-/// Shortest token that a person may choose.
-const TOKEN_CHARS_MIN: usize = 32;
-/// Longest one.
-const TOKEN_CHARS_MAX: usize = 256;
+use crate::tls::Fingerprint;
 
-/// A secret of printable characters. Shown as `[token]`.
+/// Random bytes of a secret: nobody guesses 256 bits.
+const SECRET_BYTES: usize = 32;
+/// Shortest secret that a person may choose.
+const SECRET_CHARS_MIN: usize = 32;
+/// Longest one.
+const SECRET_CHARS_MAX: usize = 256;
+/// What a secret of ours begins with, so that tools which look for leaked secrets know one.
+const PREFIX: &str = "cofferdam_";
+/// Between the secret and the fingerprint.
+const SEPARATOR: char = '.';
+
+/// Printable characters that only those know who may call. Shown as `[secret]`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct TokenSecret(String);
+
+/// A secret and whom it may be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub secret: TokenSecret,
+    /// None if nothing is encrypted, or in a token from before anything was.
+    pub authority: Option<Fingerprint>,
+}
 
 /// Why a text is no token; the text itself is not said.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "a token has {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} characters: letters, digits, `-`, `_`, `.`; this one has {0} or others"
+    "a token has {SECRET_CHARS_MIN} to {SECRET_CHARS_MAX} characters: letters, digits, `-`, `_`, `.`; this one has {0} or others"
 )]
 pub struct InvalidToken(usize);
 
-impl Token {
+impl TokenSecret {
     /// A new one.
-    pub fn generate() -> Result<Token, getrandom::Error> {
-        let mut bytes = [0; TOKEN_BYTES];
+    pub fn generate() -> Result<TokenSecret, getrandom::Error> {
+        let mut bytes = [0; SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Token(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-
-    /// For the file that others read it from.
-    pub fn reveal(&self) -> &str {
-        &self.0
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(TokenSecret(PREFIX.to_owned() + &digits))
     }
 
     fn header(&self) -> MetadataValue<Ascii> {
         let mut value: MetadataValue<Ascii> =
-            format!("Bearer {}", self.0).parse().expect("a token is made of characters that headers take");
+            format!("Bearer {}", self.0).parse().expect("a secret is made of characters that headers take");
         value.set_sensitive(true);
         value
+    }
+
+    /// Whether a call carries it; none if it carries nothing.
+    pub fn is_in(&self, metadata: &MetadataMap) -> Option<bool> {
+        let given = metadata.get("authorization")?;
+        let hash = |value: &MetadataValue<Ascii>| blake3::hash(value.as_encoded_bytes());
+        // Hashes are compared in a time that does not depend on where they differ.
+        Some(hash(given) == hash(&self.header()))
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl Token {
+    /// For the file that others read it from.
+    pub fn reveal(&self) -> String {
+        match self.authority {
+            Some(authority) => format!("{}{SEPARATOR}{authority}", self.secret.0),
+            None => self.secret.0.clone(),
+        }
     }
 }
 
@@ -51,89 +86,84 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Token, InvalidToken> {
         let text = text.trim();
-        let legal = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        if legal && (TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&text.len()) {
-            return Ok(Token(text.to_owned()));
+        let parts = text.rsplit_once(SEPARATOR);
+        let parts = parts.and_then(|(secret, authority)| Some((secret, authority.parse().ok()?)));
+        let (secret, authority) = match parts {
+            Some((secret, authority)) => (secret, Some(authority)),
+            None => (text, None),
+        };
+        let legal = secret.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if legal && (SECRET_CHARS_MIN..=SECRET_CHARS_MAX).contains(&secret.len()) {
+            return Ok(Token { secret: TokenSecret(secret.to_owned()), authority });
         }
-        Err(InvalidToken(text.chars().count()))
+        Err(InvalidToken(secret.chars().count()))
     }
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[token]")
-    }
-}
-
-/// Puts the token on every call of a client.
+/// Puts the secret on every call; nothing, for who shows a certificate instead.
 #[derive(Debug, Clone)]
-pub struct AddToken(MetadataValue<Ascii>);
+pub struct AddToken(Option<MetadataValue<Ascii>>);
 
 impl AddToken {
-    pub fn new(token: &Token) -> AddToken {
-        AddToken(token.header())
+    pub fn new(secret: Option<&TokenSecret>) -> AddToken {
+        AddToken(secret.map(TokenSecret::header))
     }
 }
 
 impl Interceptor for AddToken {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(header) = &self.0 {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
         Ok(request)
     }
-}
-
-/// Refuses every call that does not carry the token.
-#[derive(Debug, Clone)]
-pub struct CheckToken(blake3::Hash);
-
-impl CheckToken {
-    pub fn new(token: &Token) -> CheckToken {
-        CheckToken(hash(&token.header()))
-    }
-}
-
-impl Interceptor for CheckToken {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        match request.metadata().get("authorization") {
-            // Hashes are compared in a time that does not depend on where they differ.
-            Some(given) if hash(given) == self.0 => Ok(request),
-            Some(_) => Err(Status::unauthenticated("the token is not this cluster's")),
-            None => Err(Status::unauthenticated("the call carries no token")),
-        }
-    }
-}
-
-fn hash(value: &MetadataValue<Ascii>) -> blake3::Hash {
-    blake3::hash(value.as_encoded_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
     #[test]
-    fn only_the_token_itself_is_let_in() {
-        let (token, other) = (Token::generate().unwrap(), Token::generate().unwrap());
-        assert_ne!(token, other);
-        let mut check = CheckToken::new(&token);
-        let call = |token| AddToken::new(token).call(Request::new(())).unwrap();
-        assert!(check.call(call(&token)).is_ok());
-        assert_eq!(check.call(call(&other)).unwrap_err().code(), tonic::Code::Unauthenticated);
-        assert_eq!(check.call(Request::new(())).unwrap_err().code(), tonic::Code::Unauthenticated);
+    fn only_the_secret_itself_is_let_in() {
+        let (secret, other) = (TokenSecret::generate().unwrap(), TokenSecret::generate().unwrap());
+        assert_ne!(secret, other);
+        let call = |secret| AddToken::new(secret).call(Request::new(())).unwrap();
+        assert_eq!(secret.is_in(call(Some(&secret)).metadata()), Some(true));
+        assert_eq!(secret.is_in(call(Some(&other)).metadata()), Some(false));
+        assert_eq!(secret.is_in(call(None).metadata()), None);
     }
 
     #[test]
     fn a_token_is_never_printed() {
-        let token: Token = "0123456789abcdef0123456789abcdef\n".parse().unwrap();
-        assert_eq!(format!("{token:?}"), "[token]");
-        assert!(!format!("{:?}", AddToken::new(&token)).contains("0123"));
+        let text = format!("{}.{FINGERPRINT}", "s".repeat(32));
+        let token: Token = text.parse().unwrap();
+        assert!(!format!("{token:?}").contains("sss"));
+        assert!(!format!("{:?}", AddToken::new(Some(&token.secret))).contains("sss"));
+        assert_eq!(token.reveal(), text);
+    }
+
+    #[test]
+    fn a_token_says_whom_its_secret_may_be_told() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let token: Token = format!("{secret}.{FINGERPRINT}\n").parse().unwrap();
+        assert_eq!(token.authority, Some(FINGERPRINT.parse().unwrap()));
+        assert_eq!(token.secret, secret.parse::<Token>().unwrap().secret);
+        for plain in [secret.to_owned(), format!("{secret}.part"), format!("{secret}.{}", &FINGERPRINT[1..])]
+        {
+            assert_eq!(plain.parse::<Token>().unwrap().authority, None, "{plain}");
+        }
     }
 
     #[test]
     fn a_short_or_strange_token_is_refused_without_being_said() {
-        for text in ["", "short", "0123456789abcdef 0123456789abcdef", &"x".repeat(257)] {
+        for text in
+            ["", "short", "0123456789abcdef 0123456789abcdef", &"x".repeat(257), FINGERPRINT.split_at(20).0]
+        {
             let error = text.parse::<Token>().unwrap_err().to_string();
             assert!(text.is_empty() || !error.contains(text), "{error}");
         }
+        assert!(format!("short.{FINGERPRINT}").parse::<Token>().is_err());
     }
 }

@@ -20,7 +20,6 @@ pub struct Process {
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Process {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("NO_COLOR", "1");
         for name in [
             "COFFERDAM_STATE_DIR",
             "COFFERDAM_PROJECT",
@@ -30,6 +29,12 @@ impl Process {
         ] {
             command.env_remove(name);
         }
+        Process::start_as_is(command)
+    }
+
+    /// Starts it with the environment that the command has.
+    pub fn start_as_is(command: &mut Command) -> Process {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("NO_COLOR", "1");
         let mut child = command.spawn().expect("the program can be started");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let (sender, said) = channel();
@@ -101,11 +106,16 @@ impl Cluster {
 
     /// The same with settings: the content of its `instance.toml`.
     pub fn start_with(settings: &str) -> (Cluster, Process) {
+        Cluster::start_serving(settings, &[])
+    }
+
+    /// The same with more arguments of `cofferdam serve`.
+    pub fn start_serving(settings: &str, more: &[&str]) -> (Cluster, Process) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut cluster = Cluster { folder, address: "127.0.0.1:0".to_owned() };
         std::fs::create_dir(cluster.state()).expect("a folder can be made");
         std::fs::write(cluster.state().join("instance.toml"), settings).expect("a file can be written");
-        let serving = cluster.serve();
+        let serving = cluster.serve_with_args(more);
         let line = serving.wait_for("serving at ");
         let address = line.split("serving at ").nth(1).and_then(|rest| rest.split(';').next());
         cluster.address = address.expect("the line says where").to_owned();
@@ -114,8 +124,19 @@ impl Cluster {
 
     /// Starts the scheduler again, where it was.
     pub fn serve(&self) -> Process {
+        self.serve_with_args(&[])
+    }
+
+    /// The same, and waits until it serves.
+    pub fn serve_with(&self, more: &[&str]) -> Process {
+        let serving = self.serve_with_args(more);
+        serving.wait_for("serving at ");
+        serving
+    }
+
+    fn serve_with_args(&self, more: &[&str]) -> Process {
         let mut command = Command::new(program());
-        command.args(["serve", "--listen", &self.address, "--state-dir"]).arg(self.state());
+        command.args(["serve", "--listen", &self.address, "--state-dir"]).arg(self.state()).args(more);
         Process::start(command.current_dir(self.folder.path()))
     }
 

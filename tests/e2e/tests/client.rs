@@ -133,7 +133,9 @@ fn what_cannot_be_asked_of_a_cluster_is_said_with_a_way_out() {
     said(&["run", "j", "--slots", "2"], 2, "`--slots` and `--resources` say what this process offers");
     let detached = project.run(["run", "j", "--detach"]).expect(2);
     assert!(detached.stderr.contains("a run in this process ends with it"), "{detached:#?}");
-    project.write("wrong", "0123456789abcdef0123456789abcdef0123456789abcdef");
+    let token = std::fs::read_to_string(cluster.token_file()).expect("there is a token");
+    let (_, authority) = token.rsplit_once('.').expect("it names its authority");
+    project.write("wrong", format!("0123456789abcdef0123456789abcdef0123456789abcdef.{authority}"));
     for args in [
         &["runs"][..],
         &["show"],

@@ -44,8 +44,7 @@ impl Hosts {
     fn start(workers: &[&str]) -> Hosts {
         let network = Network::new(&[&[SCHEDULER, CLIENT], workers].concat());
         let listen = format!("{}:4040", network.address(SCHEDULER));
-        let serving =
-            network.start(SCHEDULER, &["serve", "--listen", &listen, "--plaintext", "--state-dir", "state"]);
+        let serving = network.start(SCHEDULER, &["serve", "--listen", &listen, "--state-dir", "state"]);
         serving.wait_for("serving at ");
         // The one thing that an operator carries from host to host.
         let token = std::fs::read(network.home(SCHEDULER).join("state/token")).expect("there is a token");
@@ -282,7 +281,7 @@ resources = {{ two = 1 }}
         assert!(scheduler > LARGE_BYTES, "{scheduler} bytes");
         assert_eq!(one.terminate(), Some(0));
         // Now the other one may: the maker sends it twice, to be kept and to be read.
-        let one = start("one", &["--interface", "0.0.0.0", "--plaintext"]);
+        let one = start("one", &["--interface", "0.0.0.0", "--give-plaintext"]);
         let (scheduler, one_sent) = run();
         assert!(scheduler < LARGE_BYTES / 5, "{scheduler} bytes");
         assert!(one_sent > 2 * LARGE_BYTES, "{one_sent} bytes");
@@ -295,7 +294,7 @@ fn a_worker_listens_for_other_hosts_only_if_it_is_told_that_the_network_is_trust
     let refused = Ended::from(
         std::process::Command::new(cofferdam_e2e::program())
             .args(["worker", "--interface", "0.0.0.0"])
-            .env("COFFERDAM_TOKEN", "0123456789abcdef0123456789abcdef")
+            .env("COFFERDAM_TOKEN", format!("{}.{}", "0123456789abcdef".repeat(2), "0".repeat(64)))
             .output()
             .expect("the program can be started"),
     )

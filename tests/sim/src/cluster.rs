@@ -644,7 +644,10 @@ impl Cluster {
             if self.links[link].broken {
                 self.tell(Told::Left { worker, connection });
             } else {
-                self.send_down(link, ToWorker::Welcome(Welcome { worker: worker.0, term, received }));
+                self.send_down(
+                    link,
+                    ToWorker::Welcome(Welcome { worker: worker.0, term, received, proof: vec![].into() }),
+                );
             }
         }
         self.leave(leaving);

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &args::Drain, own: Option<StateDir>, output: Outpu
 }
 
 /// The worker that a person means, by its number or by a name that only one has.
-fn find<'a>(workers: &[(u64, &'a str)], asked: &str) -> Result<(u64, &'a str)> {
+pub(crate) fn find<'a>(workers: &[(u64, &'a str)], asked: &str) -> Result<(u64, &'a str)> {
     let number = workers.iter().copied().find(|(number, _)| number.to_string() == asked);
     let named: Vec<(u64, &str)> = workers.iter().copied().filter(|(_, name)| *name == asked).collect();
     match (number, named.as_slice()) {

@@ -1,25 +1,22 @@
 //! `cofferdam serve`: the scheduler of a cluster, until it is told to end.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::{Scheduler, Settings, system_clock};
-use cofferdam_server::{PATIENCE, Parts, Server};
-use cofferdam_wire::Token;
+use cofferdam_server::{Admission, AdmissionError, CERTIFICATE_LIFE, PATIENCE, Parts, Security, Server};
+use cofferdam_wire::private::PrivateError;
 
 use crate::args;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
-use crate::output::{CYAN, GREEN, Output};
+use crate::output::{CYAN, GREEN, Output, YELLOW};
 use crate::project::StateDir;
 use crate::settings;
 use crate::text::count;
 
 pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) -> Result<()> {
-    check_address(args)?;
     state.create()?;
     let wait = || output.say(&format!("{CYAN}waiting{CYAN:#} for the scheduler in office to end"));
     let log = tokio::select! {
@@ -29,18 +26,25 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
     let limits = Settings { patience: PATIENCE, quotas: settings::quotas(state)? };
     let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);
-    let token = read_or_make(&state.token())?;
+    let admission = Admission::open(state.folder(), security(args), system_clock());
+    let admission = Arc::new(admission.map_err(|error| self::admission(&error))?);
     let parts = Parts {
         scheduler: scheduler.clone(),
         log: log.clone(),
         depot: instance::depot(state)?,
         values: instance::values(state)?,
     };
-    let server = Server::bind(args.listen, parts, &token);
+    let server = Server::bind(args.listen, parts, admission);
     let server = server.await.doing(Exit::Unreachable, format!("listen at {}", args.listen))?;
     let address = server.address().doing(Exit::Internal, "find the address")?;
     output.say(&format!("{GREEN}serving{GREEN:#} at {address}; the token is in {}", state.token().display()));
-    output.say(&format!("workers join with: cofferdam worker --scheduler {address} --token-file TOKEN"));
+    let plainly = if args.plaintext { " --plaintext" } else { "" };
+    output.say(&format!(
+        "workers join with: cofferdam worker --scheduler {address} --token-file TOKEN{plainly}"
+    ));
+    if args.plaintext {
+        output.say(&format!("{YELLOW}nothing is encrypted{YELLOW:#}: who is on the way reads the token and all values, and can change them"));
+    }
     resume_all(&*log, &scheduler, output).await?;
     tokio::select! {
         served = server.serve(end()) => served.doing(Exit::Unreachable, "serve")?,
@@ -73,32 +77,36 @@ async fn resume_all(log: &dyn RunLog, scheduler: &Scheduler, output: Output) -> 
     Ok(())
 }
 
-/// Beyond this machine the token and all values would cross the network as they are.
-fn check_address(args: &args::Serve) -> Result<()> {
-    if args.listen.ip().is_loopback() || args.plaintext {
-        return Ok(());
+fn security(args: &args::Serve) -> Security {
+    match args.plaintext {
+        true => Security::Plaintext,
+        false => Security::Tls { certificate_life: args.certificate_life.unwrap_or(CERTIFICATE_LIFE) },
     }
-    Err(Failed::usage(format!("{} can be reached from other hosts, and the connection is not encrypted", args.listen))
-        .hint("give `--plaintext` if the network between the hosts is trusted, or reach the loopback address through a tunnel"))
 }
 
-/// The token of this instance, made on the first start, in a file for its owner only.
-fn read_or_make(path: &Path) -> Result<Token> {
-    let what = || format!("read the token in {}", path.display());
-    match std::fs::read_to_string(path) {
-        Ok(text) => return text.parse().doing(Exit::Invalid, what()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).doing(Exit::Unreachable, what()),
+/// Why nobody could be let in.
+pub(crate) fn admission(error: &AdmissionError) -> Failed {
+    let exit = match error {
+        AdmissionError::File(PrivateError::Exposed { .. })
+        | AdmissionError::Token { .. }
+        | AdmissionError::Authority { .. }
+        | AdmissionError::Revoked(_) => Exit::Invalid,
+        AdmissionError::File(_) => Exit::Unreachable,
+        AdmissionError::Make(_) | AdmissionError::Random(_) => Exit::Internal,
+    };
+    let failed = Failed::new(exit, "failed to read who may join").because(error);
+    match error {
+        AdmissionError::File(PrivateError::Exposed { path, .. }) => failed.hint(format!(
+            "if nobody has read it: `chmod 600 {0}`; else remove it, and give every worker and client the token anew",
+            path.display()
+        )),
+        AdmissionError::Authority { .. } => failed.hint(
+            "restore the file; or remove it, then another authority is made, and every worker and client needs the token anew",
+        ),
+        AdmissionError::Token { .. } => failed.hint("restore the file, or remove it: then another token is made"),
+        AdmissionError::Revoked(_) => failed.hint("mend that line, or remove it if nobody is to be kept out by it"),
+        _ => failed,
     }
-    let token = Token::generate().doing(Exit::Internal, "make a token")?;
-    let make = || format!("make the token in {}", path.display());
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).doing(Exit::Unreachable, make())?;
-    writeln!(file, "{}", token.reveal()).doing(Exit::Unreachable, make())?;
-    Ok(token)
 }
 
 /// An interrupt, or the end that a service manager asks for.

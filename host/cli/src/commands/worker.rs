@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cofferdam_client::{Giver, Giving, Objects, Offer};
+use cofferdam_client::{Giver, Giving, Membership, MembershipError, Objects, Offer};
 use cofferdam_depot::Depot;
 
 use crate::args;
@@ -19,12 +19,12 @@ use crate::output::{CYAN, Output, YELLOW};
 use crate::project::StateDir;
 
 pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Output) -> Result<()> {
-    let token = cluster::token(&args.token, own.as_ref())?;
-    let cluster = cluster::at(&args.scheduler, &token)?;
     let folder = local_directory(args)?;
     let state = StateDir::at(&folder);
     state.create()?;
-    let (objects, stores) = cluster::stores(&cluster, &folder, args.cache_bytes, &folder)?;
+    let membership = join(args, own.as_ref(), &folder, output)?;
+    let cluster = membership.cluster();
+    let (objects, stores) = cluster::stores(cluster, &folder, args.cache_bytes, &folder)?;
     let offered = offer::offer(&args.local)?;
     let giver = giver(args, &objects, output).await?;
     let depot = Depot::over(objects.clone());
@@ -50,7 +50,8 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     };
     let ended = async {
         let say = |said: cofferdam_client::Said| cluster::said(&said, output);
-        let worked = cofferdam_client::work(&objects, &offer, &orders, &mut reports, leave, say).await;
+        let worked =
+            cofferdam_client::work(&membership, &objects, &offer, &orders, &mut reports, leave, say).await;
         worked.map_err(cluster::failed)?;
         // What it was to publish is still to be done.
         drop(orders);
@@ -75,12 +76,12 @@ async fn giver(
     output: Output,
 ) -> Result<Option<(Giver, Giving)>> {
     let Some(interface) = args.interface else { return Ok(None) };
-    if !interface.ip().is_loopback() && !args.plaintext {
+    if !interface.ip().is_loopback() && !(args.give_plaintext || args.token.plaintext) {
         return Err(Failed::usage(format!(
-            "{} can be reached from other hosts, and the connection is not encrypted",
+            "{} can be reached from other hosts, and what workers give each other is not encrypted",
             interface.ip()
         ))
-        .hint("give `--plaintext` if the network between the hosts is trusted, or leave `--interface` out: then values go through the scheduler"));
+        .hint("give `--give-plaintext` if the network between the hosts is trusted, or leave `--interface` out: then values go through the scheduler"));
     }
     let what = format!("listen at {interface} for other workers");
     let giver = Giver::bind(interface, objects.clone()).await.doing(Exit::Unreachable, &what)?;
@@ -95,6 +96,23 @@ async fn give(giver: Option<(Giver, Giving)>) -> Result<()> {
         Some((giver, _)) => giver.serve().await.doing(Exit::Unreachable, "listen for other workers"),
         None => std::future::pending().await,
     }
+}
+
+/// Its place in the cluster: with a token, or with what an earlier worker left in the folder.
+fn join(args: &args::Worker, own: Option<&StateDir>, folder: &Path, output: Output) -> Result<Membership> {
+    let token = cluster::token_if_any(&args.token, own)?;
+    if token.is_none() && args.token.plaintext {
+        return Err(cluster::no_token());
+    }
+    let opened = Membership::open(&args.scheduler, token, folder);
+    let (membership, said) = opened.map_err(|error| match error {
+        MembershipError::NoToken { why } => cluster::no_token().because(&MembershipError::NoToken { why }),
+        error => Failed::usage("failed to become a worker of the cluster").because(&error),
+    })?;
+    if let Some(said) = said {
+        output.say(&format!("{YELLOW}warning{YELLOW:#} {said}"));
+    }
+    Ok(membership)
 }
 
 /// Ends when it is asked for a second time to end, or has tried to leave for so long.

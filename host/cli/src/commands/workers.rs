@@ -24,6 +24,7 @@ pub(crate) async fn run(args: &args::Workers, own: Option<StateDir>, output: Out
                     "resources": worker.resources,
                     "leaving": worker.leaving,
                     "labels": worker.labels,
+                    "member": worker.member,
                 })
             })
             .collect();

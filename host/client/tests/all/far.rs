@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cofferdam_client::{Cluster, Objects};
+use cofferdam_client::{Cluster, Membership, Objects};
 use cofferdam_depot::Depot;
 use cofferdam_io::{ValueKey, ValueStore};
 use cofferdam_model::{AttemptId, Fence, Name, RunId, StepKey};
 use cofferdam_runlog::{Memory, RunLog};
 use cofferdam_scheduler::{Scheduler, system_clock};
-use cofferdam_server::{Parts, Server};
+use cofferdam_server::{Admission, Parts, Security, Server};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{Holder, LocateRequest};
 use cofferdam_wire::{AddToken, Token};
@@ -31,18 +31,24 @@ pub(crate) struct Far {
     folder: tempfile::TempDir,
     address: SocketAddr,
     pub(crate) token: Token,
+    security: Security,
     /// Everything that serves; none while it is stopped.
     running: Option<Runtime>,
     pub(crate) proxy: Proxy,
 }
 
 impl Far {
+    /// Nothing is encrypted, so that the proxy can do to what travels what it is told.
     pub(crate) async fn start() -> Far {
+        Far::start_with(Security::Plaintext).await
+    }
+
+    pub(crate) async fn start_with(security: Security) -> Far {
         let folder = tempfile::tempdir().unwrap();
-        let token = Token::generate().unwrap();
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (running, address) = serve(folder.path(), free, &token).await;
-        Far { folder, address, token, running: Some(running), proxy: Proxy::start(address).await }
+        let (running, address) = serve(folder.path(), free, security).await;
+        let token = std::fs::read_to_string(folder.path().join("state/token")).unwrap().parse().unwrap();
+        Far { folder, address, token, security, running: Some(running), proxy: Proxy::start(address).await }
     }
 
     /// As a process that is killed: connections break.
@@ -51,12 +57,18 @@ impl Far {
     }
 
     pub(crate) async fn start_again(&mut self) {
-        self.running = Some(serve(self.folder.path(), self.address, &self.token).await.0);
+        self.running = Some(serve(self.folder.path(), self.address, self.security).await.0);
     }
 
     /// Another host, through the proxy.
     pub(crate) fn cluster(&self) -> Cluster {
         Cluster::at(&self.proxy.address.to_string(), &self.token).unwrap()
+    }
+
+    /// A worker's place there, with a folder for its key.
+    pub(crate) fn membership(&self, local: &Path) -> Membership {
+        let opened = Membership::open(&self.proxy.address.to_string(), Some(self.token.clone()), local);
+        opened.unwrap().0
     }
 
     pub(crate) fn objects(&self, local: &Path, bytes_max: u64) -> Arc<Objects> {
@@ -65,8 +77,8 @@ impl Far {
 
     /// Its face towards workers.
     pub(crate) fn workers(&self) -> WorkersClient<InterceptedService<Channel, AddToken>> {
-        let channel = cofferdam_wire::connect(&self.proxy.address.to_string()).unwrap();
-        WorkersClient::new(InterceptedService::new(channel, AddToken::new(&self.token)))
+        let channel = cofferdam_wire::connect(&self.proxy.address.to_string(), None).unwrap();
+        WorkersClient::new(InterceptedService::new(channel, AddToken::new(Some(&self.token.secret))))
     }
 
     /// Whom it names for an object.
@@ -86,7 +98,7 @@ impl Far {
             let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
             entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
         }
-        count(self.folder.path())
+        ["values", "libraries"].iter().map(|part| count(&self.folder.path().join(part))).sum()
     }
 
     /// Bytes of libraries.
@@ -111,17 +123,19 @@ impl Drop for Far {
     }
 }
 
-async fn serve(folder: &Path, address: SocketAddr, token: &Token) -> (Runtime, SocketAddr) {
+async fn serve(folder: &Path, address: SocketAddr, security: Security) -> (Runtime, SocketAddr) {
     let running = Runtime::new().unwrap();
     let (told, address_told) = tokio::sync::oneshot::channel();
     let (values, depot) = (values(folder), Depot::local(&folder.join("libraries")).unwrap());
-    let token = token.clone();
+    std::fs::create_dir_all(folder.join("state")).unwrap();
+    let admission = Admission::open(&folder.join("state"), security, system_clock());
+    let admission = Arc::new(admission.unwrap());
     running.spawn(async move {
         let log: Arc<dyn RunLog> = Arc::new(Memory::new());
         let scheduler = Arc::new(Scheduler::start(log.clone(), system_clock()).await.unwrap());
         let parts = Parts { scheduler, log, depot, values };
         let server = loop {
-            match Server::bind(address, parts.clone(), &token).await {
+            match Server::bind(address, parts.clone(), admission.clone()).await {
                 // The one before it is closed in the background.
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                     tokio::time::sleep(Duration::from_millis(5)).await
@@ -185,6 +199,8 @@ struct Way {
     damages: AtomicBool,
     damaged: AtomicU64,
     once: AtomicBool,
+    /// All that was passed on, for who is on the way and reads.
+    read: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
@@ -217,6 +233,12 @@ impl Proxy {
     /// Bytes that went to them.
     pub(crate) fn up(&self) -> u64 {
         self.shared.up.passed.load(Ordering::Relaxed)
+    }
+
+    /// Whether that has come by, on its way there or back.
+    pub(crate) fn has_read(&self, part: &[u8]) -> bool {
+        let found = |way: &Way| way.read.lock().unwrap().windows(part.len()).any(|window| window == part);
+        found(&self.shared.up) || found(&self.shared.down)
     }
 
     /// Cuts connections after so many bytes from the services, one for each number.
@@ -279,6 +301,7 @@ async fn pass(way: &Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
             return;
         }
         of_this += n as u64;
+        way.read.lock().unwrap().extend_from_slice(&buffer[..n]);
         way.passed.fetch_add(n as u64, Ordering::Relaxed);
     }
 }

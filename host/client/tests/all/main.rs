@@ -1,6 +1,8 @@
-//! The objects of a cluster over a network that fails: real services, a proxy that counts, cuts and damages.
+//! The objects of a cluster over a network that fails: real services, a proxy that counts, cuts and damages. And who may
+//! call them.
 
 mod far;
+mod members;
 mod objects;
 mod peers;
 mod uploads;

@@ -8,18 +8,18 @@ use cofferdam_client::{Cluster, Objects};
 use cofferdam_depot::Depot;
 use cofferdam_io::{Error, ValueStore};
 use cofferdam_model::{OCTET_STREAM, ValueRef};
-use cofferdam_wire::Token;
+use cofferdam_wire::{Token, TokenSecret};
 use futures::TryStreamExt as _;
 
 use crate::far::{Far, ROOM, key, noise, store};
 
 const MIB: usize = 1024 * 1024;
 
-async fn put(store: &ValueStore, fence: u64, bytes: &Bytes) -> Result<ValueRef, Error> {
+pub(crate) async fn put(store: &ValueStore, fence: u64, bytes: &Bytes) -> Result<ValueRef, Error> {
     store.put(key(fence), OCTET_STREAM, bytes.clone()).await
 }
 
-async fn read(store: &ValueStore, value: &ValueRef) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read(store: &ValueStore, value: &ValueRef) -> Result<Vec<u8>, Error> {
     let chunks: Vec<Bytes> = store.get(value).await?.try_collect().await?;
     Ok(chunks.concat())
 }
@@ -115,7 +115,8 @@ async fn the_same_bytes_once_more_are_a_success_and_others_are_refused() {
 async fn who_is_refused_hears_it_at_once() {
     let far = Far::start().await;
     let local = tempfile::tempdir().unwrap();
-    let wrong = Cluster::at(&far.proxy.address.to_string(), &Token::generate().unwrap()).unwrap();
+    let wrong = Token { secret: TokenSecret::generate().unwrap(), authority: None };
+    let wrong = Cluster::at(&far.proxy.address.to_string(), &wrong).unwrap();
     let here = store(&Arc::new(Objects::new(wrong, local.path(), Some(ROOM)).unwrap()));
     let refused = put(&here, 1, &noise(1, 100)).await.unwrap_err();
     assert!(matches!(&refused, Error::Store { .. }) && chain(&refused).contains("token"), "{refused:?}");

@@ -43,6 +43,7 @@ async fn join(far: &Far) -> Giving {
     let offer = Offer { slots: 1, gives: Some(giving), ..Offer::default() };
     let (joined, mut has_joined) = mpsc::unbounded_channel();
     let telling = objects.clone();
+    let membership = far.membership(local.path());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { giver.serve().await.unwrap() });
     tasks.spawn(async move {
@@ -50,7 +51,7 @@ async fn join(far: &Far) -> Giving {
         let (_reports, mut reported) = mpsc::channel(16);
         let say = |said: Said| drop(joined.send(said));
         tokio::select! {
-            worked = work(&telling, &offer, &orders, &mut reported, std::future::pending(), say) => worked.unwrap(),
+            worked = work(&membership, &telling, &offer, &orders, &mut reported, std::future::pending(), say) => worked.unwrap(),
             () = async { while taken.recv().await.is_some() {} } => {}
         }
     });
@@ -255,7 +256,7 @@ async fn a_ticket_lets_nobody_read_anything_else() {
         put(&maker.objects, fence, &noise(fence, MIB)).await;
     }
     let ticket = are_known(&far, 1, 1).await.remove(0).ticket;
-    let channel = cofferdam_wire::connect(&maker.address.to_string()).unwrap();
+    let channel = cofferdam_wire::connect(&maker.address.to_string(), None).unwrap();
     let fetch = async |fence: u64, ticket: Bytes| {
         let request = PeerRequest { key: key(fence).to_string(), start: 0, ticket };
         let mut parts = PeersClient::new(channel.clone()).fetch(request).await?.into_inner();

@@ -17,8 +17,8 @@ use crate::far::{Far, ROOM, key, noise};
 type Link = InterceptedService<tonic::transport::Channel, AddToken>;
 
 fn link(far: &Far) -> Link {
-    let channel = cofferdam_wire::connect(&far.proxy.address.to_string()).unwrap();
-    InterceptedService::new(channel, AddToken::new(&far.token))
+    let channel = cofferdam_wire::connect(&far.proxy.address.to_string(), None).unwrap();
+    InterceptedService::new(channel, AddToken::new(Some(&far.token.secret)))
 }
 
 fn parts(bytes: &Bytes) -> Vec<Packed> {
