@@ -17,12 +17,13 @@ use cofferdam_model::{
 use cofferdam_sandbox::{
     Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, StepIo, Value,
 };
+use nix::time::{ClockId, clock_gettime};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::engines::Engines;
 use crate::frames::{
-    CellAttempt, CellContent, CellInputValue, CellOutput, CellOutputContent, CellValue, FromCell, IoFault,
-    Ticket, ToCell,
+    CellAttempt, CellCompletion, CellContent, CellInputValue, CellOutput, CellOutputContent, CellUsage,
+    CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 use crate::wire::Wire;
 
@@ -89,12 +90,14 @@ fn serve() -> io::Result<()> {
     Ok(())
 }
 
-type EndedParts =
-    (Result<(Vec<CellOutput>, Vec<cofferdam_model::MetadataEntry>), Failure>, cofferdam_model::Usage);
+type EndedParts = (Result<CellCompletion, Failure>, CellUsage);
 
 fn run_one(wire: &Arc<Wire>, library: &Library, attempt: CellAttempt) -> EndedParts {
     let io = CellIo { wire: wire.clone(), ticket: attempt.ticket, writers: 0 };
+    let before = cpu_time();
     let Ended { result, usage, .. } = library.run(to_sandbox(attempt), Box::new(io));
+    let worked = cpu_time().saturating_sub(before);
+    let usage = CellUsage::new(&usage, u64::try_from(worked.as_micros()).unwrap_or(u64::MAX));
     let result = result.map(|completion| {
         let outputs = completion.outputs.into_iter().map(|emitted| CellOutput {
             name: emitted.name,
@@ -109,6 +112,11 @@ fn run_one(wire: &Arc<Wire>, library: &Library, attempt: CellAttempt) -> EndedPa
         (outputs.collect(), completion.metadata)
     });
     (result, usage)
+}
+
+/// Time that this thread has had a core for; it alone runs the guest.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
 fn to_sandbox(attempt: CellAttempt) -> Attempt {

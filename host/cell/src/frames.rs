@@ -93,7 +93,7 @@ pub enum FromCell {
     Ended {
         ticket: Ticket,
         result: Result<CellCompletion, Failure>,
-        usage: Usage,
+        usage: CellUsage,
     },
     /// Not begun, because an attempt before them takes long or their library could not be loaded: another
     /// cell may have them.
@@ -107,6 +107,54 @@ pub enum FromCell {
     },
     /// The cell is at work, and its tickers tick.
     Beat,
+}
+
+/// What an attempt used in the cell. A form of its own for the same reason as [`CellDeclared`]'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellUsage {
+    pub wall_us: u64,
+    pub cpu_us: u64,
+    pub instantiate_us: u64,
+    pub memory_bytes_peak: u64,
+    pub fuel: Option<u64>,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub host_calls: u64,
+    pub log_lines_dropped: u64,
+}
+
+impl CellUsage {
+    /// `used` is what the sandbox counted.
+    pub(crate) fn new(used: &Usage, cpu_us: u64) -> CellUsage {
+        CellUsage {
+            wall_us: used.wall_us,
+            cpu_us,
+            instantiate_us: used.instantiate_us,
+            memory_bytes_peak: used.memory_bytes_peak,
+            fuel: used.fuel,
+            input_bytes: used.input_bytes,
+            output_bytes: used.output_bytes,
+            host_calls: used.host_calls,
+            log_lines_dropped: used.log_lines_dropped,
+        }
+    }
+}
+
+impl From<CellUsage> for Usage {
+    fn from(used: CellUsage) -> Usage {
+        Usage {
+            wall_us: used.wall_us,
+            cpu_us: used.cpu_us,
+            instantiate_us: used.instantiate_us,
+            memory_bytes_peak: used.memory_bytes_peak,
+            fuel: used.fuel,
+            input_bytes: used.input_bytes,
+            output_bytes: used.output_bytes,
+            host_calls: used.host_calls,
+            log_lines_dropped: used.log_lines_dropped,
+            ..Usage::default()
+        }
+    }
 }
 
 /// Outputs and metadata of an attempt that succeeded.

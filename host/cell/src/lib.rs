@@ -23,6 +23,6 @@ pub use compile::compile;
 pub use engines::Target;
 pub use frames::{
     CellAttempt, CellCompletion, CellContent, CellDeclared, CellInput, CellInputValue, CellOutput,
-    CellOutputContent, CellValue, FromCell, IoFault, Ticket, ToCell,
+    CellOutputContent, CellUsage, CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 pub use handle::{Cell, CellCommand, CellEvent, Replies};

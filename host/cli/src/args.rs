@@ -389,6 +389,8 @@ pub(crate) struct Serve {
     /// longer shows its token again. [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = certificate_life, env = "COFFERDAM_CERTIFICATE_LIFE")]
     pub(crate) certificate_life: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsAt,
 }
 
 /// `12h`
@@ -438,6 +440,17 @@ pub(crate) struct Worker {
     /// [default: half of what is free there]
     #[arg(long, value_name = "BYTES", env = "COFFERDAM_CACHE_BYTES", value_parser = cofferdam_config::parse_bytes)]
     pub(crate) cache_bytes: Option<u64>,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsAt,
+}
+
+/// Where metrics are asked for.
+#[derive(Debug, Args)]
+pub(crate) struct MetricsAt {
+    /// Address and port at which Prometheus can read metrics, such as `127.0.0.1:9464`; there is neither a password nor
+    /// encryption. [default: none]
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_METRICS")]
+    pub(crate) metrics: Option<std::net::SocketAddr>,
 }
 
 /// `10.0.0.2`, `10.0.0.2:4041`, `[fd00::2]:4041`

@@ -11,7 +11,7 @@ use cofferdam_model::{
 };
 use cofferdam_runlog::{FindError, RunFilter, RunLog};
 use cofferdam_scheduler::{Scheduler, Settings, WorkerOffer, system_clock, system_time};
-use cofferdam_worker::{Evaluation, Resources, Worker};
+use cofferdam_worker::{Evaluation, Observer, Resources, Worker};
 use tokio::sync::mpsc;
 
 use crate::error::{Doing, Failed, Result};
@@ -133,7 +133,7 @@ pub(crate) struct OwnWorker {
 /// Starts a worker. Relative paths of resources start at `project`.
 pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
     let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
-    start_worker_over(state, project, slots, depot(state)?, stores)
+    start_worker_over(state, project, slots, depot(state)?, stores, None)
 }
 
 /// The same over any depot and stores; `state` has room for what it compiles.
@@ -143,6 +143,7 @@ pub(crate) fn start_worker_over(
     slots: u32,
     depot: Depot,
     stores: Stores,
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<OwnWorker> {
     let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
     let (reports_out, reports) = mpsc::channel(CHANNEL_BATCHES);
@@ -152,6 +153,7 @@ pub(crate) fn start_worker_over(
         artefacts: state.artefacts(),
         clock: system_time,
         environment,
+        observer,
     };
     let resources = Arc::new(Resources::new(project, state.resources(), environment));
     let worker = Worker::start(settings, depot, stores, resources, orders_in, reports_out);

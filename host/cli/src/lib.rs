@@ -7,6 +7,7 @@
 mod args;
 mod cluster;
 mod commands;
+mod cost;
 mod drive;
 mod error;
 pub mod exit;
@@ -16,6 +17,7 @@ mod gone;
 mod instance;
 mod libraries;
 mod mapping;
+mod metrics;
 mod offer;
 mod output;
 mod prepare;

@@ -121,7 +121,7 @@ impl Follow {
             Event::StepAbandoned { step, root } => {
                 self.end(step, &format!("{DIM}not run  {step}  because {root} failed{DIM:#}"), false);
             }
-            Event::StepCancelled { step } => {
+            Event::StepCancelled { step, .. } => {
                 self.end(step, &format!("{DIM}cancel   {step}{DIM:#}"), false);
             }
             Event::StepReused { step, .. } => {

@@ -29,6 +29,7 @@ pub use error::Error;
 pub use give::{Giver, Giving};
 pub use held::Held;
 pub use member::{Membership, MembershipError};
+pub use near::Counted;
 pub use objects::{Objects, Traffic};
 pub use runs::Watch;
 pub use worker::{Offer, Said, WAIT_FIRST, WAIT_MAX, Whom, work};

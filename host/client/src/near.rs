@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cofferdam_model::ValueDigest;
@@ -55,6 +57,7 @@ impl News {
 pub(crate) struct Near(Arc<Shared>);
 
 struct Shared {
+    counts: Counts,
     folder: PathBuf,
     budget: u64,
     state: Mutex<State>,
@@ -62,6 +65,30 @@ struct Shared {
     changed: Notify,
     /// Tells other processes that somebody uses the folder.
     _lock: File,
+}
+
+#[derive(Default)]
+struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    evicted: AtomicU64,
+    fetched_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+/// What became of the objects that were wanted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// They were here.
+    pub hits: u64,
+    /// They were fetched.
+    pub misses: u64,
+    /// They went to make room.
+    pub evicted: u64,
+    /// Bytes that are taken now.
+    pub bytes: u64,
+    pub fetched_bytes: u64,
+    pub sent_bytes: u64,
 }
 
 #[derive(Default)]
@@ -131,6 +158,7 @@ impl Near {
             None => folder::share(&folder, state.bytes)?,
         };
         let near = Near(Arc::new(Shared {
+            counts: Counts::default(),
             folder,
             budget,
             state: Mutex::new(state),
@@ -140,6 +168,35 @@ impl Near {
         // The budget may have been larger before.
         while near.state().bytes > budget && near.evict() {}
         Ok(near)
+    }
+
+    /// An object was wanted that is not here, and fetched.
+    pub(crate) fn fetched(&self, bytes: u64) {
+        self.0.counts.misses.fetch_add(1, Relaxed);
+        self.0.counts.fetched_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// An object was wanted that is here.
+    pub(crate) fn hit(&self) {
+        self.0.counts.hits.fetch_add(1, Relaxed);
+    }
+
+    /// An object was sent.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.0.counts.sent_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn counted(&self) -> Counted {
+        let counts = &self.0.counts;
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        Counted {
+            hits: read(&counts.hits),
+            misses: read(&counts.misses),
+            evicted: read(&counts.evicted),
+            bytes: self.state().bytes,
+            fetched_bytes: read(&counts.fetched_bytes),
+            sent_bytes: read(&counts.sent_bytes),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -232,6 +289,7 @@ impl Near {
         let mut state = self.state();
         let unread = |id: &&Id| state.entries.get(*id).is_some_and(|entry| entry.pins == 0);
         let Some(id) = state.order.values().find(unread).cloned() else { return false };
+        self.0.counts.evicted.fetch_add(1, Relaxed);
         self.remove(&mut state, &id);
         true
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, ValueDigest, ValueRef};
+use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, Moved, ValueDigest, ValueRef};
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::workers_client::WorkersClient;
@@ -35,7 +35,7 @@ use tonic::{Code, Status, Streaming};
 use crate::again::Again;
 use crate::common::Common;
 use crate::draft::Draft;
-use crate::near::{Held, Near};
+use crate::near::{Counted, Held, Near};
 use crate::peers::Peers;
 use crate::upload::Upload;
 use crate::{Cluster, Link};
@@ -110,12 +110,23 @@ impl Objects {
         &self.near
     }
 
+    /// What became of the objects that were wanted.
+    pub fn counted(&self) -> Counted {
+        self.near.counted()
+    }
+
     fn values(&self) -> ValuesClient<Link> {
         ValuesClient::new(self.cluster.link())
     }
 
-    /// The object, fetched unless it is here. Who knows what value it is gets it from another worker, if one has it.
-    async fn bring(&self, location: &Path, value: Option<&ValueRef>) -> Result<Held> {
+    /// The object, fetched unless it is here. Who knows what value it is gets it from another worker, if one has it; for
+    /// whom it comes over the network is told.
+    async fn bring(
+        &self,
+        location: &Path,
+        value: Option<&ValueRef>,
+        moved: Option<&Moved>,
+    ) -> Result<Held> {
         let lock = self
             .fetching
             .lock()
@@ -126,8 +137,20 @@ impl Objects {
         let brought = {
             let _alone = lock.lock().await;
             match self.near.get(location.as_ref()).await {
-                Some(held) => Ok(held),
-                None => self.fetch(location, value).await,
+                Some(held) => {
+                    self.near.hit();
+                    Ok(held)
+                }
+                None => {
+                    let fetched = self.fetch(location, value).await;
+                    if let Ok(held) = &fetched {
+                        self.near.fetched(held.size);
+                        if let Some(moved) = moved {
+                            moved.count(held.size);
+                        }
+                    }
+                    fetched
+                }
             }
         };
         let mut fetching = self.fetching.lock().expect("nobody panics while holding it");
@@ -400,7 +423,8 @@ impl ObjectStore for Objects {
             };
             return Ok(result(location, size, 0..0, stream::empty().boxed()));
         }
-        let held = self.bring(location, options.extensions.get::<ValueRef>()).await?;
+        let (value, moved) = (options.extensions.get::<ValueRef>(), options.extensions.get::<Moved>());
+        let held = self.bring(location, value, moved).await?;
         let size = held.size;
         let range = match options.range {
             None => 0..size,

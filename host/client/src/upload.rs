@@ -26,6 +26,7 @@ use crate::objects::{here, of};
 pub(crate) struct Upload {
     values: ValuesClient<Link>,
     location: Path,
+    near: Near,
     /// None when it has ended. A part may outlive the call that gave it.
     draft: Arc<tokio::sync::Mutex<Option<Draft>>>,
 }
@@ -33,7 +34,8 @@ pub(crate) struct Upload {
 impl Upload {
     pub(crate) fn start(values: ValuesClient<Link>, near: &Near, location: Path) -> Result<Upload> {
         let draft = near.draft().map_err(|error| here(&location, error))?;
-        Ok(Upload { values, location, draft: Arc::new(tokio::sync::Mutex::new(Some(draft))) })
+        let near = near.clone();
+        Ok(Upload { values, location, near, draft: Arc::new(tokio::sync::Mutex::new(Some(draft))) })
     }
 
     /// Sends a draft until it has arrived or is refused.
@@ -115,6 +117,7 @@ impl MultipartUpload for Upload {
     async fn complete(&mut self) -> Result<PutResult> {
         let draft = self.draft.lock().await.take().ok_or_else(|| ended(&self.location))?;
         self.send(&draft).await?;
+        self.near.sent(draft.size);
         // What this host has made it need not fetch. Without room for that it is whole elsewhere all the same.
         if let Err(error) = draft.keep(self.location.as_ref()) {
             tracing::warn!(key = %self.location, %error, "what was sent is not kept here");

@@ -1,10 +1,13 @@
 //! The engine: takes inputs, records decisions as events, answers with actions.
 
+mod census;
 mod follow;
 mod queue;
 mod recover;
 mod report;
 mod why;
+
+pub use census::Census;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -269,13 +272,13 @@ impl Engine {
             let cancelling = run.status == RunStatus::Cancelling;
             let event = match verdict {
                 Verdict::Run => continue,
-                Verdict::Known if cancelling => Event::StepCancelled { step: key },
+                Verdict::Known if cancelling => Event::StepCancelled { step: key, usage: None },
                 Verdict::Known => run.known_end(at_step).expect("what is proposed as known is known"),
                 Verdict::Skip(input) => Event::StepSkipped { step: key, input },
                 Verdict::Abandon(root) => {
                     Event::StepAbandoned { step: key, root: run.steps[root as usize].key.clone() }
                 }
-                Verdict::Cancel => Event::StepCancelled { step: key },
+                Verdict::Cancel => Event::StepCancelled { step: key, usage: None },
             };
             self.record_of(id, at_step, event, now, actions);
         }

@@ -24,7 +24,7 @@ mod verdict;
 mod view;
 
 pub use demand::Demand;
-pub use engine::{Action, Engine, Input, Settings, Submission};
+pub use engine::{Action, Census, Engine, Input, Settings, Submission};
 pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
 pub use place::Quotas;

@@ -42,6 +42,8 @@ pub struct Run {
     pub(crate) seq: u64,
     pub(crate) status: RunStatus,
     pub(crate) accepted_at: Option<Timestamp>,
+    /// When the event was decided that is being folded.
+    pub(crate) now: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
     /// Steps that became ready and have not been taken up by the engine.
@@ -72,6 +74,8 @@ pub(crate) struct Step {
     pub(crate) failures: u32,
     /// Workers lost within the term of the last attempt.
     pub(crate) losses: u32,
+    /// When it became ready, in milliseconds after the run was accepted: for 49 days.
+    pub(crate) ready_ms: u32,
     pub(crate) status: StepStatus,
     /// None until the first attempt, so that a waiting step is small.
     pub(crate) history: Option<Box<History>>,
@@ -114,7 +118,10 @@ pub(crate) struct Attempt {
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) failure: Option<Box<Failure>>,
     pub(crate) retry_at: Option<Timestamp>,
-    pub(crate) usage: Option<Usage>,
+    /// How long the step had been ready before, in milliseconds.
+    pub(crate) queued_ms: u32,
+    /// Boxed, because most of a run's memory would be that of steps that have not ended.
+    pub(crate) usage: Option<Box<Usage>>,
 }
 
 /// The copies of all steps of a scope for one path of keys.
@@ -159,6 +166,7 @@ impl Run {
             seq: 0,
             status: RunStatus::Queued,
             accepted_at: None,
+            now: Timestamp::default(),
             started_at: None,
             ended_at: None,
             fresh: vec![],
@@ -240,6 +248,16 @@ impl Run {
         if !self.limited.is_empty() && (before == StepStatus::Running) != (status == StepStatus::Running) {
             self.count_limited(template, status == StepStatus::Running);
         }
+    }
+
+    /// The step may be dispatched from then on.
+    pub(crate) fn ready_from(&mut self, at_step: u32, at: Timestamp) {
+        self.steps[at_step as usize].ready_ms = self.since_accepted_ms(at);
+    }
+
+    pub(crate) fn since_accepted_ms(&self, at: Timestamp) -> u32 {
+        let since = self.accepted_at.map_or(0, |accepted| at.since(accepted).as_millis());
+        u32::try_from(since).unwrap_or(u32::MAX)
     }
 
     fn count_limited(&mut self, template: u32, runs: bool) {

@@ -1,6 +1,7 @@
 //! What a reader may know of a run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_model::{
     Assignment, Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey,
@@ -34,6 +35,8 @@ pub struct AttemptView<'a> {
     pub failure: Option<&'a Failure>,
     /// When the step is tried again because of this failure.
     pub retry_at: Option<Timestamp>,
+    /// How long the step had been ready before.
+    pub queued: Duration,
     pub usage: Option<Usage>,
 }
 
@@ -92,6 +95,19 @@ impl Run {
         self.counts[status as usize]
     }
 
+    /// What all attempts of it used, as far as it is known.
+    pub fn usage(&self) -> Usage {
+        let mut sum = Usage::default();
+        for attempt in
+            self.steps.iter().filter_map(|step| step.history.as_ref()).flat_map(|one| &one.attempts)
+        {
+            if let Some(usage) = &attempt.usage {
+                sum.add(usage);
+            }
+        }
+        sum
+    }
+
     pub fn step(&self, key: &StepKey) -> Option<StepView<'_>> {
         let at_step = *self.index.get(key)?;
         Some(StepView { run: self, step: &self.steps[at_step as usize] })
@@ -132,7 +148,8 @@ impl<'a> StepView<'a> {
             ended_at: attempt.ended_at,
             failure: attempt.failure.as_deref(),
             retry_at: attempt.retry_at,
-            usage: attempt.usage,
+            queued: Duration::from_millis(attempt.queued_ms.into()),
+            usage: attempt.usage.as_deref().copied(),
         })
     }
 

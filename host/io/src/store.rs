@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cofferdam_model::{
-    AttemptId, CHUNK_BYTES, ManagedPlace, Name, OCTET_STREAM, Place, PlanIoManager, ValueDigest, ValueRef,
+    AttemptId, CHUNK_BYTES, ManagedPlace, Moved, Name, OCTET_STREAM, Place, PlanIoManager, ValueDigest,
+    ValueRef,
 };
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
@@ -189,7 +190,12 @@ impl ValueStore {
 
     /// Reads the whole value once and compares it with size and digest; holds one chunk at a time.
     pub async fn verify(&self, value: &ValueRef) -> Result<(), Error> {
-        let mut chunks = self.get(value).await?;
+        self.verify_counted(value, &Moved::default()).await
+    }
+
+    /// The same, counting what comes over a network on the way.
+    pub(crate) async fn verify_counted(&self, value: &ValueRef, moved: &Moved) -> Result<(), Error> {
+        let mut chunks = self.get_counted(value, moved).await?;
         while chunks.try_next().await?.is_some() {}
         Ok(())
     }
@@ -197,6 +203,14 @@ impl ValueStore {
     /// The bytes of a value, chunk by chunk. The stream ends with an error if they are not the bytes that the
     /// reference names; whoever acts on a chunk before the end acts on unverified bytes.
     pub async fn get(&self, value: &ValueRef) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
+        self.get_counted(value, &Moved::default()).await
+    }
+
+    async fn get_counted(
+        &self,
+        value: &ValueRef,
+        moved: &Moved,
+    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         let (key, chunks) = match &value.place {
             Place::Inline(bytes) => {
                 let bytes = Bytes::copy_from_slice(bytes);
@@ -204,7 +218,7 @@ impl ValueStore {
             }
             Place::Stored(_) | Place::Managed(_) => {
                 let key = self.key(&value.place)?;
-                (key.to_string(), self.chunks(&key, value).await?)
+                (key.to_string(), self.chunks(&key, value, moved).await?)
             }
         };
         Ok(verified(key, value, chunks))
@@ -214,23 +228,27 @@ impl ValueStore {
         &self,
         key: &ValueKey,
         value: &ValueRef,
+        moved: &Moved,
     ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         let (location, name) = (self.location(key), key.to_string());
         let failed = move |source| Error::store("read", &name, source);
         if self.of_cluster || !self.is_remote() {
             // The store of a cluster asks more than one host, and knows by this which of them to believe.
-            let mut options = GetOptions::default();
+            let mut options = counting(moved);
             options.extensions.insert(value.clone());
             let object = self.store.get_opts(&location, options).await.map_err(&failed)?;
             return Ok(object.into_stream().map_err(failed).boxed());
         }
         let size = self.store.head(&location).await.map_err(&failed)?.size;
-        let store = self.store.clone();
+        let (store, moved) = (self.store.clone(), moved.clone());
         let parts = stream::iter((0..size).step_by(REMOTE_READ_BYTES as usize)).then(move |start| {
-            let (store, location, failed) = (store.clone(), location.clone(), failed.clone());
+            let (store, location, failed, moved) =
+                (store.clone(), location.clone(), failed.clone(), moved.clone());
             async move {
                 let end = (start + REMOTE_READ_BYTES).min(size);
-                store.get_range(&location, start..end).await.map_err(failed)
+                let options = GetOptions { range: Some((start..end).into()), ..counting(&moved) };
+                let part = store.get_opts(&location, options).await.map_err(&failed)?;
+                part.bytes().await.map_err(failed)
             }
         });
         Ok(parts.boxed())
@@ -257,13 +275,19 @@ impl ValueStore {
 
     /// Copies a value from another store under its digest. Nothing is visible unless the bytes are those that the
     /// value names; a copy that is here already is verified and taken.
-    pub(crate) async fn import_value(&self, from: &ValueStore, value: &ValueRef) -> Result<ValueRef, Error> {
+    pub(crate) async fn import_value(
+        &self,
+        from: &ValueStore,
+        value: &ValueRef,
+        moved: &Moved,
+    ) -> Result<ValueRef, Error> {
         let key = ValueKey::import(&self.namespace, &value.digest);
         let copy = ValueRef { place: self.place(&key), ..value.clone() };
         if self.verify(&copy).await.is_ok() {
             return Ok(copy);
         }
         self.delete(&key).await?;
+        moved.count(value.size);
         match self.copy_in(key, from, value).await {
             // Somebody else imported the same bytes meanwhile.
             Err(Error::AlreadyExists { .. }) => Ok(copy),
@@ -426,4 +450,11 @@ fn verified(
         Some((item, state))
     })
     .boxed()
+}
+
+/// Tells the store for whom bytes come over a network; one that keeps them here has nothing to count.
+fn counting(moved: &Moved) -> GetOptions {
+    let mut options = GetOptions::default();
+    options.extensions.insert(moved.clone());
+    options
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cofferdam_model::{Name, Place, PlanIoManager, Publication, ValueRef};
+use cofferdam_model::{Moved, Name, Place, PlanIoManager, Publication, ValueRef};
 use futures::stream::BoxStream;
 
 use crate::settings::Environment;
@@ -75,12 +75,17 @@ impl Stores {
     /// behind a network is copied into the instance's own store, under its digest, so that the bytes which were
     /// verified are the bytes that are read, and are fetched once for all steps that read them.
     pub async fn ready(&self, value: &ValueRef) -> Result<ValueRef, Error> {
+        self.ready_counted(value, &Moved::default()).await
+    }
+
+    /// The same, counting what comes over a network for it.
+    pub async fn ready_counted(&self, value: &ValueRef, moved: &Moved) -> Result<ValueRef, Error> {
         let store = self.of_place(&value.place)?;
         // The instance's own store is the place to import into; over a network it keeps a copy itself.
         if store.is_remote() && !matches!(value.place, Place::Stored(_)) {
-            return self.main().import_value(&store, value).await;
+            return self.main().import_value(&store, value, moved).await;
         }
-        store.verify(value).await.map(|()| value.clone())
+        store.verify_counted(value, moved).await.map(|()| value.clone())
     }
 
     /// Where people find a value once it is published; none if its manager has no readable paths.

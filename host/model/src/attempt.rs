@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AssetKey, EnvSource, Failure, Fence, KeyedValue, LibraryDigest, Limits, MetadataEntry, Name, Output,
-    PlanIoManager, PlanOutput, PlanResource, RunId, StepKey, Timestamp, ValueRef,
+    PlanIoManager, PlanOutput, PlanResource, RunId, StepKey, Timestamp, Usage, ValueRef,
 };
 
 /// Names one attempt for good. Every report carries it.
@@ -170,22 +170,6 @@ pub enum Report {
 pub enum Outcome {
     Succeeded { outputs: Vec<Output>, metadata: Vec<MetadataEntry> },
     Failed(Box<Failure>),
-}
-
-/// What an attempt used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Usage {
-    /// Microseconds of wall time from instantiation to drop.
-    pub wall_us: u64,
-    /// Largest sum of linear memory, in bytes.
-    pub memory_bytes_peak: u64,
-    /// Fuel used, where fuel is counted.
-    pub fuel: Option<u64>,
-    pub input_bytes: u64,
-    pub output_bytes: u64,
-    pub host_calls: u64,
-    /// Log lines dropped because of the limits.
-    pub log_lines_dropped: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,7 +89,12 @@ pub enum Event {
     /// Somebody asked for the end of the run.
     RunCancelRequested,
     /// The step was waiting or running when its run was cancelled.
-    StepCancelled { step: StepKey },
+    StepCancelled {
+        step: StepKey,
+        /// Of the attempt that was ended by it, as far as its worker has told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
+    },
     /// The last event of every run.
     RunFinished { status: RunStatus },
 }

@@ -25,6 +25,7 @@ mod rerun;
 mod resource;
 mod retry;
 mod time;
+mod usage;
 mod value;
 mod why;
 
@@ -48,5 +49,6 @@ pub use rerun::*;
 pub use resource::*;
 pub use retry::*;
 pub use time::*;
+pub use usage::*;
 pub use value::*;
 pub use why::*;

@@ -101,7 +101,9 @@ impl Library {
         let mut store = self.store(purpose, io);
         store.data_mut().input_bytes = inline_bytes;
         let running = self.ticker.running();
-        let called = self.instantiate(&mut store).and_then(|exports: Exports| {
+        let exports = self.instantiate(&mut store);
+        let instantiated = started.elapsed();
+        let called = exports.and_then(|exports: Exports| {
             let invocation = types::Invocation { config, inputs };
             exports.cofferdam_op_ops().call_run(&mut store, op.as_str(), &invocation)
         });
@@ -111,7 +113,7 @@ impl Library {
             Ok(Err(failed)) => Err(with_trouble(store.data(), failure::returned(failed))),
             Err(error) => Err(failure::ended(store.data(), &error, limits.timeout)),
         };
-        self.end(store, &limits, started, result)
+        self.end(store, &limits, (started, instantiated), result)
     }
 
     fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Exports> {
@@ -161,7 +163,7 @@ impl Library {
         &self,
         store: Store<State>,
         limits: &Limits,
-        started: Instant,
+        (started, instantiated): (Instant, Duration),
         mut result: Result<Completion, Failure>,
     ) -> Ended {
         let fuel = limits.fuel.map(|budget| budget - store.get_fuel().unwrap_or(0).min(budget));
@@ -173,16 +175,22 @@ impl Library {
         }
         state.log.finish(&mut *state.io);
         let usage = Usage {
-            wall_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            wall_us: micros(started.elapsed()),
+            instantiate_us: micros(instantiated),
             memory_bytes_peak: state.limiter.memory_bytes_peak,
             fuel,
             input_bytes: state.input_bytes,
             output_bytes: state.output_bytes,
             host_calls: state.host_calls,
             log_lines_dropped: state.log.lines_dropped,
+            ..Usage::default()
         };
         Ended { result, usage, io: state.io }
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// An op that gave up after trouble with a value failed because of that: the kind says whose fault it is.

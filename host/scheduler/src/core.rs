@@ -2,6 +2,7 @@
 //! The loop is a shell around it, and so is the simulation that tests it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cofferdam_engine::{self as engine, Engine, Input, InvalidHistory, Quotas, Submission};
 use cofferdam_model::{Fence, Memo, Order, Recorded, Report, RunId, StepKey, Term, Timestamp, WorkerId};
@@ -9,6 +10,7 @@ use cofferdam_runlog::{Batch, LogRecord};
 use tokio::time::Instant;
 
 use crate::handle::WorkerOffer;
+use crate::observe::Observer;
 use crate::sessions::{Attached, Connection, Ended, Patience, Sessions, Visit};
 use crate::turn::Turn;
 use crate::updates::Update;
@@ -27,6 +29,8 @@ pub struct Now {
 pub struct Settings {
     pub patience: Patience,
     pub quotas: Quotas,
+    /// Told of everything, if there is somebody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Decides for one term. Everything is added to a [`Turn`], which must be durable before any of it leaves.
@@ -41,7 +45,7 @@ pub struct Core {
 
 impl Core {
     pub fn new(term: Term, settings: Settings) -> Core {
-        let Settings { patience, quotas } = settings;
+        let Settings { patience, quotas, observer: _ } = settings;
         let engine = Engine::new(engine::Settings { term, quotas });
         Core { term, engine, sessions: Sessions::new(term, patience), kept_lines: HashMap::new() }
     }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_engine::{Demand, Input, InvalidHistory, Submission};
+use cofferdam_engine::{Census, Demand, Input, InvalidHistory, Submission};
 use cofferdam_model::{
     Fence, Memo, Order, Plan, Reasons, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest,
     WorkerId,
 };
-use cofferdam_runlog::{AppendError, LogRecord, RunLog};
+use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::ahead::Ahead;
 use crate::core::{Core, Now, Settings};
 use crate::handle::{Clock, Error, WorkerOffer};
+use crate::observe::Observer;
 use crate::sessions::{Attached, Connection, Visit};
 use crate::turn::{Turn, fold_starts};
 use crate::updates::{LAG_MAX, Update};
@@ -81,6 +82,9 @@ pub(crate) enum Message {
         run: RunId,
         answer: oneshot::Sender<Option<RunStatus>>,
     },
+    Census {
+        answer: oneshot::Sender<Census>,
+    },
     Unservable {
         answer: oneshot::Sender<Vec<(Demand, Vec<RunId>)>>,
     },
@@ -95,6 +99,7 @@ pub(crate) struct Loop {
     log: Arc<dyn RunLog>,
     clock: Clock,
     core: Core,
+    observer: Option<Arc<dyn Observer>>,
     channels: HashMap<WorkerId, mpsc::UnboundedSender<Vec<Order>>>,
     ahead: Ahead,
     /// What was asked in this turn and waits until the turn is durable.
@@ -127,6 +132,7 @@ impl Loop {
         Loop {
             log,
             clock,
+            observer: settings.observer.clone(),
             core: Core::new(term, settings),
             channels: HashMap::new(),
             ahead: Ahead::default(),
@@ -240,6 +246,10 @@ impl Loop {
                     let _ = answer.send(None);
                 }
             })),
+            Message::Census { answer } => {
+                let census = self.core.engine().census();
+                self.answer(answer, census);
+            }
             Message::Unservable { answer } => {
                 let unservable = self.core.engine().unservable();
                 self.answer(answer, unservable);
@@ -293,7 +303,7 @@ impl Loop {
             if batches.is_empty() {
                 return Ok(());
             }
-            self.log.append(batches).await
+            append(&*self.log, self.observer.as_deref(), batches).await
         };
         let logs_kept = async {
             if logs.is_empty() {
@@ -306,6 +316,9 @@ impl Loop {
         events_kept?;
         if let Err(error) = logs_kept {
             tracing::warn!(%error, n_lines, "log lines are lost: the run log cannot keep them");
+            self.tell_lines(n_lines, false);
+        } else {
+            self.tell_lines(n_lines, true);
         }
         self.look_up(std::mem::take(&mut turn.recalls));
         for (worker, orders) in self.core.orders(&mut turn) {
@@ -334,6 +347,12 @@ impl Loop {
             answer(self);
         }
         Ok(())
+    }
+
+    fn tell_lines(&self, n_lines: usize, kept: bool) {
+        if let Some(observer) = self.observer.as_ref().filter(|_| n_lines > 0) {
+            observer.lines(n_lines, kept);
+        }
     }
 
     /// Looks for earlier results beside the loop.
@@ -381,4 +400,18 @@ impl Loop {
         tracing::error!(%why, "the scheduler stops");
         self.stopped.get_or_init(|| why);
     }
+}
+
+async fn append(
+    log: &dyn RunLog,
+    observer: Option<&dyn Observer>,
+    batches: Vec<Batch>,
+) -> Result<(), AppendError> {
+    let Some(observer) = observer else { return log.append(batches).await };
+    batches.iter().for_each(|batch| observer.events(batch.run, &batch.events));
+    let n_events = batches.iter().map(|batch| batch.events.len()).sum();
+    let since = Instant::now();
+    log.append(batches).await?;
+    observer.appended(n_events, since.elapsed());
+    Ok(())
 }

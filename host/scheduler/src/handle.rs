@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use cofferdam_engine::{self as engine, Demand, InvalidHistory, InvalidLayout, Layout};
+use cofferdam_engine::{self as engine, Census, Demand, InvalidHistory, InvalidLayout, Layout};
 use cofferdam_model::{
     InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest,
     WorkerId,
@@ -262,6 +262,11 @@ impl Scheduler {
     pub async fn stopped(&self) -> Error {
         self.messages.closed().await;
         self.why_stopped()
+    }
+
+    /// How things stand, in numbers.
+    pub async fn census(&self) -> Result<Census, Error> {
+        self.ask(|answer| Message::Census { answer }).await
     }
 
     pub(crate) async fn ask<T>(

@@ -84,6 +84,7 @@ async fn main() {
             artefacts: folder.clone(),
             clock: || Timestamp(1),
             environment: |_| None,
+            observer: None,
         };
         let worker = Worker::start(settings, depot, store, resources, taken, reporter)
             .expect("the folder can be made");

@@ -17,7 +17,7 @@ pub async fn describe(
     let (mut talk, fingerprint) = Talk::start(command).await?;
     let target = Target { fingerprint, fuel: false };
     loop {
-        let artefact = library(depot, artefacts, digest, &target).await?;
+        let (artefact, _) = library(depot, artefacts, digest, &target).await?;
         let load = ToCell::Load { library: 0, artefact: artefact.path(), fuel: target.fuel };
         talk.tell(&[load, ToCell::Describe { library: 0 }]);
         match talk.next().await? {

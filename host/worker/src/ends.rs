@@ -1,7 +1,9 @@
 //! What cells say, and how attempts end: frames into reports, deaths into failures.
 
-use cofferdam_cell::{Cell, CellCompletion, CellEvent, FromCell, Ticket};
-use cofferdam_model::{AttemptId, Failure, FailureKind, MetadataEntry, Outcome, Output, Report, Usage};
+use std::time::Instant;
+
+use cofferdam_cell::{Cell, CellCompletion, CellEvent, CellUsage, FromCell, Ticket};
+use cofferdam_model::{Assignment, Failure, FailureKind, MetadataEntry, Outcome, Output, Report, Usage};
 use tokio::sync::mpsc;
 
 use crate::job::Job;
@@ -117,7 +119,13 @@ impl Supervisor {
         self.serving.spawn(async move { (ticket, values::serve(served, replies, asked).await) });
     }
 
-    fn on_ended(&mut self, at: usize, ticket: Ticket, result: Result<CellCompletion, Failure>, usage: Usage) {
+    fn on_ended(
+        &mut self,
+        at: usize,
+        ticket: Ticket,
+        result: Result<CellCompletion, Failure>,
+        used: CellUsage,
+    ) {
         let slot = &self.slots[at];
         let Some(job) = slot.given.front().filter(|job| job.ticket == ticket) else {
             // Cells end attempts in the order in which they got them. This one is broken.
@@ -139,25 +147,26 @@ impl Supervisor {
             outputs::add_declared(&mut outputs, &job.assignment);
             (outputs, metadata)
         });
-        let id = job.assignment.id;
+        let Job { assignment, spent, .. } = job;
+        let now = Instant::now();
         let Some((_, asks)) = values else {
             let result = result.and_then(|(outputs, metadata)| Ok((outputs::plain(outputs)?, metadata)));
-            return self.finish(id, result, usage);
+            return self.finish(&assignment, result, spent.usage(Some(used), None, now));
         };
         let result = result.map(|(outputs, metadata)| {
             let _ = asks.send(Ask::Keep(outputs));
             metadata
         });
         // Without its sender the task removes what was written, if it was not told what to keep.
-        self.settling.insert(ticket, Settling::Finish { id, result, usage });
+        self.settling.insert(ticket, Settling::Finish { assignment, result, used, spent, since: now });
     }
 
     /// The values of an attempt are kept or removed.
     pub(crate) fn on_settled(&mut self, (ticket, settled): (Ticket, Settled)) {
         match self.settling.remove(&ticket) {
-            Some(Settling::Finish { id, result, usage }) => {
+            Some(Settling::Finish { assignment, result, used, spent, since }) => {
                 let result = result.and_then(|metadata| Ok((settled?, metadata)));
-                self.finish(id, result, usage);
+                self.finish(&assignment, result, spent.usage(Some(used), Some(since), Instant::now()));
             }
             Some(Settling::Again(job)) => self.requeue(job),
             None => {}
@@ -167,6 +176,7 @@ impl Supervisor {
     /// Settles what the cell held: the attempt to blame fails, the others run again elsewhere.
     fn on_exit(&mut self, at: usize, how: &str) {
         let slot = std::mem::take(&mut self.slots[at]);
+        self.tell(|observer| observer.cell_died());
         if !slot.ready {
             self.start_failures += 1;
         }
@@ -187,6 +197,7 @@ impl Supervisor {
                 self.fail(job, ended_by(None, how));
                 continue;
             }
+            job.spent.restarts();
             let before = std::mem::replace(&mut job.ticket, self.ticket());
             if unsettled == Some(before) {
                 self.settling.insert(before, Settling::Again(job));
@@ -197,15 +208,18 @@ impl Supervisor {
     }
 
     pub(crate) fn fail(&mut self, job: Job, failure: Failure) {
-        self.finish(job.assignment.id, Err(failure), Usage::default());
+        let usage = job.spent.usage(None, None, Instant::now());
+        self.finish(&job.assignment, Err(failure), usage);
     }
 
-    fn finish(&mut self, id: AttemptId, result: Result<Completed, Failure>, usage: Usage) {
+    fn finish(&mut self, assignment: &Assignment, result: Result<Completed, Failure>, usage: Usage) {
         let outcome = match result {
             Ok((outputs, metadata)) => Outcome::Succeeded { outputs, metadata },
             Err(failure) => Outcome::Failed(Box::new(failure)),
         };
         self.open -= 1;
+        self.tell(|observer| observer.ended(assignment, &outcome, &usage));
+        let id = assignment.id.clone();
         self.reports.push(Report::Finished { id, outcome, usage });
     }
 }

@@ -48,7 +48,7 @@ pub async fn evaluate(
     let (mut talk, fingerprint) = Talk::start(command).await?;
     let target = Target { fingerprint, fuel: true };
     'load: loop {
-        let artefact = library(depot, artefacts, digest, &target).await?;
+        let (artefact, _) = library(depot, artefacts, digest, &target).await?;
         let load = ToCell::Load { library: 0, artefact: artefact.path(), fuel: target.fuel };
         talk.tell(&[load, ToCell::Run(Box::new(attempt(evaluation.clone())))]);
         loop {

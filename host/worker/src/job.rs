@@ -3,11 +3,14 @@
 use cofferdam_cell::{CellAttempt, CellContent, CellDeclared, CellInput, CellInputValue, CellValue, Ticket};
 use cofferdam_model::{AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, ValueRef};
 
+use crate::spent::Spent;
+
 pub(crate) struct Job {
     pub(crate) ticket: Ticket,
     pub(crate) assignment: Box<Assignment>,
     /// Its stored inputs where they can be read: verified, in the order of their numbers. Empty before.
     pub(crate) readable: Vec<(Name, ValueRef)>,
+    pub(crate) spent: Spent,
     /// Its start has been reported.
     pub(crate) started: bool,
     /// Log lines that it has written.

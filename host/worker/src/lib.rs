@@ -8,10 +8,12 @@ mod environment;
 mod evaluate;
 mod job;
 mod lent;
+mod observe;
 mod outputs;
 mod prepare;
 mod publish;
 mod slot;
+mod spent;
 mod supervisor;
 mod talk;
 mod values;
@@ -29,6 +31,7 @@ use tokio::task::JoinHandle;
 pub use cofferdam_resources::Resources;
 pub use describe::describe;
 pub use evaluate::{Evaluation, evaluate};
+pub use observe::{Got, Observer};
 
 /// What differs between workers.
 #[derive(Debug, Clone)]
@@ -42,6 +45,8 @@ pub struct Settings {
     pub clock: fn() -> Timestamp,
     /// Reads an environment variable, for config that takes values from there.
     pub environment: fn(&str) -> Option<String>,
+    /// Told of everything, if there is somebody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// A running worker. Dropping it stops it and kills its cells.

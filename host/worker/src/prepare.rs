@@ -1,9 +1,14 @@
 //! What must be there before an attempt can run: its library, compiled, and its stored inputs, verified.
 
+use std::sync::OnceLock;
+use std::time::Instant;
+
 use cofferdam_cell::{Artefact, Artefacts, Target};
 use cofferdam_depot::Depot;
 use cofferdam_io::Stores;
-use cofferdam_model::{Failure, FailureKind, LibraryDigest, Name, ValueRef};
+use cofferdam_model::{Failure, FailureKind, LibraryDigest, Moved, Name, ValueRef};
+
+use crate::spent::{Fetched, Prepared};
 
 /// Gets the artefact of a library from the cache, or from a compiler; only that one needs the library, from the depot.
 pub(crate) async fn library(
@@ -11,21 +16,31 @@ pub(crate) async fn library(
     artefacts: &Artefacts,
     digest: &LibraryDigest,
     target: &Target,
-) -> Result<Artefact, Failure> {
+) -> Result<(Artefact, Prepared), Failure> {
+    let asked = Instant::now();
+    let fetch = OnceLock::new();
     let component = async {
+        let from = Instant::now();
         let component = depot.get(digest).await;
+        let bytes = component.as_ref().map_or(0, |component| component.len() as u64);
+        fetch.get_or_init(|| Fetched { from, to: Instant::now(), bytes });
         component
             .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))
     };
-    artefacts.get(digest, component, target).await
+    let artefact = artefacts.get(digest, component, target).await?;
+    Ok((artefact, Prepared { asked, fetch: fetch.get().copied(), ready: Instant::now() }))
 }
 
 /// Reads each value once and compares it with its digest, before any byte of it reaches an op. Gives where each can
-/// be read from now on.
-pub(crate) async fn verify(stores: &Stores, inputs: &[(Name, ValueRef)]) -> Result<Vec<ValueRef>, Failure> {
+/// be read from now on, and counts what had to come over a network.
+pub(crate) async fn verify(
+    stores: &Stores,
+    inputs: &[(Name, ValueRef)],
+    moved: &Moved,
+) -> Result<Vec<ValueRef>, Failure> {
     let mut ready = Vec::with_capacity(inputs.len());
     for (name, value) in inputs {
-        ready.push(stores.ready(value).await.map_err(|error| {
+        ready.push(stores.ready_counted(value, moved).await.map_err(|error| {
             because(FailureKind::Input, format!("input `{name}` cannot be read"), &error)
         })?);
     }

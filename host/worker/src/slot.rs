@@ -116,10 +116,13 @@ impl Slot {
 
     /// The first of the attempts runs from now on. Gives it if its start is still to be reported.
     pub(crate) fn begin(&mut self) -> Option<&mut Job> {
-        self.since = self.given.front().map(|_| Instant::now());
-        let job = self.given.front()?;
-        if job.cancelled {
-            self.kill(Some(job.ticket), Why::Cancelled);
+        let now = Instant::now();
+        self.since = self.given.front().map(|_| now);
+        let job = self.given.front_mut()?;
+        job.spent.begins(now);
+        let (ticket, cancelled) = (job.ticket, job.cancelled);
+        if cancelled {
+            self.kill(Some(ticket), Why::Cancelled);
         }
         self.given.front_mut().filter(|job| !job.started)
     }

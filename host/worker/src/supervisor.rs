@@ -5,12 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cofferdam_cell::{Artefact, Artefacts, Cell, CellEvent, Target, Ticket};
+use cofferdam_cell::{Artefact, Artefacts, Cell, CellEvent, CellUsage, Target, Ticket};
 use cofferdam_depot::Depot;
 use cofferdam_io::Stores;
 use cofferdam_model::{
-    AttemptId, Failure, FailureKind, MetadataEntry, Name, Order, Place, Publication, Report, Usage,
-    ValueDigest, ValueRef,
+    Assignment, AttemptId, Failure, FailureKind, MetadataEntry, Moved, Name, Order, Place, Publication,
+    Report, ValueDigest, ValueRef,
 };
 use cofferdam_resources::Resources;
 use tokio::sync::mpsc;
@@ -21,9 +21,11 @@ use crate::Settings;
 use crate::ends::cancelled;
 use crate::environment;
 use crate::job::{Fuel, Job, LibraryKey};
+use crate::observe::{Got, Observer};
 use crate::prepare;
 use crate::publish::publish;
 use crate::slot::Slot;
+use crate::spent::{Prepared, Spent};
 use crate::values::Settled;
 
 /// How often cells are looked at: are they late, are they silent? Far below the grace that they have.
@@ -48,17 +50,27 @@ enum Library {
 
 /// The end of a task.
 enum Done {
-    Library(LibraryKey, Result<Artefact, Failure>),
-    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<Vec<ValueRef>, Failure>),
+    Library(LibraryKey, Result<(Artefact, Prepared), Failure>),
+    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<Vec<ValueRef>, Failure>, Moved),
+}
+
+/// An attempt whose inputs are being verified.
+struct Verifying {
+    job: Job,
+    task: AbortHandle,
+    since: Instant,
 }
 
 /// What becomes of an attempt once its values are settled.
 pub(crate) enum Settling {
     Finish {
-        id: AttemptId,
+        assignment: Box<Assignment>,
         /// Facts about the step; its outputs come from the task that keeps them.
         result: Result<Vec<MetadataEntry>, Failure>,
-        usage: Usage,
+        used: CellUsage,
+        spent: Spent,
+        /// When its guest had ended.
+        since: Instant,
     },
     /// Its cell died through no fault of its own. It runs again under the same fence, so what it had written
     /// must be gone first.
@@ -91,8 +103,7 @@ pub(crate) struct Supervisor {
     ahead: VecDeque<LibraryKey>,
     /// Values that were verified, and where each can be read.
     verified: HashMap<(String, ValueDigest), ValueRef>,
-    /// Attempts whose inputs are being verified.
-    verifying: HashMap<Ticket, (Job, AbortHandle)>,
+    verifying: HashMap<Ticket, Verifying>,
     pub(crate) settling: HashMap<Ticket, Settling>,
     pub(crate) reports: Vec<Report>,
     next_ticket: Ticket,
@@ -195,16 +206,19 @@ impl Supervisor {
 
     fn take(&mut self, batch: Vec<Order>) {
         self.start_failures = 0;
+        let now = Instant::now();
         for order in batch {
             match order {
                 Order::Run(mut assignment) => {
                     let ticket = self.ticket();
                     self.open += 1;
+                    self.tell(|observer| observer.received());
                     let filled = environment::fill(&mut assignment, self.settings.environment);
                     let job = Job {
                         ticket,
                         assignment,
                         readable: vec![],
+                        spent: Spent::new(now),
                         started: false,
                         n_lines: 0,
                         resent: 0,
@@ -230,6 +244,12 @@ impl Supervisor {
         }
     }
 
+    pub(crate) fn tell(&self, news: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.settings.observer {
+            news(&**observer);
+        }
+    }
+
     pub(crate) fn ticket(&mut self) -> Ticket {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -243,13 +263,23 @@ impl Supervisor {
         }
         let key = job.library();
         match self.libraries.get_mut(&key) {
-            Some(Library::Ready(..)) => {}
-            Some(Library::Coming(waiting)) => return waiting.push(job),
+            Some(Library::Ready(..)) => {
+                if job.spent.is_untouched() {
+                    self.tell(|observer| observer.library(Got::Memory));
+                }
+            }
+            Some(Library::Coming(waiting)) => {
+                job.spent.waits(Instant::now());
+                return waiting.push(job);
+            }
             Some(Library::Refused(failure)) => {
                 let failure = failure.clone();
                 return self.fail(job, failure);
             }
-            None => return self.fetch(key, vec![job]),
+            None => {
+                job.spent.waits(Instant::now());
+                return self.fetch(key, vec![job]);
+            }
         }
         let (mut readable, mut unverified) = (vec![], vec![]);
         for (name, value) in job.stored() {
@@ -264,10 +294,11 @@ impl Supervisor {
         }
         let (stores, ticket) = (self.stores.clone(), job.ticket);
         let task = self.tasks.spawn(async move {
-            let outcome = prepare::verify(&stores, &unverified).await;
-            Done::Inputs(ticket, unverified, outcome)
+            let moved = Moved::default();
+            let outcome = prepare::verify(&stores, &unverified, &moved).await;
+            Done::Inputs(ticket, unverified, outcome, moved)
         });
-        self.verifying.insert(ticket, (job, task));
+        self.verifying.insert(ticket, Verifying { job, task, since: Instant::now() });
     }
 
     /// The engine that the cells have, once one has said so.
@@ -336,12 +367,17 @@ impl Supervisor {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Library(key, Ok(artefact)) => {
+            Done::Library(key, Ok((artefact, prepared))) => {
+                let got = if artefact.is_cached() { Got::Cache } else { Got::Compiler };
+                self.tell(|observer| observer.library(got));
                 let number = self.next_library;
                 self.next_library += 1;
                 let coming = self.libraries.insert(key, Library::Ready(number, artefact));
                 if let Some(Library::Coming(waiting)) = coming {
-                    waiting.into_iter().for_each(|job| self.prepare(job));
+                    for mut job in waiting {
+                        job.spent.library(&prepared);
+                        self.prepare(job);
+                    }
                 }
             }
             Done::Library(key, Err(failure)) => {
@@ -349,10 +385,11 @@ impl Supervisor {
                     waiting.into_iter().for_each(|job| self.fail(job, failure.clone()));
                 }
             }
-            Done::Inputs(ticket, inputs, outcome) => {
-                let Some((job, _)) = self.verifying.remove(&ticket) else {
+            Done::Inputs(ticket, inputs, outcome, moved) => {
+                let Some(Verifying { mut job, since, .. }) = self.verifying.remove(&ticket) else {
                     return;
                 };
+                job.spent.inputs(since.elapsed(), moved.bytes());
                 let ready = match outcome {
                     Ok(ready) => ready,
                     Err(failure) => return self.fail(job, failure),
@@ -383,8 +420,10 @@ impl Supervisor {
         if let Some(at) = self.queue.iter().position(is_it) {
             return self.queue.remove(at);
         }
-        let verified = self.verifying.iter().find(|(_, (job, _))| is_it(job)).map(|(ticket, _)| *ticket);
-        if let Some((job, task)) = verified.and_then(|ticket| self.verifying.remove(&ticket)) {
+        let verified =
+            self.verifying.iter().find(|(_, verifying)| is_it(&verifying.job)).map(|(ticket, _)| *ticket);
+        if let Some(Verifying { job, task, .. }) = verified.and_then(|ticket| self.verifying.remove(&ticket))
+        {
             task.abort();
             return Some(job);
         }

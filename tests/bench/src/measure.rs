@@ -66,6 +66,7 @@ impl Bench {
             artefacts,
             clock: system_time,
             environment,
+            observer: None,
         };
         let resources = Arc::new(Resources::new(folder.path(), folder.path(), environment));
         let values = ValueStore::local(&folder.path().join("values"), Name::new("bench")?)?;

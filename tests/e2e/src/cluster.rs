@@ -104,6 +104,11 @@ impl Cluster {
         Cluster::start_with("")
     }
 
+    /// The same, with metrics on a free port.
+    pub fn start_exposed() -> (Cluster, Process) {
+        Cluster::start_serving("", &["--metrics", "127.0.0.1:0"])
+    }
+
     /// The same with settings: the content of its `instance.toml`.
     pub fn start_with(settings: &str) -> (Cluster, Process) {
         Cluster::start_serving(settings, &[])

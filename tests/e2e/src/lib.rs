@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub mod ask;
 pub mod cluster;
+pub mod exposition;
 pub mod history;
 pub mod look;
 pub mod matrix;

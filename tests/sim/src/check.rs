@@ -160,7 +160,7 @@ impl Check {
                     format!("C15: `{step}` of {run} is given back, and has begun")
                 })
             }
-            Event::StepCancelled { step } => {
+            Event::StepCancelled { step, .. } => {
                 self.live.retain(|_, live| live.run != run || live.step != *step);
                 Ok(())
             }

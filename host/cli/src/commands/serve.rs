@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use cofferdam_runlog::RunLog;
-use cofferdam_scheduler::{Scheduler, Settings, system_clock};
+use cofferdam_scheduler::{Observer, Scheduler, Settings, system_clock};
 use cofferdam_server::{Admission, AdmissionError, CERTIFICATE_LIFE, PATIENCE, Parts, Security, Server};
+use cofferdam_telemetry::SchedulerMetrics;
 use cofferdam_wire::private::PrivateError;
 
 use crate::args;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
+use crate::metrics::{self, Metrics, OfScheduler};
 use crate::output::{CYAN, GREEN, Output, YELLOW};
 use crate::project::StateDir;
 use crate::settings;
@@ -23,7 +25,9 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
         log = settings::take_over(state, wait) => log?,
         () = end() => return Ok(()),
     };
-    let limits = Settings { patience: PATIENCE, quotas: settings::quotas(state)? };
+    let metrics = Metrics::new(&args.metrics, |exposed| OfScheduler(SchedulerMetrics::new(exposed)));
+    let observer = metrics.as_ref().map(|metrics| Arc::new(metrics.counts.clone()) as Arc<dyn Observer>);
+    let limits = Settings { patience: PATIENCE, quotas: settings::quotas(state)?, observer };
     let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);
     let admission = Admission::open(state.folder(), security(args), system_clock());
@@ -45,6 +49,10 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
     if args.plaintext {
         output.say(&format!("{YELLOW}nothing is encrypted{YELLOW:#}: who is on the way reads the token and all values, and can change them"));
     }
+    let _listening = match metrics {
+        Some(metrics) => Some(metrics::of_scheduler(metrics, scheduler.clone(), output).await?),
+        None => None,
+    };
     resume_all(&*log, &scheduler, output).await?;
     tokio::select! {
         served = server.serve(end()) => served.doing(Exit::Unreachable, "serve")?,

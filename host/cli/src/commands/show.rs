@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::args;
 use crate::commands::runs::status_style;
+use crate::cost;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::export::{self, Found};
@@ -144,6 +145,7 @@ pub(crate) fn document(run: &Run, lineage: &Lineage) -> Value {
         "accepted_at": run.accepted_at().map(|at| at.to_string()),
         "started_at": run.started_at().map(|at| at.to_string()),
         "ended_at": run.ended_at().map(|at| at.to_string()),
+        "usage": cost::json(&run.usage()),
         "steps": steps,
     })
 }
@@ -159,7 +161,7 @@ fn step_json(step: &StepView<'_>) -> Value {
                 "dispatched_at": attempt.dispatched_at.to_string(),
                 "ended_at": attempt.ended_at.map(|at| at.to_string()),
                 "failure": attempt.failure,
-                "usage": attempt.usage,
+                "usage": attempt.usage.as_ref().map(cost::json),
             })
         })
         .collect();
@@ -187,6 +189,7 @@ fn text(run: &Run, lineage: &Lineage, all: bool) -> String {
     if run.n_steps() > shown {
         lines.push(format!("{DIM}… {} more; `--all` shows them{DIM:#}", run.n_steps() - shown));
     }
+    lines.extend(cost::line(&run.usage()));
     let results = results(run);
     if !results.is_empty() {
         lines.push(String::new());

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use cofferdam_client::{Giver, Giving, Membership, MembershipError, Objects, Offer};
 use cofferdam_depot::Depot;
+use cofferdam_telemetry::WorkerMetrics;
+use cofferdam_worker::Observer;
 
 use crate::args;
 use crate::cluster;
@@ -14,6 +16,7 @@ use crate::commands::serve::end;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, OwnWorker};
+use crate::metrics::{self, Metrics, OfWorker};
 use crate::offer;
 use crate::output::{CYAN, Output, YELLOW};
 use crate::project::StateDir;
@@ -27,8 +30,14 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let (objects, stores) = cluster::stores(cluster, &folder, args.cache_bytes, &folder)?;
     let offered = offer::offer(&args.local)?;
     let giver = giver(args, &objects, output).await?;
+    let metrics = Metrics::new(&args.metrics, |exposed| OfWorker(WorkerMetrics::new(exposed)));
+    let observer = metrics.as_ref().map(|metrics| Arc::new(metrics.counts.clone()) as Arc<dyn Observer>);
+    let _listening = match metrics {
+        Some(metrics) => Some(metrics::of_worker(metrics, offered.slots, objects.clone(), output).await?),
+        None => None,
+    };
     let depot = Depot::over(objects.clone());
-    let worker = instance::start_worker_over(&state, &folder, offered.slots, depot, stores)?;
+    let worker = instance::start_worker_over(&state, &folder, offered.slots, depot, stores, observer)?;
     let OwnWorker { worker, orders, mut reports } = worker;
     let offer = Offer {
         name: name(args),

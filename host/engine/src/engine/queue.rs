@@ -125,6 +125,10 @@ impl Queue {
         Queue { steps: BTreeSet::new(), near: BTreeMap::new(), since: now, head: None }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

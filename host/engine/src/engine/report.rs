@@ -72,7 +72,7 @@ impl Engine {
         let stops = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
         let step = id.step.clone();
         let event = if stops {
-            Event::StepCancelled { step }
+            Event::StepCancelled { step, usage: None }
         } else {
             Event::StepReturned { step, attempt: id.attempt, fence: id.fence, worker }
         };
@@ -87,7 +87,7 @@ impl Engine {
         worker: WorkerId,
         id: AttemptId,
         outcome: Outcome,
-        usage: Usage,
+        mut usage: Usage,
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
@@ -97,6 +97,8 @@ impl Engine {
         self.release(id.fence);
         let active = self.active(claim.run);
         active.measure(claim.step, &usage);
+        let queued_ms = active.run.attempts(claim.step).last().map_or(0, |attempt| attempt.queued_ms);
+        usage.queue_us = u64::from(queued_ms) * 1000;
         let outcome = match outcome {
             Outcome::Succeeded { outputs, metadata } => match active.run.accepts(claim.step, &outputs) {
                 Ok(()) => Outcome::Succeeded { outputs, metadata },
@@ -158,7 +160,7 @@ impl Engine {
         let run = &self.active(claim.run).run;
         let cancelling = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
         if cancelling && failure.kind == FailureKind::Cancelled {
-            return Event::StepCancelled { step: id.step };
+            return Event::StepCancelled { step: id.step, usage: Some(Box::new(usage)) };
         }
         let step = &run.steps[claim.step as usize];
         let policy = &run.layout.step(step.template).retry;
@@ -236,7 +238,7 @@ impl Engine {
         let run = &self.active(id).run;
         let key = run.steps[at_step as usize].key.clone();
         if run.status == RunStatus::Cancelling && !run.is_tear_down(at_step) {
-            self.record_of(id, at_step, Event::StepCancelled { step: key }, now, actions);
+            self.record_of(id, at_step, Event::StepCancelled { step: key, usage: None }, now, actions);
             return;
         }
         let event = Event::StepLost { step: key.clone(), attempt, fence, worker };

@@ -6,6 +6,7 @@ use cofferdam_model::{Nearest, Timestamp, WorkerId};
 
 use super::near::Near;
 use super::{Candidate, NoPlace};
+use crate::Census;
 use crate::demand::{Amounts, Demand, amount, units};
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
@@ -125,6 +126,13 @@ impl Workers {
     pub(crate) fn any(&self) -> Option<WorkerId> {
         let staying = self.all.iter().find(|(_, worker)| !worker.leaves);
         staying.map(|(id, _)| *id)
+    }
+
+    /// The part of a census that is about workers.
+    pub(crate) fn census(&self) -> Census {
+        let leaving = self.all.values().filter(|worker| worker.leaves).count() as u64;
+        let slots = self.all.values().map(|worker| u64::from(worker.slots)).sum();
+        Census { joined: self.all.len() as u64 - leaving, leaving, slots, ..Census::default() }
     }
 
     pub(super) fn version(&self) -> u64 {

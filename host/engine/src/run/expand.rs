@@ -121,6 +121,7 @@ impl Run {
                 root: NONE,
                 failures: 0,
                 losses: 0,
+                ready_ms: 0,
                 status: StepStatus::Waiting,
                 history: None,
             });
@@ -233,6 +234,7 @@ impl Run {
         };
         if verdict == Verdict::Run {
             self.set(at_step, StepStatus::Ready);
+            self.ready_from(at_step, self.now);
             self.fresh.push(at_step);
         } else {
             self.proposals.push_back((at_step, verdict));

@@ -1,6 +1,8 @@
 //! What each event changes.
 
-use cofferdam_model::{Event, Fence, Output, Recorded, RunStatus, StepKey, StepStatus, Timestamp, WorkerId};
+use cofferdam_model::{
+    Event, Fence, Output, Recorded, RunStatus, StepKey, StepStatus, Timestamp, Usage, WorkerId,
+};
 
 use super::{Attempt, InvalidHistory, NONE, Run, TakenOver, term};
 #[cfg(test)]
@@ -23,6 +25,7 @@ impl Run {
     }
 
     fn change(&mut self, at: Timestamp, event: &Event) -> Result<(), String> {
+        self.now = at;
         match event {
             Event::RunAccepted { .. } => self.accepted_at = Some(at),
             Event::StepDispatched { step, attempt, fence, worker } => {
@@ -35,7 +38,7 @@ impl Run {
             Event::StepSucceeded { step, fence, outputs, metadata, usage, .. } => {
                 let (at_step, attempt) = self.running(step, *fence)?;
                 attempt.ended_at = Some(at);
-                attempt.usage = Some(*usage);
+                attempt.usage = Some(Box::new(*usage));
                 let history = self.steps[at_step as usize].history.as_mut();
                 let history = history.expect("a running step has a history");
                 history.outputs.clone_from(outputs);
@@ -46,9 +49,9 @@ impl Run {
                 let (at_step, attempt) = self.tried(step, *fence)?;
                 attempt.ended_at = Some(at);
                 attempt.failure = Some(failure.clone());
-                attempt.usage = Some(*usage);
+                attempt.usage = Some(Box::new(*usage));
                 attempt.retry_at = *retry_at;
-                self.failed(at_step, retry_at.is_some());
+                self.failed(at_step, *retry_at);
             }
             Event::StepLost { step, fence, .. } => {
                 let (at_step, attempt) = self.running(step, *fence)?;
@@ -59,6 +62,7 @@ impl Run {
                     self.steps[at_step as usize].failures += 1;
                 }
                 self.set(at_step, StepStatus::Ready);
+                self.ready_from(at_step, at);
                 self.fresh.push(at_step);
             }
             Event::StepReturned { step, fence, .. } => {
@@ -86,7 +90,7 @@ impl Run {
                 let root = self.find(root)?;
                 self.give_up(step, StepStatus::Abandoned, root)?;
             }
-            Event::StepCancelled { step } => self.cancelled(self.find(step)?, at)?,
+            Event::StepCancelled { step, usage } => self.cancelled(self.find(step)?, usage.as_deref(), at)?,
             Event::RunCancelRequested => self.cancel(),
             Event::RunFinished { status } => self.finish(*status, at)?,
         }
@@ -101,6 +105,7 @@ impl Run {
         worker: WorkerId,
         at: Timestamp,
     ) -> Result<(), String> {
+        let now_ms = self.since_accepted_ms(at);
         let step = &mut self.steps[at_step as usize];
         if !matches!(step.status, StepStatus::Ready | StepStatus::Retrying) {
             return Err(format!("`{}` is {} and cannot be dispatched", step.key, step.status));
@@ -127,6 +132,7 @@ impl Run {
             ended_at: None,
             failure: None,
             retry_at: None,
+            queued_ms: now_ms.saturating_sub(step.ready_ms),
             usage: None,
         });
         self.set(at_step, StepStatus::Running);
@@ -162,9 +168,10 @@ impl Run {
         }
     }
 
-    fn failed(&mut self, at_step: u32, again: bool) {
+    fn failed(&mut self, at_step: u32, again: Option<Timestamp>) {
         self.steps[at_step as usize].failures += 1;
-        if again {
+        if let Some(at) = again {
+            self.ready_from(at_step, at);
             self.set(at_step, StepStatus::Retrying);
             return;
         }
@@ -199,7 +206,7 @@ impl Run {
         Ok(())
     }
 
-    fn cancelled(&mut self, at_step: u32, at: Timestamp) -> Result<(), String> {
+    fn cancelled(&mut self, at_step: u32, usage: Option<&Usage>, at: Timestamp) -> Result<(), String> {
         let step = &mut self.steps[at_step as usize];
         if step.status.is_terminal() {
             return Err(format!("`{}` has ended", step.key));
@@ -207,7 +214,9 @@ impl Run {
         if step.status == StepStatus::Running {
             let history = step.history.as_mut().expect("a running step has a history");
             let last = history.attempts.last_mut();
-            last.expect("a running step has an attempt").ended_at = Some(at);
+            let last = last.expect("a running step has an attempt");
+            last.ended_at = Some(at);
+            last.usage = usage.copied().map(Box::new);
         }
         self.end(at_step, StepStatus::Cancelled);
         Ok(())

@@ -102,6 +102,7 @@ impl Bench {
             artefacts: folder.path().join("artefacts"),
             clock: || Timestamp(1),
             environment,
+            observer: None,
         };
         let depot = Depot::memory();
         let library = depot.put(guest("behaviours")).await.unwrap();
