@@ -121,12 +121,7 @@ impl Objects {
 
     /// The object, fetched unless it is here. Who knows what value it is gets it from another worker, if one has it; for
     /// whom it comes over the network is told.
-    async fn bring(
-        &self,
-        location: &Path,
-        value: Option<&ValueRef>,
-        moved: Option<&Moved>,
-    ) -> Result<Held> {
+    async fn bring(&self, location: &Path, value: Option<&ValueRef>, moved: Option<&Moved>) -> Result<Held> {
         let lock = self
             .fetching
             .lock()

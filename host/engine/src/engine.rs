@@ -95,6 +95,10 @@ pub struct Submission {
 /// What is to be done. All `Append` of one answer become durable before any `Dispatch` of it is carried out.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most actions are events; they live for one turn, and are moved once"
+)]
 pub enum Action {
     /// Write this event to the run's log.
     Append { run: RunId, event: Recorded },
