@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
+use crate::metrics;
 use crate::project::StateDir;
 use crate::settings;
 
@@ -133,7 +134,7 @@ pub(crate) struct OwnWorker {
 /// Starts a worker. Relative paths of resources start at `project`.
 pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
     let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
-    start_worker_over(state, project, slots, depot(state)?, stores, None)
+    start_worker_over(state, project, slots, depot(state)?, stores, metrics::worker_observer(None))
 }
 
 /// The same over any depot and stores; `state` has room for what it compiles.
@@ -175,7 +176,8 @@ impl Instance {
     /// resources start at `project`.
     pub(crate) async fn start(state: &StateDir, project: &Path, offer: WorkerOffer) -> Result<Instance> {
         let log = settings::write(state).await?;
-        let limits = Settings { quotas: settings::quotas(state)?, ..Settings::default() };
+        let observer = metrics::scheduler_observer(None);
+        let limits = Settings { quotas: settings::quotas(state)?, observer, ..Settings::default() };
         let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
         let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;

@@ -27,6 +27,7 @@ mod selected;
 mod settings;
 mod site;
 mod text;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -59,7 +60,12 @@ pub fn main() -> ExitCode {
             return failed.exit.into();
         }
     };
-    match runtime.block_on(dispatch(cli, output)) {
+    let exporter = runtime.block_on(async { traces::start(&cli.command, output) });
+    let done = runtime.block_on(dispatch(cli, output));
+    if let Some(exporter) = exporter {
+        runtime.block_on(exporter.finish());
+    }
+    match done {
         Ok(exit) => exit.into(),
         Err(failed) => {
             output.failure(&failed);

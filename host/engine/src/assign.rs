@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use cofferdam_model::{
     AssignedInput, AssignedValue, Assignment, AttemptId, Fence, HOOK_EVENT_INPUT, KeyedValue, LentResource,
-    Name, OutputRef, PlanIoManager, PlanStep, Role, Source, StepIdx, StepStatus, ValueRef, cbor,
+    Name, OutputRef, PlanIoManager, PlanStep, Role, Source, SpanOf, StepIdx, StepStatus, TRACEPARENT_TAG,
+    TraceContext, ValueRef, cbor,
 };
 use serde_json::json;
 
@@ -24,12 +25,22 @@ impl Run {
             inputs: self.inputs(at_step),
             outputs: plan_step.outputs.clone(),
             limits: plan_step.limits.clone(),
-            tags: plan_step.tags.clone(),
+            tags: self.tags(plan_step, fence),
             resources: self.lent(plan_step),
             io_managers: self.io_managers(plan_step),
             env: plan_step.env.clone(),
             partition: self.layout.plan.partition.clone(),
         }
+    }
+
+    /// The tags of its step, and its place in the trace of the run, if that has one.
+    fn tags(&self, step: &PlanStep, fence: Fence) -> BTreeMap<String, String> {
+        let mut tags = step.tags.clone();
+        if let Some(trace) = TraceContext::of(&self.layout.plan.tags) {
+            let own = trace.with(SpanOf::Step(fence).id(self.id));
+            tags.insert(TRACEPARENT_TAG.to_owned(), own.to_string());
+        }
+        tags
     }
 
     /// The inputs of a ready step that have a value.

@@ -266,8 +266,11 @@ impl Loop {
         self.answers.push(Box::new(move |_| drop(channel.send(answer))));
     }
 
-    /// Tells every worker which libraries a run needs.
+    /// Tells every worker which libraries a run needs, and who looks on that it is there.
     fn announce(&mut self, run: RunId, plan: &Plan, turn: &mut Turn) {
+        if let Some(observer) = &self.observer {
+            observer.run(run, plan);
+        }
         let needed = self.ahead.begin(run, plan);
         for worker in self.channels.keys() {
             turn.order(*worker, Order::Prepare(needed.clone()));

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use cofferdam_model::{Recorded, RunId};
+use cofferdam_model::{Plan, Recorded, RunId};
 
 /// Called by the loop, which waits for it: a method only takes note.
 pub trait Observer: Send + Sync + fmt::Debug {
+    /// A run is driven from now on: it was submitted, or taken over from the log.
+    fn run(&self, run: RunId, plan: &Plan);
+
     /// These events of a run are about to be appended. If that fails the scheduler stops.
     fn events(&self, run: RunId, events: &[Recorded]);
 

@@ -110,7 +110,7 @@ impl Supervisor {
             stores: self.stores.clone(),
             attempt: job.assignment.id.clone(),
             inputs: job.readable.clone(),
-            lent: Lent::new(self.resources.clone(), job.assignment.resources.clone()),
+            lent: Lent::new(self.resources.clone(), job.assignment.resources.clone(), job.guest_span()),
             destination: Destination::new(self.stores.clone(), &job.assignment),
         };
         let (ticket, replies) = (job.ticket, cell.replies());

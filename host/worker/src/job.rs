@@ -1,7 +1,12 @@
 //! An assignment on its way through the worker.
 
+use std::collections::BTreeMap;
+
 use cofferdam_cell::{CellAttempt, CellContent, CellDeclared, CellInput, CellInputValue, CellValue, Ticket};
-use cofferdam_model::{AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, ValueRef};
+use cofferdam_model::{
+    AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, SpanOf, TRACEPARENT_TAG,
+    TraceContext, ValueRef,
+};
 
 use crate::spent::Spent;
 
@@ -49,6 +54,22 @@ impl Job {
         stored
     }
 
+    /// The span of the guest, if the attempt is part of a trace.
+    pub(crate) fn guest_span(&self) -> Option<TraceContext> {
+        let id = &self.assignment.id;
+        let trace = TraceContext::of(&self.assignment.tags)?;
+        Some(trace.with(SpanOf::Guest(id.fence).id(id.run)))
+    }
+
+    /// What the guest reads: its own span in the place of the attempt's.
+    fn guest_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.assignment.tags.clone();
+        if let Some(span) = self.guest_span() {
+            tags.insert(TRACEPARENT_TAG.to_owned(), span.to_string());
+        }
+        tags
+    }
+
     /// What the cell is told.
     pub(crate) fn to_cell(&self, library: u32) -> Box<CellAttempt> {
         let assignment = &*self.assignment;
@@ -82,7 +103,7 @@ impl Job {
             config: assignment.config.clone(),
             outputs: assignment.outputs.iter().map(CellDeclared::from).collect(),
             limits: assignment.limits.clone(),
-            tags: assignment.tags.clone(),
+            tags: self.guest_tags(),
             resources: assignment.resources.iter().map(kind).collect(),
             partition: assignment.partition.clone(),
             seed: seed(assignment),

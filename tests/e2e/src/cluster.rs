@@ -96,6 +96,8 @@ impl Drop for Process {
 pub struct Cluster {
     folder: tempfile::TempDir,
     pub address: String,
+    /// Of the environment of its processes.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Cluster {
@@ -106,18 +108,28 @@ impl Cluster {
 
     /// The same, with metrics on a free port.
     pub fn start_exposed() -> (Cluster, Process) {
-        Cluster::start_serving("", &["--metrics", "127.0.0.1:0"])
+        Cluster::begin("", &["--metrics", "127.0.0.1:0"], &[])
     }
 
     /// The same with settings: the content of its `instance.toml`.
     pub fn start_with(settings: &str) -> (Cluster, Process) {
-        Cluster::start_serving(settings, &[])
+        Cluster::begin(settings, &[], &[])
     }
 
     /// The same with more arguments of `cofferdam serve`.
     pub fn start_serving(settings: &str, more: &[&str]) -> (Cluster, Process) {
+        Cluster::begin(settings, more, &[])
+    }
+
+    /// The same, and its workers, with variables of the environment.
+    pub fn start_within(variables: &[(&'static str, String)]) -> (Cluster, Process) {
+        Cluster::begin("", &[], variables)
+    }
+
+    fn begin(settings: &str, more: &[&str], variables: &[(&'static str, String)]) -> (Cluster, Process) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut cluster = Cluster { folder, address: "127.0.0.1:0".to_owned() };
+        let mut cluster =
+            Cluster { folder, address: "127.0.0.1:0".to_owned(), variables: variables.to_vec() };
         std::fs::create_dir(cluster.state()).expect("a folder can be made");
         std::fs::write(cluster.state().join("instance.toml"), settings).expect("a file can be written");
         let serving = cluster.serve_with_args(more);
@@ -141,7 +153,11 @@ impl Cluster {
 
     fn serve_with_args(&self, more: &[&str]) -> Process {
         let mut command = Command::new(program());
-        command.args(["serve", "--listen", &self.address, "--state-dir"]).arg(self.state()).args(more);
+        command
+            .args(["serve", "--listen", &self.address, "--state-dir"])
+            .arg(self.state())
+            .args(more)
+            .envs(self.variables.iter().cloned());
         Process::start(command.current_dir(self.folder.path()))
     }
 
@@ -164,6 +180,7 @@ impl Cluster {
         if !more.contains(&"--slots") {
             command.args(["--slots", "1"]);
         }
+        command.envs(self.variables.iter().cloned());
         Process::start(command.current_dir(folder))
     }
 

@@ -25,6 +25,7 @@ use crate::project::{Project, StateDir};
 use crate::settings;
 use crate::site::{Site, There};
 use crate::text::{count, duration};
+use crate::traces::{self, Submitting};
 
 pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
     let tags = parse_tags(&args.tags)?;
@@ -45,32 +46,35 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
 
 /// Runs a plan to its end and shows it.
 pub(crate) async fn submit(
-    submission: Submission,
+    mut submission: Submission,
     site: &Site,
     local: &args::Local,
     watching: &args::Watching,
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
+    let traced = traces::submitting(&mut submission);
     match site {
         Site::Here(_) if watching.detach => Err(Failed::usage("a run in this process ends with it")
             .hint("`--detach` goes with `--cluster ADDR`: the run is the cluster's then")),
-        Site::Here(state) => submit_here(submission, state, local, watching, export, output).await,
+        Site::Here(state) => submit_here((submission, &traced), state, local, watching, export, output).await,
         Site::There(there) => {
             offer::refuse_with_cluster(local)?;
-            submit_there(&submission, there, watching, export, output).await
+            submit_there((&submission, &traced), there, watching, export, output).await
         }
     }
 }
 
 async fn submit_there(
-    submission: &Submission,
+    (submission, traced): (&Submission, &Submitting),
     there: &There,
     watching: &args::Watching,
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
-    let (id, plan) = cluster::hand_over(submission, there, output).await?;
+    let accepted = cluster::hand_over(submission, there, output).await;
+    traced.ended(submission.run, accepted.is_ok());
+    let (id, plan) = accepted?;
     if watching.detach {
         if output.json {
             output.document("cofferdam.submitted/v1", json!({ "run": id }))?;
@@ -86,7 +90,7 @@ async fn submit_there(
 }
 
 async fn submit_here(
-    submission: Submission,
+    (submission, traced): (Submission, &Submitting),
     state: &StateDir,
     local: &args::Local,
     watching: &args::Watching,
@@ -98,7 +102,9 @@ async fn submit_here(
     offer::refuse(&submission.plan, &offer)?;
     let instance = Instance::start(state, state.project(), offer).await?;
     let (asked, plan) = (submission.run, submission.plan.clone());
-    let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
+    let accepted = instance.scheduler.submit(submission).await;
+    traced.ended(asked, accepted.is_ok());
+    let id = accepted.doing(Exit::Unreachable, "record the run")?;
     if id != asked {
         return known_run(id, instance, state, export, output).await;
     }

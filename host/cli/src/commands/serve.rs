@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_runlog::RunLog;
-use cofferdam_scheduler::{Observer, Scheduler, Settings, system_clock};
+use cofferdam_scheduler::{Scheduler, Settings, system_clock};
 use cofferdam_server::{Admission, AdmissionError, CERTIFICATE_LIFE, PATIENCE, Parts, Security, Server};
 use cofferdam_telemetry::SchedulerMetrics;
 use cofferdam_wire::private::PrivateError;
@@ -12,7 +12,7 @@ use crate::args;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
-use crate::metrics::{self, Metrics, OfScheduler};
+use crate::metrics::{self, Metrics};
 use crate::output::{CYAN, GREEN, Output, YELLOW};
 use crate::project::StateDir;
 use crate::settings;
@@ -25,8 +25,8 @@ pub(crate) async fn run(args: &args::Serve, state: &StateDir, output: Output) ->
         log = settings::take_over(state, wait) => log?,
         () = end() => return Ok(()),
     };
-    let metrics = Metrics::new(&args.metrics, |exposed| OfScheduler(SchedulerMetrics::new(exposed)));
-    let observer = metrics.as_ref().map(|metrics| Arc::new(metrics.counts.clone()) as Arc<dyn Observer>);
+    let metrics = Metrics::new(&args.metrics, SchedulerMetrics::new);
+    let observer = metrics::scheduler_observer(metrics.as_ref());
     let limits = Settings { patience: PATIENCE, quotas: settings::quotas(state)?, observer };
     let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
     let scheduler = Arc::new(scheduler.await.doing(Exit::Unreachable, "start the scheduler")?);

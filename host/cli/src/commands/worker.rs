@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use cofferdam_client::{Giver, Giving, Membership, MembershipError, Objects, Offer};
 use cofferdam_depot::Depot;
 use cofferdam_telemetry::WorkerMetrics;
-use cofferdam_worker::Observer;
 
 use crate::args;
 use crate::cluster;
@@ -16,7 +15,7 @@ use crate::commands::serve::end;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, OwnWorker};
-use crate::metrics::{self, Metrics, OfWorker};
+use crate::metrics::{self, Metrics};
 use crate::offer;
 use crate::output::{CYAN, Output, YELLOW};
 use crate::project::StateDir;
@@ -30,8 +29,8 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     let (objects, stores) = cluster::stores(cluster, &folder, args.cache_bytes, &folder)?;
     let offered = offer::offer(&args.local)?;
     let giver = giver(args, &objects, output).await?;
-    let metrics = Metrics::new(&args.metrics, |exposed| OfWorker(WorkerMetrics::new(exposed)));
-    let observer = metrics.as_ref().map(|metrics| Arc::new(metrics.counts.clone()) as Arc<dyn Observer>);
+    let metrics = Metrics::new(&args.metrics, WorkerMetrics::new);
+    let observer = metrics::worker_observer(metrics.as_ref());
     let _listening = match metrics {
         Some(metrics) => Some(metrics::of_worker(metrics, offered.slots, objects.clone(), output).await?),
         None => None,

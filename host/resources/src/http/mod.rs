@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_model::{FaultKind, HttpRequest, HttpResponse, ResourceAnswer, ResourceFault};
+use cofferdam_model::{FaultKind, HttpRequest, HttpResponse, ResourceAnswer, ResourceFault, TRACEPARENT_TAG};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use serde::Deserialize;
@@ -147,6 +147,10 @@ impl Http {
                 name.parse().map_err(|_| wrong(FaultKind::Invalid, "has a name that no header may have"))?;
             if OWN_HEADERS.contains(&header.as_str()) || header.as_str().starts_with("proxy-") {
                 return Err(wrong(FaultKind::Denied, "is set by the client and cannot be given"));
+            }
+            // An op need not know that it is traced: what the operator says of the trace holds.
+            if header.as_str() == TRACEPARENT_TAG && self.headers.contains_key(&header) {
+                continue;
             }
             if self.headers.contains_key(&header) {
                 return Err(wrong(FaultKind::Denied, "is set by the resource and cannot be replaced"));

@@ -11,7 +11,7 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("wasmtime", &["sandbox"]),
     ("object_store", &["io", "depot", "resources", "client"]),
     ("rusqlite", &["runlog", "resources"]),
-    ("reqwest", &["io", "resources"]),
+    ("reqwest", &["io", "resources", "telemetry"]),
     ("tokio-postgres", &["postgres", "resources", "runlog"]),
     ("prost", &["wire"]),
     ("tonic", &["wire", "server", "client"]),
