@@ -9,10 +9,12 @@ use cofferdam_model::{
     AssetKey, Diagnostic, KeyedValue, LibraryDigest, LibrarySpec, Name, PartitionsKind, Plan, RunConfig,
     ValueRef,
 };
-use cofferdam_plan::{Catalog, FileForm, FileSource, Files, Libraries, Present, Request, Target, World};
+use cofferdam_plan::{
+    Address, Catalog, Executor, FileForm, FileSource, Files, Libraries, Present, Request, Target, World,
+};
 use cofferdam_scheduler::system_time;
 
-use crate::args::{Given, JobArgs};
+use crate::args::{At, Given, JobArgs};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::given;
@@ -22,6 +24,7 @@ use crate::mapping;
 use crate::output::Output;
 use crate::project::{Project, read_text, shown, sort_out};
 use crate::selected;
+use crate::site::{Site, There};
 
 /// Most files that one pattern may stand for.
 const FILES_PER_PATTERN_MAX: usize = 10_000;
@@ -51,10 +54,12 @@ pub(crate) enum Wanted {
     Assets(Vec<String>),
 }
 
-/// Compiles the plan of a job, or refuses with everything that is wrong.
+/// Compiles the plan of a job, or refuses with everything that is wrong. The run config may say where it runs, unless
+/// `at` does; without `at` it is not asked.
 pub(crate) async fn prepare(
     project: Project,
     args: &JobArgs,
+    at: Option<&At>,
     reading: Reading,
     output: Output,
 ) -> Result<Prepared> {
@@ -63,7 +68,29 @@ pub(crate) async fn prepare(
     let mut project = project;
     let (run_config, found) = read_config(&args.given, &mut project.texts)?;
     project.texts = sort_out(std::mem::take(&mut project.texts), found, output)?;
+    if let (Some(at), Wanted::Job { name, .. }) = (at, &wanted) {
+        let environment = environment(args.given.environment.as_deref())?;
+        let request = Request { environment: environment.as_ref(), ..Request::job(name, &run_config) };
+        let executor = cofferdam_plan::executor(&project.definitions, request);
+        if let (None, Some(Executor::Cluster(address))) = (&at.cluster, executor) {
+            let there = There::new(&text_of(address)?, &at.token, Some(project.state.clone()))?;
+            project.site = Site::There(there);
+        }
+    }
     prepare_wanted(project, &wanted, &args.given, &run_config, reading, output).await
+}
+
+/// The address of a cluster that a run config names.
+fn text_of(address: Address) -> Result<String> {
+    match address {
+        Address::Text(text) => Ok(text),
+        Address::Env(name) => std::env::var(&name).map_err(|_| {
+            let message =
+                format!("the run config takes the cluster's address from `{name}`, which is not set");
+            Failed::usage(message)
+                .hint(format!("set {name} to HOST:PORT, or name the cluster with `--cluster`"))
+        }),
+    }
 }
 
 /// The same for anything that can be run, with the run config read already.

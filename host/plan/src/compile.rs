@@ -14,7 +14,7 @@ use crate::files::{Files, known, unknown_job};
 use crate::flat::Outermost;
 use crate::job::Job;
 use crate::resource_schemas::check_resources;
-use crate::run_config::{ConfigTree, MappingResults, PendingMapping, validate};
+use crate::run_config::{self, ConfigTree, Executor, MappingResults, PendingMapping, validate};
 
 /// What a person asks for.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,21 @@ pub enum Target<'a> {
     Job(&'a Name),
     /// The assets that these expressions select.
     Assets(&'a [String]),
+}
+
+/// Where a run of a job goes, as its own config, the environment's and the person's say, the last one first; none if they
+/// do not say.
+pub fn executor(definitions: &Definitions, request: Request<'_>) -> Option<Executor> {
+    let own = match request.target {
+        Target::Job(name) => {
+            let job = definitions.jobs.get(name).and_then(|job| job.config.as_ref());
+            job.or_else(|| definitions.asset_jobs.get(name)?.config.as_ref())
+        }
+        Target::Assets(_) => None,
+    };
+    let environment =
+        request.environment.and_then(|name| definitions.environments.get(name)?.config.as_ref());
+    run_config::executor(own.into_iter().chain(environment).chain(request.run_config.root.as_ref()))
 }
 
 impl<'a> Request<'a> {

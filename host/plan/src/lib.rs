@@ -37,16 +37,18 @@ use cofferdam_model::{LibraryDigest, LibrarySpec, Name};
 
 pub use assets::Catalog;
 pub use cofferdam_model::cbor::encode as encode_cbor;
-pub use compile::{Present, Request, Target, World, check, compile, pending_mappings, with_config_tree};
+pub use compile::{
+    Present, Request, Target, World, check, compile, executor, pending_mappings, with_config_tree,
+};
 pub use config_diff::{Change, MASK, config_diff};
 pub use files::{Blob, FileForm, FileSource, Files, file_sources};
 pub use io_schemas::{check_io_manager, io_manager_schema};
 pub use rerun::{Past, PastStep, Request as RerunRequest, Rerun, RerunProblem, rerun};
 pub use resource_schemas::{SettingProblem, check_settings, settings_schema};
 pub use run_config::{
-    ConfigBody, ConfigSection, ConfigTree, GivenInput, InputPoint, MappingResults, PendingMapping, Resolved,
-    ResolvedConfig, ResourceSection, expand_defaults, in_words, remove_extra, run_config_schema, scaffold,
-    validate,
+    Address, ConfigBody, ConfigSection, ConfigTree, Executor, GivenInput, InputPoint, MappingResults,
+    PendingMapping, Resolved, ResolvedConfig, ResourceSection, expand_defaults, in_words, remove_extra,
+    run_config_schema, scaffold, validate,
 };
 
 /// Libraries by the name that the definitions give them.

@@ -443,3 +443,39 @@ fn forget(document: &mut Value) {
         _ => {}
     }
 }
+
+#[test]
+fn a_run_config_sends_a_run_to_a_cluster_and_a_flag_lies_over_it() {
+    let project = project(JOB);
+    let (cluster, _serving) = Cluster::start();
+    let _worker = joined(cluster.worker("w", &[]));
+    let existing = |address: &str| {
+        project.write(
+            "run.yaml",
+            format!("execution: {{config: {{cluster: {{existing: {{address: {address}}}}}}}}}\n"),
+        );
+    };
+    let run_it = |more: &[&str], variable: Option<&str>| -> Ended {
+        let mut command = project.command([&["run", "j", "-c", "run.yaml", "--json"][..], more].concat());
+        command.env("COFFERDAM_TOKEN_FILE", cluster.token_file());
+        variable.map(|address| command.env("SCHEDULER", address));
+        command.output().expect("it starts").into()
+    };
+    let n_there = || json(&project, &cluster, &["runs"])["runs"].as_array().expect("runs").len();
+    existing(&format!("\"{}\"", cluster.address));
+    run_it(&[], None).expect(0);
+    assert_eq!(n_there(), 1);
+    existing("{env: SCHEDULER}");
+    run_it(&[], Some(&cluster.address)).expect(0);
+    assert_eq!(n_there(), 2);
+    let unset = run_it(&[], None).expect(2);
+    assert!(unset.stderr.contains("from `SCHEDULER`, which is not set"), "{unset:#?}");
+    // Nobody is there; the flag says where somebody is.
+    existing("\"127.0.0.1:1\"");
+    run_it(&[], None).expect(5);
+    run_it(&["--cluster", &cluster.address], None).expect(0);
+    assert_eq!(n_there(), 3);
+    project.write("run.yaml", "execution: {config: {in_process: {}}}\n");
+    run_it(&[], None).expect(0);
+    assert_eq!(n_there(), 3, "it ran here");
+}

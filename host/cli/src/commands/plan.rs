@@ -15,7 +15,7 @@ use crate::text::{count, duration, size};
 pub(crate) async fn run(args: &args::Plan, global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
     let Prepared { plan, project } =
-        crate::prepare::prepare(project, &args.job, Reading::Digest, output).await?;
+        crate::prepare::prepare(project, &args.job, None, Reading::Digest, output).await?;
     let explained = if args.explain { Some(explained(&plan, &project.state).await?) } else { None };
     if output.json {
         let mut document = json!({ "digest": plan.digest(), "plan": plan });

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Re
     let tags = parse_tags(&args.tags)?;
     let project = Project::open_at(&args.at, global, output)?;
     let Prepared { mut plan, project } =
-        crate::prepare::prepare(project, &args.job, Reading::Import, output).await?;
+        crate::prepare::prepare(project, &args.job, Some(&args.at), Reading::Import, output).await?;
     plan.tags.extend(tags);
     let submission = Submission {
         run: RunId(uuid::Uuid::now_v7()),

@@ -21,6 +21,8 @@ mod yaml;
 use cofferdam_model::{Diagnostic, Node};
 
 pub use document::validate;
+pub(crate) use execution::executor;
+pub use execution::{Address, Executor};
 pub use export::run_config_schema;
 pub use form::in_words;
 pub use scaffold::{expand_defaults, remove_extra, scaffold};

@@ -6,6 +6,7 @@ mod bad_jobs;
 mod builder;
 mod common;
 mod edges;
+mod executor;
 mod graphs;
 mod mapping;
 mod random;
