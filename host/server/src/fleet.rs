@@ -12,55 +12,72 @@ const WARNINGS_MAX: usize = 10;
 
 /// Clones share the list.
 #[derive(Clone, Default)]
-pub(crate) struct Fleet(Arc<Mutex<BTreeMap<WorkerId, WorkerState>>>);
+pub(crate) struct Fleet(Arc<Mutex<Joined>>);
 
-/// Keeps a worker on the list until it is dropped.
+#[derive(Default)]
+struct Joined {
+    /// Each with the number of the stream that it came by.
+    workers: BTreeMap<WorkerId, (u64, WorkerState)>,
+    n_streams: u64,
+}
+
+/// Keeps a worker on the list until it is dropped, or until the worker has come again by another stream.
 pub(crate) struct Entry {
     fleet: Fleet,
     id: WorkerId,
+    stream: u64,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.fleet.lock().remove(&self.id);
+        let workers = &mut self.fleet.lock().workers;
+        if workers.get(&self.id).is_some_and(|(stream, _)| *stream == self.stream) {
+            workers.remove(&self.id);
+        }
     }
 }
 
 impl Fleet {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, WorkerState>> {
+    fn lock(&self) -> MutexGuard<'_, Joined> {
         self.0.lock().expect("nobody panics while holding it")
     }
 
     pub(crate) fn enter(&self, id: WorkerId, state: WorkerState) -> Entry {
-        self.lock().insert(id, state);
-        Entry { fleet: self.clone(), id }
+        let mut joined = self.lock();
+        joined.n_streams += 1;
+        let stream = joined.n_streams;
+        joined.workers.insert(id, (stream, state));
+        Entry { fleet: self.clone(), id, stream }
     }
 
     /// Notes that a worker gets nothing more; false if no such worker is joined.
     pub(crate) fn leave(&self, id: WorkerId) -> bool {
-        self.lock().get_mut(&id).map(|state| state.leaving = true).is_some()
+        self.lock().workers.get_mut(&id).map(|(_, state)| state.leaving = true).is_some()
     }
 
     /// What a worker's certificates name.
     pub(crate) fn member(&self, id: WorkerId) -> Option<Member> {
-        self.lock().get(&id)?.member.parse().ok()
+        self.lock().workers.get(&id)?.1.member.parse().ok()
     }
 
     /// The workers whose certificates name that: one, or several in one folder.
     pub(crate) fn of(&self, member: Member) -> Vec<WorkerId> {
         let member = member.to_string();
-        self.lock().iter().filter(|(_, state)| state.member == member).map(|(id, _)| *id).collect()
+        let joined = self.lock();
+        let of = joined.workers.iter().filter(|(_, (_, state))| state.member == member);
+        of.map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn list(&self) -> Vec<WorkerState> {
-        self.lock().values().cloned().collect()
+        self.lock().workers.values().map(|(_, state)| state.clone()).collect()
     }
 
     /// What is asked for and nobody offers, once for all steps that ask for the same, each with the worker that comes
     /// nearest. The steps wait: such a worker may still join.
     pub(crate) fn warnings(&self, plan: &Plan) -> Vec<String> {
-        let workers = self.lock();
-        if workers.is_empty() {
+        let joined = self.lock();
+        let workers = || joined.workers.values().map(|(_, state)| state);
+        if joined.workers.is_empty() {
             return vec!["no worker has joined yet; the run waits for one".to_owned()];
         }
         let mut demands: BTreeMap<String, (&PlanStep, usize)> = BTreeMap::new();
@@ -68,7 +85,7 @@ impl Fleet {
             demands.entry(words(&step.resources, &step.labels)).or_insert((step, 0)).1 += 1;
         }
         let impossible = demands.into_iter().filter_map(|(asked, (step, n_steps))| {
-            let nearest = workers.values().min_by_key(|worker| n_lacking(worker, step))?;
+            let nearest = workers().min_by_key(|worker| n_lacking(worker, step))?;
             (n_lacking(nearest, step) > 0).then(|| {
                 let more = if n_steps > 1 { format!(" and {} more", n_steps - 1) } else { String::new() };
                 let resources = step.resources.keys().map(|name| (name.clone(), offers(nearest, name)));
@@ -102,4 +119,22 @@ fn words(resources: &BTreeMap<String, f64>, labels: &BTreeMap<String, String>) -
     let resources = resources.iter().map(|(name, amount)| format!("{name}={amount}"));
     let labels = labels.iter().map(|(name, value)| format!("{name}={value}"));
     resources.chain(labels).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_old_stream_takes_nobody_off_the_list_who_has_come_again() {
+        let fleet = Fleet::default();
+        let named = |name: &str| WorkerState { name: name.to_owned(), ..WorkerState::default() };
+        let listed = || fleet.list().into_iter().map(|state| state.name).collect::<Vec<_>>();
+        let old = fleet.enter(WorkerId(1), named("old"));
+        let new = fleet.enter(WorkerId(1), named("new"));
+        drop(old);
+        assert_eq!(listed(), ["new"]);
+        drop(new);
+        assert_eq!(listed(), [""; 0]);
+    }
 }
