@@ -84,7 +84,7 @@ async fn giver(
     output: Output,
 ) -> Result<Option<(Giver, Giving)>> {
     let Some(interface) = args.interface else { return Ok(None) };
-    if !interface.ip().is_loopback() && !(args.give_plaintext || args.token.plaintext) {
+    if !(interface.ip().is_loopback() || args.give_plaintext || args.token.plaintext) {
         return Err(Failed::usage(format!(
             "{} can be reached from other hosts, and what workers give each other is not encrypted",
             interface.ip()

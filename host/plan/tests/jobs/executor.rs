@@ -9,7 +9,7 @@ const JOB: &str = "[jobs.j.steps.a]\nop = \"t.make\"";
 
 fn of(toml: &str, yaml: &str) -> Option<Executor> {
     let mut texts = Texts::default();
-    let (definitions, problems) = read_definitions(&mut texts, "cofferdam.toml", &job(toml));
+    let (definitions, problems) = read_definitions(&mut texts, "cofferdam.toml", job(toml));
     let (run, more) = read_run_config(&mut texts, "run.yaml", yaml);
     assert_eq!((problems, more), (vec![], vec![]));
     let (j, there) = (name("j"), name("there"));
