@@ -12,6 +12,7 @@ mod observe;
 mod outputs;
 mod prepare;
 mod publish;
+mod ready;
 mod slot;
 mod spent;
 mod supervisor;

@@ -26,8 +26,6 @@ fn size(round: u64) -> u64 {
 struct Seen {
     started: BTreeSet<u64>,
     ended: BTreeMap<u64, Outcome>,
-    /// Given back, because both cells were at something that takes long; ordered again when something has ended.
-    returned: Vec<u64>,
 }
 
 impl Seen {
@@ -39,39 +37,20 @@ impl Seen {
     }
 }
 
-/// The attempt of that fence.
-fn order(bench: &Bench, seen: &Seen, fence: u64) -> Order {
-    let round = fence / 4;
-    Order::Run(Box::new(match fence % 4 {
-        0 => bench.assignment(fence, "write_large", size(round)),
-        1 => bench.reading(fence, seen.value(fence - 1)),
-        2 => bench.assignment(fence, "add_one", round),
-        _ => bench.assignment(fence, "spin", 0),
-    }))
-}
-
 /// What there is to do once this has been reported: read what was written, cancel what spins. Every other
 /// attempt that spins was cancelled before it could begin.
-fn answer(bench: &Bench, seen: &mut Seen, report: Report) -> Vec<Order> {
+fn answer(bench: &Bench, seen: &mut Seen, report: Report) -> Option<Order> {
     match report {
         Report::Started { id, .. } => {
             let spins = id.fence.0 % 4 == 3;
-            let cancel = seen.started.insert(id.fence.0) && spins;
-            cancel.then_some(Order::Cancel(id)).into_iter().collect()
+            (seen.started.insert(id.fence.0) && spins).then_some(Order::Cancel(id))
         }
         Report::Finished { id, outcome, .. } => {
             let fence = id.fence.0;
             assert!(seen.ended.insert(fence, outcome).is_none(), "{fence} ended twice");
-            let read_back = (fence % 4 == 0).then_some(fence + 1);
-            let again = std::mem::take(&mut seen.returned);
-            again.into_iter().chain(read_back).map(|fence| order(bench, seen, fence)).collect()
+            (fence % 4 == 0).then(|| Order::Run(Box::new(bench.reading(fence + 1, seen.value(fence)))))
         }
-        Report::Returned { id } => {
-            assert!(!seen.started.contains(&id.fence.0), "{} has begun and is given back", id.fence.0);
-            seen.returned.push(id.fence.0);
-            vec![]
-        }
-        Report::Logs { .. } | Report::Progress { .. } => vec![],
+        _ => None,
     }
 }
 
@@ -81,19 +60,23 @@ async fn every_attempt_ends_once_with_its_bytes_whatever_runs_and_dies_beside_it
     bench.order(bench.assignment(u64::MAX, "add_one", 1)).await;
     bench.value(u64::MAX).await;
     let since = Instant::now();
-    let (mut seen, mut orders) = (Seen::default(), vec![]);
+    let mut orders = vec![];
     for round in 0..ROUNDS {
-        orders.extend([0, 2, 3].map(|add| order(&bench, &seen, 4 * round + add)));
+        for (add, op, config) in [(0, "write_large", size(round)), (2, "add_one", round), (3, "spin", 0)] {
+            orders.push(Order::Run(Box::new(bench.assignment(4 * round + add, op, config))));
+        }
         if round % 2 == 0 {
             orders.push(Order::Cancel(id(4 * round + 3)));
         }
     }
     bench.orders.send(orders).await.unwrap();
+    let mut seen = Seen::default();
     while seen.ended.len() < 4 * ROUNDS as usize {
         let left = TIME_MAX.saturating_sub(since.elapsed());
         let more = tokio::time::timeout(left, bench.reports.recv()).await;
         let more = more.unwrap_or_else(|_| panic!("only {} ended in {TIME_MAX:?}", seen.ended.len()));
-        let orders = more.unwrap().into_iter().flat_map(|report| answer(&bench, &mut seen, report)).collect();
+        let orders =
+            more.unwrap().into_iter().filter_map(|report| answer(&bench, &mut seen, report)).collect();
         bench.orders.send(orders).await.unwrap();
     }
     for round in 0..ROUNDS {
