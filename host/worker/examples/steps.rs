@@ -53,9 +53,17 @@ async fn through(
         let mut ended = 0;
         while ended < count {
             for report in reports.recv().await.expect("the worker lives") {
-                if let Report::Finished { outcome, .. } = report {
-                    assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
-                    ended += 1;
+                match report {
+                    Report::Finished { outcome, .. } => {
+                        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+                        ended += 1;
+                    }
+                    // Both cells stood still for a moment.
+                    Report::Returned { id } => {
+                        let again = Order::Run(Box::new(assignment(library, id.fence.0)));
+                        orders.send(vec![again]).await.expect("the worker lives");
+                    }
+                    _ => {}
                 }
             }
         }

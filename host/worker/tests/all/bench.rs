@@ -1,5 +1,6 @@
 //! A worker with real cells and real guests, for the tests of this package.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,67 @@ pub(crate) fn environment(name: &str) -> Option<String> {
     }
 }
 
+/// Stands between a test and its worker and gives again what the worker gives back, when something has ended there, as a
+/// scheduler does. Tests see ends only.
+async fn relay(
+    mut orders: mpsc::Receiver<Vec<Order>>,
+    worker: mpsc::Sender<Vec<Order>>,
+    mut reports: mpsc::Receiver<Vec<Report>>,
+    test: mpsc::Sender<Vec<Report>>,
+) {
+    let mut worker = Some(worker);
+    let mut given: BTreeMap<Fence, Box<Assignment>> = BTreeMap::new();
+    let mut returned: BTreeSet<Fence> = BTreeSet::new();
+    let mut open = true;
+    loop {
+        if !open && given.is_empty() {
+            worker = None;
+        }
+        let to_worker = tokio::select! {
+            batch = orders.recv(), if open => {
+                let Some(batch) = batch else {
+                    open = false;
+                    continue;
+                };
+                let mut to_worker = vec![];
+                for order in batch {
+                    match &order {
+                        Order::Run(assignment) => drop(given.insert(assignment.id.fence, assignment.clone())),
+                        // The worker must have it to say that it is cancelled.
+                        Order::Cancel(id) if returned.remove(&id.fence) => {
+                            to_worker.push(Order::Run(given[&id.fence].clone()));
+                        }
+                        _ => {}
+                    }
+                    to_worker.push(order);
+                }
+                to_worker
+            }
+            batch = reports.recv() => {
+                let Some(mut batch) = batch else { return };
+                let mut again = vec![];
+                for report in &batch {
+                    match report {
+                        Report::Finished { id, .. } => {
+                            given.remove(&id.fence);
+                            again.extend(std::mem::take(&mut returned));
+                        }
+                        Report::Returned { id } => drop(returned.insert(id.fence)),
+                        _ => {}
+                    }
+                }
+                batch.retain(|report| !matches!(report, Report::Returned { .. }));
+                // A test that has ended listens no more.
+                let _ = test.send(batch).await;
+                again.iter().map(|fence| Order::Run(given[fence].clone())).collect()
+            }
+        };
+        if let (Some(worker), false) = (&worker, to_worker.is_empty()) {
+            let _ = worker.send(to_worker).await;
+        }
+    }
+}
+
 impl Bench {
     /// The processes that are cells of this worker.
     pub(crate) fn cells(&self) -> Vec<Pid> {
@@ -109,9 +171,13 @@ impl Bench {
         let resources = Arc::new(Resources::new(folder.path(), folder.path(), environment));
         let (orders, taken) = mpsc::channel(64);
         let (reporter, reports) = mpsc::channel(64);
+        let (inner_orders, inner_taken) = mpsc::channel(64);
+        let (inner_reporter, inner_reports) = mpsc::channel(64);
+        #[expect(clippy::disallowed_methods, reason = "it ends with the worker")]
+        tokio::spawn(relay(taken, inner_orders, inner_reports, reporter));
+        let (depot_, store_) = (depot.clone(), store.clone());
         let worker =
-            Worker::start(settings.clone(), depot.clone(), store.clone(), resources, taken, reporter)
-                .unwrap();
+            Worker::start(settings.clone(), depot_, store_, resources, inner_taken, inner_reporter).unwrap();
         Bench { folder, settings, depot, store, library, orders, reports, seen: vec![], worker }
     }
 
