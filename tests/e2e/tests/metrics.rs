@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
+use cofferdam_e2e::ask::{joined, run};
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::exposition::{Exposition, get};
 use cofferdam_e2e::look::{of_type, steps};
-use cofferdam_e2e::{Ended, Project, workspace};
+use cofferdam_e2e::{Project, workspace};
 use serde_json::Value;
 
 /// Eight steps that succeed, one that traps and is tried twice, one that is abandoned for it.
@@ -37,25 +37,10 @@ op = "typed.double"
 inputs.number = "bad"
 "#;
 
-fn command(project: &Project, cluster: &Cluster, args: &[&str]) -> Command {
-    let mut command = project.command(args);
-    command.args(["--cluster", &cluster.address, "--token-file"]).arg(cluster.token_file());
-    command
-}
-
-fn run(project: &Project, cluster: &Cluster, args: &[&str]) -> Ended {
-    command(project, cluster, args).output().expect("the program can be started").into()
-}
-
 /// Where a process says that its metrics are.
 fn exposed(process: &Process) -> String {
     let line = process.wait_for("metrics at ");
     line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned()
-}
-
-fn joined(process: Process) -> Process {
-    process.wait_for("joined");
-    process
 }
 
 /// A field of the usage of all attempts.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::ask::{command, joined};
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::id;
 use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
@@ -225,17 +225,6 @@ fn variables(collector: &Collector) -> Vec<(&'static str, String)> {
         ("OTEL_EXPORTER_OTLP_HEADERS", format!("x-token={SECRET}")),
         ("API_SECRET", SECRET.to_owned()),
     ]
-}
-
-fn command(project: &Project, cluster: &Cluster, args: &[&str]) -> Command {
-    let mut command = project.command(args);
-    command.args(["--cluster", &cluster.address, "--token-file"]).arg(cluster.token_file());
-    command
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
 }
 
 /// The only span of that name.

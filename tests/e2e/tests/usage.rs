@@ -1,8 +1,7 @@
 //! What the steps of a run cost, on a cluster of real processes.
 
-use std::process::Command;
-
-use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::ask::{command, joined};
+use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::{of_type, step, steps, text};
 use cofferdam_e2e::{Ended, Project, guest};
 use serde_json::Value;
@@ -26,17 +25,6 @@ fn job() -> String {
         );
     }
     text
-}
-
-fn command(project: &Project, cluster: &Cluster, args: &[&str]) -> Command {
-    let mut command = project.command(args);
-    command.args(["--cluster", &cluster.address, "--token-file"]).arg(cluster.token_file());
-    command
-}
-
-fn joined(worker: Process) -> Process {
-    worker.wait_for("joined");
-    worker
 }
 
 /// A number of an attempt's usage.
