@@ -52,6 +52,8 @@ pub(crate) enum Command {
     New(New),
     /// Build the libraries of the project into components.
     Build(Build),
+    /// Run the tests that the authors of libraries wrote, natively.
+    Test(Test),
     /// Check definitions and libraries without running anything.
     Check(Check),
     /// Show what a job would run.
@@ -120,14 +122,29 @@ pub(crate) enum Command {
 pub(crate) struct New {
     /// Name of the project and of its folder.
     pub(crate) name: String,
+    /// Language of its ops.
+    #[arg(long = "lang", value_name = "LANGUAGE", value_enum, default_value = "rust")]
+    pub(crate) language: Language,
     /// Folder of Cofferdam's Rust SDK. [default: the one of the source tree that this program was built from]
     #[arg(long, value_name = "DIR", env = "COFFERDAM_SDK")]
     pub(crate) sdk: Option<PathBuf>,
 }
 
+/// Languages that a project can be started in.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Build {
     /// Libraries to build. [default: all]
+    pub(crate) libraries: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Libraries to test. [default: all that are built from source]
     pub(crate) libraries: Vec<String>,
 }
 

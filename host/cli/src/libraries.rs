@@ -1,13 +1,11 @@
-//! The libraries of a project: builds those that are crates, takes those that are files, puts both into the
-//! depot, and asks each for its description.
+//! The libraries of a project: builds those that are source, takes those that are files, and puts both into the depot.
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
 use cofferdam_depot::Depot;
-use cofferdam_model::{LibraryDef, LibraryDigest, LibrarySource, Name};
+use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
+use cofferdam_toolchain::{BuildError, Built, Source, rust};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Failed, Result};
@@ -15,16 +13,17 @@ use crate::exit::Exit;
 use crate::output::{CYAN, Output};
 use crate::project::{Project, shown};
 
-/// Target of every guest.
-const TARGET: &str = "wasm32-wasip2";
+/// What builds libraries: another version of this program may build differently.
+const BUILT_BY: &str = env!("CARGO_PKG_VERSION");
 
-/// What the last build of a crate gave, kept so that a run does not have to start cargo.
+/// What the last build of a library gave, kept so that a run does not have to start its language's tools.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stamp {
+    built_by: String,
     component: PathBuf,
     digest: LibraryDigest,
-    /// Every file that the build read, as cargo's dep-info lists them.
-    inputs: Vec<PathBuf>,
+    /// All that the build read, as it was.
+    inputs: BTreeMap<PathBuf, Option<ValueDigest>>,
 }
 
 /// A library of the project, in the depot.
@@ -35,8 +34,20 @@ pub(crate) struct Ready {
     pub(crate) component: PathBuf,
 }
 
-/// Makes sure that every library of the project is in the depot in its newest form. `always` starts cargo
-/// even if nothing seems to have changed.
+/// The libraries that a command names; all of them if it names none.
+pub(crate) fn chosen<'a>(project: &'a Project, asked: &[String]) -> Result<Vec<(&'a Name, &'a LibraryDef)>> {
+    let known = &project.definitions.libraries;
+    if let Some(unknown) = asked.iter().find(|asked| !known.keys().any(|name| name.as_str() == *asked)) {
+        let names: Vec<&str> = known.keys().map(|name| name.as_str()).collect();
+        return Err(Failed::usage(format!("there is no library `{unknown}`"))
+            .hint(format!("known: {}", names.join(", "))));
+    }
+    let named = |name: &Name| asked.is_empty() || asked.iter().any(|asked| name.as_str() == asked);
+    Ok(known.iter().filter(|(name, _)| named(name)).collect())
+}
+
+/// Makes sure that every library of the project is in the depot in its newest form. `always` builds
+/// even if nothing has changed.
 pub(crate) async fn prepare(
     project: &Project,
     depot: &Depot,
@@ -65,21 +76,64 @@ pub(crate) async fn prepare_one(
             let digest = put(depot, name, &component).await?;
             Ok(Ready { name: name.clone(), digest, component })
         }
-        LibrarySource::Crate(path) => {
+        LibrarySource::Source { language, folder } => {
             let stamp_path = project.state.builds().join(format!("{name}.json"));
             if !always
-                && let Some(stamp) = fresh(&stamp_path)
+                && let Some(stamp) = Stamp::current(&stamp_path)
                 && depot.contains(&stamp.digest).await.doing(Exit::Unreachable, "look into the depot")?
             {
                 let Stamp { component, digest, .. } = stamp;
                 return Ok(Ready { name: name.clone(), digest, component });
             }
-            let folder = project.root.join(path);
-            let component = build_crate(name, &folder, output)?;
+            let Built { component, inputs } = build(project, name, *language, folder, output)?;
             let digest = put(depot, name, &component).await?;
-            let stamp = Stamp { inputs: inputs_of(&component, &folder), component, digest };
-            write_stamp(&stamp_path, &stamp)?;
+            let stamp = Stamp { built_by: BUILT_BY.to_owned(), inputs: digests(inputs), component, digest };
+            stamp.write(&stamp_path)?;
             Ok(Ready { name: name.clone(), digest, component: stamp.component })
+        }
+    }
+}
+
+/// Builds a library from its source. The messages of its language's tools go through.
+fn build(project: &Project, name: &Name, language: Language, folder: &Path, output: Output) -> Result<Built> {
+    let folder = project.root.join(folder);
+    output.say(&format!("{CYAN}building{CYAN:#} {name} ({})", shown(&folder)));
+    let out = project.state.builds().join(name.as_str());
+    let source = Source { folder: &folder, out: &out, quiet: output.quiet || output.json };
+    let say = &mut |line: &str| output.say(line);
+    let built = match language {
+        Language::Rust => rust::build(&source, say),
+    };
+    built.map_err(|error| failed(name, language, error))
+}
+
+/// Runs the tests that the author of a library wrote, natively.
+pub(crate) fn test(
+    project: &Project,
+    name: &Name,
+    language: Language,
+    folder: &Path,
+    output: Output,
+) -> Result<()> {
+    let folder = project.root.join(folder);
+    output.say(&format!("{CYAN}testing{CYAN:#} {name} ({})", shown(&folder)));
+    let out = project.state.builds().join(name.as_str());
+    let source = Source { folder: &folder, out: &out, quiet: output.quiet || output.json };
+    let tested = match language {
+        Language::Rust => rust::test(&source),
+    };
+    tested.map_err(|error| failed(name, language, error))
+}
+
+fn failed(name: &Name, language: Language, error: BuildError) -> Failed {
+    match error {
+        BuildError::Tools(error) => {
+            let message = format!("there are no tools for ops written in {}", language.title());
+            let failed = Failed::new(Exit::Prerequisite, message).because(&error);
+            failed.hint(error.hint())
+        }
+        BuildError::Source { message, hint } => {
+            Failed::invalid(format!("library `{name}`: {message}")).hint(hint)
         }
     }
 }
@@ -102,104 +156,36 @@ async fn put(depot: &Depot, name: &Name, component: &Path) -> Result<LibraryDige
     depot.put(bytes.into()).await.doing(Exit::Unreachable, format!("put the library `{name}` into the depot"))
 }
 
-/// The stamp, if nothing that the build read has changed since it was written.
-fn fresh(stamp_path: &Path) -> Option<Stamp> {
-    let stamp: Stamp = serde_json::from_slice(&std::fs::read(stamp_path).ok()?).ok()?;
-    let built = modified(stamp_path)?;
-    let unchanged = |path: &PathBuf| modified(path).is_some_and(|changed| changed <= built);
-    let fresh = stamp.inputs.iter().chain([&stamp.component]).all(unchanged);
-    fresh.then_some(stamp)
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).ok()?.modified().ok()
-}
-
-fn write_stamp(path: &Path, stamp: &Stamp) -> Result<()> {
-    let doing = || format!("note the build in {}", path.display());
-    let folder = path.parent().expect("a stamp is in the folder of builds");
-    std::fs::create_dir_all(folder).doing(Exit::Unreachable, doing())?;
-    let text = serde_json::to_vec(stamp).expect("a stamp can be written as JSON");
-    std::fs::write(path, text).doing(Exit::Unreachable, doing())
-}
-
-/// Files that the component was made from: cargo's dep-info beside it, and the manifests.
-fn inputs_of(component: &Path, folder: &Path) -> Vec<PathBuf> {
-    let mut inputs = vec![folder.join("Cargo.toml"), folder.join("Cargo.lock")];
-    if let Ok(text) = std::fs::read_to_string(component.with_extension("d")) {
-        inputs.extend(dep_info(&text).map(PathBuf::from));
+impl Stamp {
+    /// The stamp, if this program wrote it and nothing that the build read has changed since.
+    fn current(path: &Path) -> Option<Stamp> {
+        let stamp: Stamp = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let unchanged = stamp.inputs.iter().all(|(path, digest)| digest_of(path) == *digest);
+        (stamp.built_by == BUILT_BY && unchanged && stamp.component.is_file()).then_some(stamp)
     }
-    inputs
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let doing = || format!("note the build in {}", path.display());
+        let folder = path.parent().expect("a stamp is in the folder of builds");
+        std::fs::create_dir_all(folder).doing(Exit::Unreachable, doing())?;
+        let text = serde_json::to_vec(self).expect("a stamp can be written as JSON");
+        std::fs::write(path, text).doing(Exit::Unreachable, doing())
+    }
 }
 
-/// Paths after the colon of a dep-info line; a space within a path is written `\ `.
-fn dep_info(text: &str) -> impl Iterator<Item = String> {
-    let list = text.lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, list)| list);
-    let marked = list.replace("\\ ", "\0");
-    let paths: Vec<String> =
-        marked.split(' ').filter(|path| !path.is_empty()).map(|path| path.replace('\0', " ")).collect();
-    paths.into_iter()
+fn digests(inputs: Vec<PathBuf>) -> BTreeMap<PathBuf, Option<ValueDigest>> {
+    inputs.into_iter().map(|path| (path.clone(), digest_of(&path))).collect()
 }
 
-/// Runs cargo for the guest's target; gives the component's path. The compiler's own messages go through.
-fn build_crate(name: &Name, folder: &Path, output: Output) -> Result<PathBuf> {
-    if !folder.join("Cargo.toml").is_file() {
-        return Err(Failed::invalid(format!(
-            "library `{name}`: there is no Cargo.toml in {}",
-            shown(folder)
-        ))
-        .hint("`crate` names the folder of a Rust crate"));
+/// Of a file its bytes, of a folder the names in it; none if there is nothing.
+fn digest_of(path: &Path) -> Option<ValueDigest> {
+    if let Ok(entries) = std::fs::read_dir(path) {
+        let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        let names: Vec<_> = names.iter().map(|name| name.as_encoded_bytes()).collect();
+        return Some(ValueDigest::of(&names.join(&b'\n')));
     }
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
-    if output.quiet || output.json {
-        command.arg("--quiet");
-    }
-    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
-    guest_toolchain(output)?.configure(&mut command);
-    output.say(&format!("{CYAN}building{CYAN:#} {name} ({})", shown(folder)));
-    let mut child = command.spawn().map_err(|error| {
-        Failed::new(Exit::Prerequisite, "failed to start cargo")
-            .because(&error)
-            .hint("cargo comes with Rust: install it with rustup")
-    })?;
-    let stdout = child.stdout.take().expect("stdout is piped");
-    let component = BufReader::new(stdout)
-        .lines()
-        .map_while(|line| line.ok())
-        .filter_map(|line| built_component(&line))
-        .last();
-    let status = child.wait().doing(Exit::Internal, "wait for cargo")?;
-    if !status.success() {
-        return Err(Failed::invalid(format!("library `{name}` does not build"))
-            .hint("the compiler's messages are above"));
-    }
-    component.ok_or_else(|| {
-        Failed::invalid(format!("library `{name}` builds, but into no component"))
-            .hint("add `crate-type = [\"cdylib\", \"rlib\"]` to the section [lib] of its Cargo.toml")
-    })
-}
-
-/// The component that one of cargo's messages announces.
-fn built_component(line: &str) -> Option<PathBuf> {
-    #[derive(Deserialize)]
-    struct Message {
-        reason: String,
-        #[serde(default)]
-        filenames: Vec<PathBuf>,
-    }
-    let message: Message = serde_json::from_str(line).ok()?;
-    let is_component = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
-    (message.reason == "compiler-artifact").then(|| message.filenames.into_iter().find(is_component))?
-}
-
-/// The compiler for guests; prepared first, with words, if it is not there.
-fn guest_toolchain(output: Output) -> Result<cofferdam_toolchain::GuestToolchain> {
-    let prerequisite = |error: cofferdam_toolchain::Error| {
-        Failed::new(Exit::Prerequisite, "there is no compiler for ops written in Rust").because(&error)
-    };
-    let choice = cofferdam_toolchain::Choice::from_env().map_err(prerequisite)?;
-    cofferdam_toolchain::prepare(&choice, &mut |line: &str| output.say(line)).map_err(prerequisite)
+    Some(ValueDigest::of(&std::fs::read(path).ok()?))
 }
 
 #[cfg(test)]
@@ -207,17 +193,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dep_info_lists_paths_with_spaces() {
-        let text = "/t/ops.wasm: /a/src/lib.rs /a/my\\ file.rs\n\n/a/src/lib.rs:\n";
-        assert_eq!(dep_info(text).collect::<Vec<_>>(), ["/a/src/lib.rs", "/a/my file.rs"]);
-        assert_eq!(dep_info("").count(), 0);
-    }
-
-    #[test]
-    fn the_component_is_found_among_cargos_messages() {
-        let line = r#"{"reason":"compiler-artifact","filenames":["/t/libops.rlib","/t/ops.wasm"]}"#;
-        assert_eq!(built_component(line), Some(PathBuf::from("/t/ops.wasm")));
-        assert_eq!(built_component(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(built_component("no JSON"), None);
+    fn a_build_is_current_until_a_file_or_a_list_of_files_changes() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let [source, component, path] = ["a.py", "a.wasm", "stamp.json"].map(|name| folder.path().join(name));
+        let modules = folder.path().join("modules");
+        let write = |path: &Path, text: &str| std::fs::write(path, text).expect("a file can be written");
+        std::fs::create_dir(&modules).expect("a folder can be made");
+        write(&source, "one");
+        write(&component, "");
+        let stamp = Stamp {
+            built_by: BUILT_BY.to_owned(),
+            inputs: digests(vec![source.clone(), modules.clone(), folder.path().join("absent")]),
+            component: component.clone(),
+            digest: format!("sha256:{}", "0".repeat(64)).parse().expect("a digest"),
+        };
+        stamp.write(&path).expect("a stamp can be written");
+        let current = || Stamp::current(&path).is_some();
+        assert!(current());
+        write(&source, "one");
+        assert!(current(), "the same text again is no change");
+        write(&source, "two");
+        assert!(!current());
+        write(&source, "one");
+        write(&modules.join("b.py"), "");
+        assert!(!current());
+        std::fs::remove_file(modules.join("b.py")).expect("a file can be removed");
+        assert!(current());
+        write(&folder.path().join("absent"), "");
+        assert!(!current());
+        std::fs::remove_file(folder.path().join("absent")).expect("a file can be removed");
+        std::fs::remove_file(&component).expect("a file can be removed");
+        assert!(!current());
     }
 }

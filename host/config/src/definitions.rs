@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use cofferdam_model::{Definitions, Diagnostic, LibraryDef, LibrarySource, Name, Node, Spanned};
+use cofferdam_model::{Definitions, Diagnostic, Language, LibraryDef, LibrarySource, Name, Node, Spanned};
 
 use crate::assets::{read_asset, read_asset_check, read_asset_job};
 use crate::graphs::read_graph;
@@ -103,43 +103,52 @@ fn refuse_same_assets(definitions: &Definitions, problems: &mut Problems) {
         );
     }
 }
+
 fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<LibraryDef> {
     let mut table = Table::new(node, format!("library `{}`", name.value), problems)?;
-    let folder = table.text("crate", problems);
-    let wasm = table.text("wasm", problems);
-    let source = match (folder, wasm) {
-        (Some(folder), Some(wasm)) => {
-            problems.push(
-                Diagnostic::error(
-                    "config::contradiction",
-                    format!("library `{}` has both `crate` and `wasm`", name.value),
-                )
-                .at(wasm.span.as_ref(), "a component that is there already")
-                .at(folder.span.as_ref(), "a crate that is built")
-                .hint("keep one of them"),
-            );
-            None
-        }
-        (Some(folder), None) => {
-            relative(&folder, problems).map(|path| Spanned::new(LibrarySource::Crate(path), folder.span))
-        }
-        (None, Some(wasm)) => {
-            relative(&wasm, problems).map(|path| Spanned::new(LibrarySource::Wasm(path), wasm.span))
-        }
-        (None, None) => {
-            // A wrong type was reported already.
-            if node.get("crate").is_none() && node.get("wasm").is_none() {
-                problems.push(table.missing("crate", "crate = \"ops\"` or `wasm = \"lib/ops.wasm\""));
-            }
-            None
-        }
-    };
+    let languages = Language::ALL.map(|language| (language.key(), Some(language)));
+    let keys: Vec<_> = languages.into_iter().chain([("wasm", None)]).collect();
+    let mut given: Vec<_> = keys
+        .iter()
+        .filter_map(|(key, language)| Some((*key, *language, table.text(key, problems)?)))
+        .collect();
+    if let [(one, _, first), (other, _, second), ..] = given.as_slice() {
+        problems.push(
+            Diagnostic::error(
+                "config::contradiction",
+                format!("library `{}` has both `{one}` and `{other}`", name.value),
+            )
+            .at(second.span.as_ref(), said_by(other))
+            .at(first.span.as_ref(), said_by(one))
+            .hint("keep one of them"),
+        );
+        given.clear();
+    } else if given.is_empty() && keys.iter().all(|(key, _)| node.get(key).is_none()) {
+        // A wrong type was reported already.
+        problems.push(table.missing("crate", "crate = \"ops\"` or `wasm = \"lib/ops.wasm\""));
+    }
+    let source = given.pop().and_then(|(_, language, text)| {
+        let path = relative(&text, problems)?;
+        let source = match language {
+            Some(language) => LibrarySource::Source { language, folder: path },
+            None => LibrarySource::Wasm(path),
+        };
+        Some(Spanned::new(source, text.span))
+    });
     let span = table.span.cloned();
     table.finish(problems);
     Some(LibraryDef { source: source?, span })
 }
 
-/// A path below the folder of the file. A crate may lie anywhere on this machine, hence `..` is allowed:
+/// What a key of a library says its source is.
+fn said_by(key: &str) -> String {
+    match Language::ALL.into_iter().find(|language| language.key() == key) {
+        Some(language) => format!("source in {} that is built", language.title()),
+        None => "a component that is there already".to_owned(),
+    }
+}
+
+/// A path below the folder of the file. Source may lie anywhere on this machine, hence `..` is allowed:
 /// libraries are built by whoever writes the file. An absolute path would not survive a clone.
 fn relative(path: &Spanned<String>, problems: &mut Problems) -> Option<PathBuf> {
     let parsed = Path::new(&path.value);

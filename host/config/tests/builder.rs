@@ -8,8 +8,8 @@ use cofferdam_model::builder::{
     InvalidDefinitions, JobBuilder, StepBuilder, Windows,
 };
 use cofferdam_model::{
-    Backoff, DataVersionRule, Definitions, HookOn, IoManagerKind, Jitter, Limits, PartitionMappingDef,
-    Reexecution, ResourceKind, RetryPolicy, RunRetryDef,
+    Backoff, DataVersionRule, Definitions, HookOn, IoManagerKind, Jitter, Language, Limits,
+    PartitionMappingDef, Reexecution, ResourceKind, RetryPolicy, RunRetryDef,
 };
 use serde_json::{Value, json};
 
@@ -208,7 +208,7 @@ fn built() -> Result<Definitions, InvalidDefinitions> {
         .resource("warehouse", ResourceKind::Sql, json!({ "url": { "env": "PROD_WAREHOUSE_URL" } }))
         .io_manager("lake", IoManagerKind::S3, json!({ "bucket": "lake" }));
     let definitions = DefinitionsBuilder::new()
-        .library_crate("flights", "ops")
+        .library_source("flights", Language::Rust, "ops")
         .library_wasm("alerts", "lib/alerts.wasm")
         .graph(tidy())
         .graph(GraphBuilder::new("chosen").config_op(json!({ "type": "object" }), "flights.choose").graph(

@@ -33,10 +33,34 @@ pub struct LibraryDef {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LibrarySource {
-    /// A Rust crate in this folder, built by `cofferdam build`.
-    Crate(PathBuf),
+    /// Source in this folder, built by `cofferdam build`.
+    Source { language: Language, folder: PathBuf },
     /// A component that is there already.
     Wasm(PathBuf),
+}
+
+/// A language that a guest SDK is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    Rust,
+}
+
+impl Language {
+    pub const ALL: [Language; 1] = [Language::Rust];
+
+    /// The key of a library that names the folder of its source.
+    pub fn key(self) -> &'static str {
+        match self {
+            Language::Rust => "crate",
+        }
+    }
+
+    /// As people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Language::Rust => "Rust",
+        }
+    }
 }
 
 /// A job: the outermost graph, with what holds for a whole run.

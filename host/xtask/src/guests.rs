@@ -2,7 +2,7 @@
 //! into `target/guests/NAME.wasm`.
 
 use crate::shell::{self, Failure, Shell};
-use cofferdam_toolchain::{GuestToolchain, TARGET};
+use cofferdam_toolchain::rust::{GuestToolchain, TARGET};
 use std::fs;
 use std::path::{Path, PathBuf};
 

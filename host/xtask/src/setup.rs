@@ -4,7 +4,7 @@
 use crate::postgres;
 use crate::servers;
 use crate::shell::{self, Failure, Shell, say};
-use cofferdam_toolchain::{Choice, GuestToolchain};
+use cofferdam_toolchain::rust::{self, Choice, GuestToolchain};
 use std::process::Command;
 
 /// Known to build with the workspace's Rust.
@@ -23,7 +23,7 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
 pub(crate) fn demo_setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
     c_compiler()?;
     let choice = Choice::from_env().map_err(prerequisite)?;
-    let planned = cofferdam_toolchain::plan(&choice).map_err(prerequisite)?;
+    let planned = rust::plan(&choice).map_err(prerequisite)?;
     match planned.as_slice() {
         [] => {}
         [first, rest @ ..] => {
@@ -34,7 +34,7 @@ pub(crate) fn demo_setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
         }
     }
     shell.step("guest compiler", |_| {
-        let toolchain = cofferdam_toolchain::prepare(&choice, &mut |line| say(&format!("  {line}")));
+        let toolchain = rust::prepare(&choice, &mut |line| say(&format!("  {line}")));
         let toolchain = toolchain.map_err(prerequisite)?;
         say(&format!("  {}", toolchain.description));
         Ok(toolchain)
@@ -70,10 +70,10 @@ pub(crate) fn doctor() -> Result<(), Failure> {
 
 fn guest_state() -> Result<String, Failure> {
     let choice = Choice::from_env().map_err(prerequisite)?;
-    match cofferdam_toolchain::find(&choice).map_err(prerequisite)? {
+    match rust::find(&choice).map_err(prerequisite)? {
         Some(toolchain) => Ok(toolchain.description),
         None => {
-            let planned = cofferdam_toolchain::plan(&choice).map_err(prerequisite)?;
+            let planned = rust::plan(&choice).map_err(prerequisite)?;
             Ok(format!("`setup` would install {}", planned.join("; else ")))
         }
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::args::Global;
-use crate::error::{Failed, Result};
+use crate::error::Result;
 use crate::instance;
 use crate::libraries;
 use crate::output::{GREEN, Output};
@@ -13,23 +13,14 @@ use crate::text::size;
 
 pub(crate) async fn run(args: &args::Build, global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
-    let known = &project.definitions.libraries;
-    if let Some(unknown) =
-        args.libraries.iter().find(|asked| !known.keys().any(|name| name.as_str() == *asked))
-    {
-        let names: Vec<&str> = known.keys().map(|name| name.as_str()).collect();
-        return Err(Failed::usage(format!("there is no library `{unknown}`"))
-            .hint(format!("known: {}", names.join(", "))));
-    }
+    let chosen = libraries::chosen(&project, &args.libraries)?;
     project.state.create()?;
     let depot = instance::depot(&project.state)?;
     let mut built = vec![];
-    for (name, library) in known {
-        if args.libraries.is_empty() || args.libraries.iter().any(|asked| name.as_str() == asked) {
-            let ready = libraries::prepare_one(&project, &depot, name, library, true, output).await?;
-            let bytes = std::fs::metadata(&ready.component).map_or(0, |metadata| metadata.len());
-            built.push((ready, bytes));
-        }
+    for (name, library) in chosen {
+        let ready = libraries::prepare_one(&project, &depot, name, library, true, output).await?;
+        let bytes = std::fs::metadata(&ready.component).map_or(0, |metadata| metadata.len());
+        built.push((ready, bytes));
     }
     if output.json {
         let libraries: Vec<_> = built

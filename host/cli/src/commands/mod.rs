@@ -21,6 +21,7 @@ pub(crate) mod runs;
 pub(crate) mod scaffold;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod test;
 pub(crate) mod token;
 pub(crate) mod value;
 pub(crate) mod why;

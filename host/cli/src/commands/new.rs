@@ -11,7 +11,9 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 /// Files of a new project: where they go, what they hold.
-const FILES: [(&str, &str); 3] = [
+type Files = &'static [(&'static str, &'static str)];
+
+const RUST: Files = &[
     ("cofferdam.toml", include_str!("../../templates/rust/cofferdam.toml.in")),
     ("ops/Cargo.toml", include_str!("../../templates/rust/ops/Cargo.toml.in")),
     ("ops/src/lib.rs", include_str!("../../templates/rust/ops/src/lib.rs.in")),
@@ -29,21 +31,21 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
         return Err(Failed::usage(format!("`{}` is already there", folder.display()))
             .hint("choose another name; nothing was changed"));
     }
-    let sdk = find_sdk(args.sdk.as_deref())?;
-    let files = FILES.map(|(path, text)| {
-        let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk.display().to_string());
-        (path, text)
-    });
-    for (path, text) in
-        files.iter().map(|(path, text)| (*path, text.as_str())).chain([(".gitignore", GITIGNORE)])
-    {
-        write(&folder.join(path), text)?;
+    let (files, ops) = match args.language {
+        args::Language::Rust => (RUST, "ops/src/lib.rs"),
+    };
+    let sdk = match args.language {
+        args::Language::Rust => find_sdk(args.sdk.as_deref())?.display().to_string(),
+    };
+    for (path, text) in files.iter().chain(&[(".gitignore", GITIGNORE)]) {
+        let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk);
+        write(&folder.join(path), &text)?;
     }
     if output.json {
         return output.document("cofferdam.new/v1", json!({ "project": folder }));
     }
     output.answer(&format!(
-        "made {0}: ops in {0}/ops/src/lib.rs, jobs in {0}/cofferdam.toml\nnext: cd {0} && cofferdam run hello",
+        "made {0}: ops in {0}/{ops}, jobs in {0}/cofferdam.toml\nnext: cd {0} && cofferdam run hello",
         folder.display()
     ))
 }

@@ -74,7 +74,7 @@ fn messages_of_the_syntax_and_of_the_top_level() {
          --> cofferdam.toml:3:8
           |
         2 | crate = "ops"
-          |         ----- a crate that is built
+          |         ----- source in Rust that is built
         3 | wasm = "t.wasm"
           |        ^^^^^^^^ a component that is there already
           |

@@ -5,13 +5,14 @@
 //! not exist, and ops that do not fit, are found by who resolves definitions, as with those from a file.
 //!
 //! ```
+//! use cofferdam_model::Language;
 //! use cofferdam_model::builder::{DefinitionsBuilder, JobBuilder};
 //! use serde_json::json;
 //!
 //! let job = JobBuilder::new("delays")
 //!     .step("split", "flights.split", |s| s.file("flights", "data/flights.csv"))
 //!     .step("clean", "flights.clean", |s| s.map("month", "split.months").config(json!({ "strict": true })));
-//! let definitions = DefinitionsBuilder::new().library_crate("flights", "ops").job(job).build()?;
+//! let definitions = DefinitionsBuilder::new().library_source("flights", Language::Rust, "ops").job(job).build()?;
 //! assert_eq!(definitions.jobs.len(), 1);
 //! # Ok::<(), cofferdam_model::builder::InvalidDefinitions>(())
 //! ```
@@ -35,8 +36,8 @@ pub use service::EnvironmentBuilder;
 pub use step::StepBuilder;
 
 use crate::{
-    Definitions, IoManagerKind, LibraryDef, LibrarySource, Name, PartitionsDef, PartitionsKind, ResourceKind,
-    Spanned,
+    Definitions, IoManagerKind, Language, LibraryDef, LibrarySource, Name, PartitionsDef, PartitionsKind,
+    ResourceKind, Spanned,
 };
 
 /// The guide to this module, whose examples are tests.
@@ -58,9 +59,9 @@ impl DefinitionsBuilder {
         DefinitionsBuilder::default()
     }
 
-    /// A library that `cofferdam build` builds from the Rust crate in `folder`.
-    pub fn library_crate(self, name: &str, folder: impl Into<PathBuf>) -> Self {
-        self.library(name, LibrarySource::Crate(folder.into()))
+    /// A library that `cofferdam build` builds from the source in `folder`.
+    pub fn library_source(self, name: &str, language: Language, folder: impl Into<PathBuf>) -> Self {
+        self.library(name, LibrarySource::Source { language, folder: folder.into() })
     }
 
     /// A library that is there already.

@@ -1,7 +1,8 @@
 //! Which guest compiler to take: a pure decision over what the machine has.
 
-use crate::facts::Facts;
-use crate::{Error, GuestToolchain, TARGET};
+use super::facts::Facts;
+use super::{GuestToolchain, TARGET};
+use crate::Error;
 use std::path::PathBuf;
 
 /// The variable that chooses.
@@ -121,7 +122,7 @@ pub(crate) fn decide(choice: &Choice, facts: &Facts) -> Result<Decision, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Host;
+    use crate::rust::facts::Host;
 
     /// A machine with neither rustup nor apt nor anything installed.
     fn bare() -> Facts {

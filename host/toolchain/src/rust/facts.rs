@@ -1,6 +1,7 @@
 //! What the machine has, as plain data. Looks and asks; changes nothing.
 
-use crate::{Choice, Error, TARGET, debian};
+use super::{Choice, TARGET, debian};
+use crate::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

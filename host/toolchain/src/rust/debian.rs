@@ -6,8 +6,10 @@
 
 mod apt;
 
-use crate::facts::{Facts, Host, has_target};
-use crate::{Error, GuestToolchain, TARGET, run};
+use super::facts::{Facts, Host, has_target};
+use super::{GuestToolchain, TARGET};
+use crate::cache::{at, cache_folder, locked};
+use crate::{Error, run};
 use apt::Apt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,10 +40,7 @@ fn find_in(cache: &Path) -> Option<PathBuf> {
 pub(crate) fn install(facts: &Facts, progress: &mut dyn FnMut(&str)) -> Result<GuestToolchain, Error> {
     let cache = cache_folder().ok_or(Error::NoCacheFolder)?;
     let linkers = Linkers::of(&facts.host)?;
-    fs::create_dir_all(&cache).map_err(at("make the folder", &cache))?;
-    let lock_path = cache.join("guest-rust.lock");
-    let lock = fs::File::create(&lock_path).map_err(at("open", &lock_path))?;
-    lock.lock().map_err(at("lock", &lock_path))?;
+    let _lock = locked(&cache, "guest-rust")?;
 
     let sysroot = match complete(&cache).pop() {
         Some(sysroot) => {
@@ -232,13 +231,6 @@ fn can_link(sysroot: &Path) -> bool {
     })
 }
 
-/// Cofferdam's folder below the user's cache folder; none if the environment names neither that nor a home.
-pub fn cache_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
-    Some(base.join("cofferdam"))
-}
-
 fn rustc_of(sysroot: &Path) -> PathBuf {
     sysroot.join("bin/rustc")
 }
@@ -281,11 +273,6 @@ fn write_wrapper(path: &Path) -> Result<(), Error> {
 #[cfg(unix)]
 fn symlink(to: &Path, link: &Path) -> Result<(), Error> {
     std::os::unix::fs::symlink(to, link).map_err(at("make the link", link))
-}
-
-fn at(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::File { action, path, source }
 }
 
 #[cfg(test)]

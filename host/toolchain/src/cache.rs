@@ -1,0 +1,27 @@
+//! The cache folder of the user: where tools and compilers are kept, once for all projects.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Cofferdam's folder below the user's cache folder; none if the environment names neither that nor a home.
+pub fn cache_folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    Some(base.join("cofferdam"))
+}
+
+/// Holds a lock on `NAME.lock` until the file is dropped; waits while another process has it.
+pub(crate) fn locked(cache: &Path, name: &str) -> Result<fs::File, Error> {
+    fs::create_dir_all(cache).map_err(at("make the folder", cache))?;
+    let path = cache.join(format!("{name}.lock"));
+    let lock = fs::File::create(&path).map_err(at("open", &path))?;
+    lock.lock().map_err(at("lock", &path))?;
+    Ok(lock)
+}
+
+pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { action, path, source }
+}
