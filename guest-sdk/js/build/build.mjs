@@ -58,7 +58,7 @@ export const ops = library(${JSON.stringify(name)}, ${JSON.stringify(version)}, 
     outfile: join(folder, SOURCE),
     write: false,
     metafile: true,
-    logLevel: "info",
+    logLevel: "warning",
   }).catch(() => process.exit(1));
   const [map, text] = ["map", "js"].map((end) => result.outputFiles.find(({ path }) => path.endsWith(end)).text);
   const own = (file) => !relative(folder, resolve(folder, file)).startsWith("..") && !file.includes("node_modules");

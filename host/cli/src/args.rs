@@ -134,6 +134,8 @@ pub(crate) struct New {
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Language {
     Rust,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
 }
 
 #[derive(Debug, Args)]

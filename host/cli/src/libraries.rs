@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
 use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
-use cofferdam_toolchain::{BuildError, Built, Source, rust};
+use cofferdam_toolchain::{BuildError, Built, Source, javascript, rust};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Failed, Result};
@@ -103,6 +103,7 @@ fn build(project: &Project, name: &Name, language: Language, folder: &Path, outp
     let say = &mut |line: &str| output.say(line);
     let built = match language {
         Language::Rust => rust::build(&source, say),
+        Language::JavaScript => javascript::build(&source, say),
     };
     built.map_err(|error| failed(name, language, error))
 }
@@ -119,8 +120,10 @@ pub(crate) fn test(
     output.say(&format!("{CYAN}testing{CYAN:#} {name} ({})", shown(&folder)));
     let out = project.state.builds().join(name.as_str());
     let source = Source { folder: &folder, out: &out, quiet: output.quiet || output.json };
+    let say = &mut |line: &str| output.say(line);
     let tested = match language {
         Language::Rust => rust::test(&source),
+        Language::JavaScript => javascript::test(&source, say),
     };
     tested.map_err(|error| failed(name, language, error))
 }

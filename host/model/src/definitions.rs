@@ -43,15 +43,17 @@ pub enum LibrarySource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     Rust,
+    JavaScript,
 }
 
 impl Language {
-    pub const ALL: [Language; 1] = [Language::Rust];
+    pub const ALL: [Language; 2] = [Language::Rust, Language::JavaScript];
 
     /// The key of a library that names the folder of its source.
     pub fn key(self) -> &'static str {
         match self {
             Language::Rust => "crate",
+            Language::JavaScript => "javascript",
         }
     }
 
@@ -59,6 +61,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Language::Rust => "Rust",
+            Language::JavaScript => "JavaScript",
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Error {
     NoWay { looked_in: PathBuf },
     /// A program that is needed is not installed.
     ProgramMissing { program: String, purpose: &'static str },
+    /// A program that is needed is too old.
+    ProgramOld { program: &'static str, found: String, needed: String },
     /// A program ran and failed; `output` is the end of what it said.
     ProgramFailed { command: String, output: String },
     /// rustup reported success, but the target is not there.
@@ -31,6 +33,8 @@ pub enum Error {
     /// A file operation failed.
     File { action: &'static str, path: PathBuf, source: io::Error },
 }
+
+const NODE_HINT: &str = "install Node.js 20 or newer, with npm (https://nodejs.org)";
 
 impl Error {
     /// The one thing to do about it: a command where there is one.
@@ -53,8 +57,10 @@ impl Error {
                     "install rustup (https://rustup.rs), or set COFFERDAM_GUEST_TOOLCHAIN=debian on Debian"
                         .into()
                 }
+                "node" | "npm" => NODE_HINT.into(),
                 program => format!("put `{program}` in PATH, or set COFFERDAM_GUEST_TOOLCHAIN=rustup"),
             },
+            Error::ProgramOld { .. } => NODE_HINT.into(),
             Error::ProgramFailed { command, .. } => {
                 format!("run `{command}` by hand to see all of its output")
             }
@@ -87,6 +93,12 @@ impl fmt::Display for Error {
             ),
             Error::ProgramMissing { program, purpose } => {
                 write!(f, "find the program `{program}` in PATH, which is needed to {purpose}")
+            }
+            Error::ProgramOld { program, found, needed } => {
+                write!(
+                    f,
+                    "use the program `{program}` in PATH: it is version {found}, {needed} or newer is needed"
+                )
             }
             Error::ProgramFailed { command, output } => write!(f, "run `{command}`: {output}"),
             Error::TargetStillMissing { sysroot } => {

@@ -6,7 +6,9 @@
 //! Cofferdam.
 
 mod cache;
+mod embedded;
 mod error;
+pub mod javascript;
 mod run;
 pub mod rust;
 mod source;

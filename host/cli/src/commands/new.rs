@@ -18,7 +18,13 @@ const RUST: Files = &[
     ("ops/Cargo.toml", include_str!("../../templates/rust/ops/Cargo.toml.in")),
     ("ops/src/lib.rs", include_str!("../../templates/rust/ops/src/lib.rs.in")),
 ];
-const GITIGNORE: &str = "target\n.cofferdam\n";
+const JAVASCRIPT: Files = &[
+    ("cofferdam.toml", include_str!("../../templates/javascript/cofferdam.toml.in")),
+    ("ops/package.json", include_str!("../../templates/javascript/ops/package.json.in")),
+    ("ops/index.js", include_str!("../../templates/javascript/ops/index.js.in")),
+    ("ops/index.test.js", include_str!("../../templates/javascript/ops/index.test.js.in")),
+];
+const GITIGNORE: &str = "target\nnode_modules\n.cofferdam\n";
 
 /// The SDK in the source tree that this program was built from.
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-sdk/rust");
@@ -33,9 +39,12 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
     }
     let (files, ops) = match args.language {
         args::Language::Rust => (RUST, "ops/src/lib.rs"),
+        args::Language::JavaScript => (JAVASCRIPT, "ops/index.js"),
     };
     let sdk = match args.language {
         args::Language::Rust => find_sdk(args.sdk.as_deref())?.display().to_string(),
+        // The program carries it.
+        args::Language::JavaScript => String::new(),
     };
     for (path, text) in files.iter().chain(&[(".gitignore", GITIGNORE)]) {
         let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk);
