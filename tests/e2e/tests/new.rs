@@ -29,6 +29,26 @@ fn a_new_project_runs_at_once_and_passes_its_test() {
 }
 
 #[test]
+fn a_new_project_in_javascript_does_so_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let run = |args: &[&str], place: &std::path::Path| {
+        let mut command = Command::new(program());
+        let ended = command.args(args).current_dir(place).env("NO_COLOR", "1").output();
+        let ended = ended.expect("it can be started");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success(), "{args:?}: {said}");
+        said
+    };
+    run(&["new", "weather", "--lang", "javascript"], folder.path());
+    let project = folder.path().join("weather");
+    run(&["run", "hello", "--export", "out"], &project);
+    let letter = std::fs::read_to_string(project.join("out/letter.json")).expect("the letter is exported");
+    assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
+    let tests = run(&["test"], &project);
+    assert!(tests.contains("pass 1"), "{tests}");
+}
+
+#[test]
 fn a_folder_that_is_there_is_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     std::fs::create_dir(folder.path().join("weather")).expect("a folder can be made");

@@ -37,3 +37,8 @@ fn conforms(language: &str, key: &str) {
 fn rust_conforms() {
     conforms("rust", "crate");
 }
+
+#[test]
+fn javascript_conforms() {
+    conforms("javascript", "javascript");
+}
