@@ -131,10 +131,12 @@ def _componentize(path: list[Path], wit: Path, made: Path, shown: dict[str, str]
     arguments = ["--quiet", "--wit-path", str(wit), "--world", WORLD, "componentize", "cofferdam_entry"]
     for each in path:
         arguments += ["--python-path", str(each)]
+    # componentize-py adds the packages of the virtual environment that it is told of, and looks for those of other
+    # environments if it is told of none: so there is one, without packages.
+    none = made.parent / "none"
+    (none / "lib" / "site-packages").mkdir(parents=True)
+    environment = os.environ | {"VIRTUAL_ENV": str(none), "PYTHONPATH": str(deterministic.folder() or "")}
     script = "import sys; from componentize_py import script; sys.exit(script())"
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    if (copy := deterministic.folder()) is not None:
-        environment["PYTHONPATH"] = str(copy)
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments, "--output", str(made)],
         env=environment,
