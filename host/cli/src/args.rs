@@ -118,7 +118,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cofferdam new weather && cd weather && cofferdam run hello")]
+#[command(
+    after_help = "Example:\n  cofferdam new weather && cd weather && cofferdam run hello\n  cofferdam new weather --lang python"
+)]
 pub(crate) struct New {
     /// Name of the project and of its folder.
     pub(crate) name: String,
@@ -134,6 +136,7 @@ pub(crate) struct New {
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Language {
     Rust,
+    Python,
     #[value(name = "javascript", alias = "js")]
     JavaScript,
 }

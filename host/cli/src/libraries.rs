@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
 use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
-use cofferdam_toolchain::{BuildError, Built, Source, javascript, rust};
+use cofferdam_toolchain::{BuildError, Built, Source, fingerprint, javascript, python, rust};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Failed, Result};
@@ -13,8 +13,10 @@ use crate::exit::Exit;
 use crate::output::{CYAN, Output};
 use crate::project::{Project, shown};
 
-/// What builds libraries: another version of this program may build differently.
-const BUILT_BY: &str = env!("CARGO_PKG_VERSION");
+/// What builds libraries: another version of this program, or of the SDKs in it, may build differently.
+fn built_by() -> String {
+    format!("{} {}", env!("CARGO_PKG_VERSION"), fingerprint())
+}
 
 /// What the last build of a library gave, kept so that a run does not have to start its language's tools.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,7 +89,7 @@ pub(crate) async fn prepare_one(
             }
             let Built { component, inputs } = build(project, name, *language, folder, output)?;
             let digest = put(depot, name, &component).await?;
-            let stamp = Stamp { built_by: BUILT_BY.to_owned(), inputs: digests(inputs), component, digest };
+            let stamp = Stamp { built_by: built_by(), inputs: digests(inputs), component, digest };
             stamp.write(&stamp_path)?;
             Ok(Ready { name: name.clone(), digest, component: stamp.component })
         }
@@ -103,6 +105,7 @@ fn build(project: &Project, name: &Name, language: Language, folder: &Path, outp
     let say = &mut |line: &str| output.say(line);
     let built = match language {
         Language::Rust => rust::build(&source, say),
+        Language::Python => python::build(&source, say),
         Language::JavaScript => javascript::build(&source, say),
     };
     built.map_err(|error| failed(name, language, error))
@@ -123,6 +126,7 @@ pub(crate) fn test(
     let say = &mut |line: &str| output.say(line);
     let tested = match language {
         Language::Rust => rust::test(&source),
+        Language::Python => python::test(&source, say),
         Language::JavaScript => javascript::test(&source, say),
     };
     tested.map_err(|error| failed(name, language, error))
@@ -164,7 +168,7 @@ impl Stamp {
     fn current(path: &Path) -> Option<Stamp> {
         let stamp: Stamp = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         let unchanged = stamp.inputs.iter().all(|(path, digest)| digest_of(path) == *digest);
-        (stamp.built_by == BUILT_BY && unchanged && stamp.component.is_file()).then_some(stamp)
+        (stamp.built_by == built_by() && unchanged && stamp.component.is_file()).then_some(stamp)
     }
 
     fn write(&self, path: &Path) -> Result<()> {
@@ -205,7 +209,7 @@ mod tests {
         write(&source, "one");
         write(&component, "");
         let stamp = Stamp {
-            built_by: BUILT_BY.to_owned(),
+            built_by: built_by(),
             inputs: digests(vec![source.clone(), modules.clone(), folder.path().join("absent")]),
             component: component.clone(),
             digest: format!("sha256:{}", "0".repeat(64)).parse().expect("a digest"),

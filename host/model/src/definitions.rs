@@ -43,16 +43,18 @@ pub enum LibrarySource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     Rust,
+    Python,
     JavaScript,
 }
 
 impl Language {
-    pub const ALL: [Language; 2] = [Language::Rust, Language::JavaScript];
+    pub const ALL: [Language; 3] = [Language::Rust, Language::Python, Language::JavaScript];
 
     /// The key of a library that names the folder of its source.
     pub fn key(self) -> &'static str {
         match self {
             Language::Rust => "crate",
+            Language::Python => "python",
             Language::JavaScript => "javascript",
         }
     }
@@ -61,6 +63,7 @@ impl Language {
     pub fn title(self) -> &'static str {
         match self {
             Language::Rust => "Rust",
+            Language::Python => "Python",
             Language::JavaScript => "JavaScript",
         }
     }

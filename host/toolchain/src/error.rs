@@ -57,6 +57,11 @@ impl Error {
                     "install rustup (https://rustup.rs), or set COFFERDAM_GUEST_TOOLCHAIN=debian on Debian"
                         .into()
                 }
+                "python3" => {
+                    "install Python 3.10 or newer with its modules `venv` and `ensurepip` (on Debian: apt install \
+                     python3-venv)"
+                        .into()
+                }
                 "node" | "npm" => NODE_HINT.into(),
                 program => format!("put `{program}` in PATH, or set COFFERDAM_GUEST_TOOLCHAIN=rustup"),
             },

@@ -8,4 +8,5 @@ mod build;
 mod tools;
 
 pub use build::{build, test};
+pub(crate) use tools::SDK;
 pub use tools::{Tools, prepare};

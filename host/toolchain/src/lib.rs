@@ -9,6 +9,7 @@ mod cache;
 mod embedded;
 mod error;
 pub mod javascript;
+pub mod python;
 mod run;
 pub mod rust;
 mod source;
@@ -16,3 +17,14 @@ mod source;
 pub use cache::cache_folder;
 pub use error::Error;
 pub use source::{BuildError, Built, Source};
+
+/// Names what this program brings to builds: with other SDKs the same source gives another component.
+pub fn fingerprint() -> String {
+    let javascript = ("javascript", javascript::SDK);
+    embedded::digest(&[
+        ("python", python::SDK),
+        ("build", python::BUILDER),
+        javascript,
+        ("wit", embedded::WIT),
+    ])
+}

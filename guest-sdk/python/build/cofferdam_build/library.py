@@ -30,17 +30,21 @@ ENTRY = '''\
 folders, and this text is the same for all libraries: so most of what Python keeps lies at the same places in all of their
 components, and is stored and sent once."""
 
+import gc
 import sys
+
+gc.disable()
 
 import cofferdam_op._guest
 from cofferdam_op import _layout
 
-held = _layout.fill()
+_layout.settle()
 sys.path[:0] = ["/0/source", "/0/packages"]
 
 import cofferdam_library
 
-del held
+gc.freeze()
+gc.enable()
 
 Ops = cofferdam_library.Ops
 '''
@@ -81,9 +85,13 @@ def build(folder: Path, *, sdk: Path, wit: Path, cache: Path, out: Path) -> list
         text = LIBRARY.format(module=MODULE, name=name, version=version)
         Path(entry, "cofferdam_entry.py").write_text(ENTRY)
         Path(staged, "cofferdam_library.py").write_text(text)
-        _settle(entry)
+        # A copy, because Python leaves its bytecode beside what it loads, and loads that the next time.
+        copied = Path(work, "sdk")
+        shutil.copytree(sdk, copied, ignore=shutil.ignore_patterns("__pycache__"))
+        for each in (entry, copied):
+            _settle(each)
         made = Path(work, "made.wasm")
-        _componentize([entry, sdk], wit, made, {"/0/source/": f"{folder}/"})
+        _componentize([entry, copied], wit, made, {"/0/source/": f"{folder}/"})
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = out.with_suffix(".new")
         fresh.write_bytes(without_sockets(made.read_bytes()))

@@ -1,12 +1,46 @@
 """Where the author's part of a component lies: behind what all libraries have in common, and not in the gaps of it.
 
-When the SDK has been loaded, memory is full of small gaps. What an author's modules need would go there, a bit into every
-page, and no page of one component would be as in another. So the gaps are filled while those modules are loaded.
+A component is kept, sent and compared in chunks of some pages. What is the same in all libraries is loaded first, but a word
+that is written into each of its pages later makes every chunk another one. So three things are done before the author's
+modules are loaded: modules that many of them use are loaded too; the garbage collector is told to leave alone what is there,
+because it writes into every object; and the gaps that loading has left are filled, because new objects would go there.
+The gaps are not opened again: an attempt then finds its memory in pages that it shares with nobody.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
+
+COMMON = (
+    "base64",
+    "bisect",
+    "calendar",
+    "contextlib",
+    "copy",
+    "csv",
+    "datetime",
+    "decimal",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "html",
+    "io",
+    "itertools",
+    "json",
+    "math",
+    "random",
+    "statistics",
+    "string",
+    "struct",
+    "textwrap",
+    "urllib.parse",
+    "uuid",
+    "weakref",
+    "zlib",
+)
+"""Modules of the standard library that ops are likely to use."""
 
 SMALL_MAX = 512
 """Bytes of the largest block that Python takes from its own pools; there is a list of pools for each 16 bytes."""
@@ -17,16 +51,19 @@ LARGE = [2**power for power in range(17, 9, -1)]
 HEADER = 17
 """Bytes of an empty `bytes` object of 32-bit Python."""
 
+_held: list[bytes] = []
 
-def fill() -> list[bytes]:
-    """Takes blocks of every size until each lands behind all that is there; the gaps are closed while they are held."""
+
+def settle() -> None:
+    """Ends what is common to all libraries. Blocks of every size are taken until each lands behind all that is there."""
+    for name in COMMON:
+        importlib.import_module(name)
     gc.collect()
-    held = [bytes(2**20)]
-    end = id(held[0])
+    gc.freeze()
+    end = id(bytes(2**20))
     for size in (*LARGE, *range(SMALL_MAX, 16, -16)):
         while True:
             block = bytes(size - HEADER)
-            held.append(block)
+            _held.append(block)
             if id(block) > end:
                 break
-    return held

@@ -18,13 +18,18 @@ const RUST: Files = &[
     ("ops/Cargo.toml", include_str!("../../templates/rust/ops/Cargo.toml.in")),
     ("ops/src/lib.rs", include_str!("../../templates/rust/ops/src/lib.rs.in")),
 ];
+const PYTHON: Files = &[
+    ("cofferdam.toml", include_str!("../../templates/python/cofferdam.toml.in")),
+    ("ops/ops.py", include_str!("../../templates/python/ops/ops.py.in")),
+    ("ops/test_ops.py", include_str!("../../templates/python/ops/test_ops.py.in")),
+];
 const JAVASCRIPT: Files = &[
     ("cofferdam.toml", include_str!("../../templates/javascript/cofferdam.toml.in")),
     ("ops/package.json", include_str!("../../templates/javascript/ops/package.json.in")),
     ("ops/index.js", include_str!("../../templates/javascript/ops/index.js.in")),
     ("ops/index.test.js", include_str!("../../templates/javascript/ops/index.test.js.in")),
 ];
-const GITIGNORE: &str = "target\nnode_modules\n.cofferdam\n";
+const GITIGNORE: &str = "target\nnode_modules\n__pycache__\n.cofferdam\n";
 
 /// The SDK in the source tree that this program was built from.
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-sdk/rust");
@@ -39,12 +44,13 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
     }
     let (files, ops) = match args.language {
         args::Language::Rust => (RUST, "ops/src/lib.rs"),
+        args::Language::Python => (PYTHON, "ops/ops.py"),
         args::Language::JavaScript => (JAVASCRIPT, "ops/index.js"),
     };
     let sdk = match args.language {
         args::Language::Rust => find_sdk(args.sdk.as_deref())?.display().to_string(),
         // The program carries it.
-        args::Language::JavaScript => String::new(),
+        args::Language::Python | args::Language::JavaScript => String::new(),
     };
     for (path, text) in files.iter().chain(&[(".gitignore", GITIGNORE)]) {
         let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk);

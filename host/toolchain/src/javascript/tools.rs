@@ -12,7 +12,7 @@ use crate::{Error, run};
 /// Older ones lack what the SDK uses.
 const NODE_MAJOR_MIN: u32 = 20;
 
-const SDK: Files = files!("guest-sdk/js":
+pub(crate) const SDK: Files = files!("guest-sdk/js":
     "index.d.ts" "package.json" "src/cbor.js" "src/context.js" "src/emit.js" "src/failure.js" "src/globals.js"
     "src/guest.js" "src/index.js" "src/library.js" "src/metadata.js" "src/op.js" "src/ports.js" "src/resources.js"
     "src/schema.js" "src/testing.js" "src/type.js" "src/values.js" "build/build.mjs" "build/lines.mjs"

@@ -39,6 +39,11 @@ fn rust_conforms() {
 }
 
 #[test]
+fn python_conforms() {
+    conforms("python", "python");
+}
+
+#[test]
 fn javascript_conforms() {
     conforms("javascript", "javascript");
 }
