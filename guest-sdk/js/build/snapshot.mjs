@@ -23,7 +23,11 @@ const initializers = value("--dir=");
 const sources = value("--mapdir=/::");
 
 const bytes = readFileSync(input);
-const { memory, globals } = await run(instrumented(bytes));
+const { memory, globals } = await run(instrumented(bytes)).catch((error) => {
+  // The engine has said what it had to say, and is of no interest itself.
+  console.error(error instanceof WebAssembly.RuntimeError ? "the top level of the library did not come to its end" : `error: ${error.message}`);
+  process.exit(1);
+});
 writeFileSync(value("-o="), frozen(bytes, new Uint8Array(memory), globals, ["_initialize", INITIALIZE]));
 
 /** Memory and globals after the top level has run. */

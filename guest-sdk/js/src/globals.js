@@ -4,7 +4,10 @@
 /** Levels of objects that a log line shows. */
 const SHOWN_DEPTH_MAX = 4;
 
-/** Sets them up. What it gives has to be called before an attempt. */
+/** To be called before an attempt: until then there is no chance. */
+export const begin = later(Math, "random", "Math.random()");
+
+/** Sets them up. What the top level of the library prints is for who builds it. */
 export function sandbox(log) {
   const { log: stdout, error: stderr } = console;
   const say = (level) => (...args) => log(level, format(args), []);
@@ -20,7 +23,6 @@ export function sandbox(log) {
     assert: (holds, ...args) => holds || log("error", `assertion failed: ${format(args)}`, []),
   });
   globalThis.process ??= { env: {}, stdout: lines(stdout), stderr: lines(stderr) };
-  return { begin: later(Math, "random", "Math.random()") };
 }
 
 /** Time of the sandbox, in milliseconds, that no op sleeps. It is no real time. */

@@ -10,13 +10,13 @@ import * as settings from "cofferdam:op/settings@0.1.0";
 import * as sql from "cofferdam:op/sql@0.1.0";
 import { create, open } from "cofferdam:op/values@0.1.0";
 
-import { sandbox, settled } from "./globals.js";
+import { begin, sandbox, settled } from "./globals.js";
 import { libraryOf, opsOf } from "./library.js";
 
 /** What the component exports: the library's ops. `lines` leads from places in the bundle to the author's files. */
 export function library(name, version, module, lines) {
   const host = { ...context, open, create, resources: { blob, command, http, keyvalue, config: settings, sql }, stackOf: stackBy(lines), settled };
-  const { begin } = sandbox(context.log);
+  sandbox(context.log);
   const { describe, run } = libraryOf(name, version, opsOf(module, `the library \`${name}\``), host);
   return { describe, run: (op, invocation) => (begin(), run(op, invocation)) };
 }

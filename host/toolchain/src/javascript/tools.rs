@@ -40,10 +40,10 @@ pub fn prepare(say: &mut dyn FnMut(&str)) -> Result<Tools, Error> {
     let packages = packages(&cache, say)?;
     let home = embedded::unpack(&cache, "javascript", &[("cofferdam-op", SDK), ("wit", WIT)])?;
     // By it the SDK finds the packages that it is made of.
-    let link = home.join("node_modules");
-    if !link.is_dir() {
+    let (link, modules) = (home.join("node_modules"), packages.join("node_modules"));
+    if fs::read_link(&link).ok().as_ref() != Some(&modules) {
         let _lock = locked(&cache, "javascript")?;
-        point(&link, &packages.join("node_modules"))?;
+        point(&link, &modules)?;
     }
     Ok(Tools { packages, sdk: home.join("cofferdam-op"), wit: home.join("wit") })
 }
