@@ -139,6 +139,7 @@ pub(crate) enum Language {
     Python,
     #[value(name = "javascript", alias = "js")]
     JavaScript,
+    C,
 }
 
 #[derive(Debug, Args)]

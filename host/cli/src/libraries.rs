@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
 use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
-use cofferdam_toolchain::{BuildError, Built, Source, fingerprint, javascript, python, rust};
+use cofferdam_toolchain::{BuildError, Built, Source, c, fingerprint, javascript, python, rust};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Failed, Result};
@@ -107,6 +107,7 @@ fn build(project: &Project, name: &Name, language: Language, folder: &Path, outp
         Language::Rust => rust::build(&source, say),
         Language::Python => python::build(&source, say),
         Language::JavaScript => javascript::build(&source, say),
+        Language::C => c::build(&source, say),
     };
     built.map_err(|error| failed(name, language, error))
 }
@@ -128,6 +129,7 @@ pub(crate) fn test(
         Language::Rust => rust::test(&source),
         Language::Python => python::test(&source, say),
         Language::JavaScript => javascript::test(&source, say),
+        Language::C => c::test(&source),
     };
     tested.map_err(|error| failed(name, language, error))
 }

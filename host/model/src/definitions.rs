@@ -45,10 +45,11 @@ pub enum Language {
     Rust,
     Python,
     JavaScript,
+    C,
 }
 
 impl Language {
-    pub const ALL: [Language; 3] = [Language::Rust, Language::Python, Language::JavaScript];
+    pub const ALL: [Language; 4] = [Language::Rust, Language::Python, Language::JavaScript, Language::C];
 
     /// The key of a library that names the folder of its source.
     pub fn key(self) -> &'static str {
@@ -56,6 +57,7 @@ impl Language {
             Language::Rust => "crate",
             Language::Python => "python",
             Language::JavaScript => "javascript",
+            Language::C => "c",
         }
     }
 
@@ -65,6 +67,7 @@ impl Language {
             Language::Rust => "Rust",
             Language::Python => "Python",
             Language::JavaScript => "JavaScript",
+            Language::C => "C",
         }
     }
 }

@@ -63,11 +63,19 @@ impl Error {
                         .into()
                 }
                 "node" | "npm" => NODE_HINT.into(),
+                "clang-19" => {
+                    "install Debian's packages clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32"
+                        .into()
+                }
+                "cc" => "install a C compiler, or name one in the variable CC".into(),
                 program => format!("put `{program}` in PATH, or set COFFERDAM_GUEST_TOOLCHAIN=rustup"),
             },
             Error::ProgramOld { .. } => NODE_HINT.into(),
             Error::ProgramFailed { command, .. } => {
                 format!("run `{command}` by hand to see all of its output")
+            }
+            Error::PackageMissing { package, .. } if package.starts_with("clang") => {
+                "use a Debian, or a system of its kind, that has the package".into()
             }
             Error::PackageMissing { .. } => "COFFERDAM_GUEST_TOOLCHAIN=rustup cargo xtask setup".into(),
             Error::NoCacheFolder => "export XDG_CACHE_HOME=FOLDER".into(),

@@ -5,6 +5,8 @@
 //! cache folder, said before it is done), `build`, and `test` for the author's native tests. Knows nothing else of
 //! Cofferdam.
 
+mod apt;
+pub mod c;
 mod cache;
 mod embedded;
 mod error;
@@ -25,6 +27,7 @@ pub fn fingerprint() -> String {
         ("python", python::SDK),
         ("build", python::BUILDER),
         javascript,
+        ("c", c::SDK),
         ("wit", embedded::WIT),
     ])
 }

@@ -1,5 +1,6 @@
 //! A new project builds, runs and passes its own test at once.
 
+use std::path::Path;
 use std::process::Command;
 
 use cofferdam_e2e::{program, workspace};
@@ -28,10 +29,10 @@ fn a_new_project_runs_at_once_and_passes_its_test() {
     assert!(tests.contains("1 passed"), "{tests}");
 }
 
-#[test]
-fn a_new_project_in_javascript_does_so_too() {
+/// Starts a project in that language, runs it and its tests; `passed` is what the tests say.
+fn starts_at_once(language: &str, passed: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let run = |args: &[&str], place: &std::path::Path| {
+    let run = |args: &[&str], place: &Path| {
         let mut command = Command::new(program());
         let ended = command.args(args).current_dir(place).env("NO_COLOR", "1").output();
         let ended = ended.expect("it can be started");
@@ -39,13 +40,23 @@ fn a_new_project_in_javascript_does_so_too() {
         assert!(ended.status.success(), "{args:?}: {said}");
         said
     };
-    run(&["new", "weather", "--lang", "javascript"], folder.path());
+    run(&["new", "weather", "--lang", language], folder.path());
     let project = folder.path().join("weather");
     run(&["run", "hello", "--export", "out"], &project);
     let letter = std::fs::read_to_string(project.join("out/letter.json")).expect("the letter is exported");
     assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
     let tests = run(&["test"], &project);
-    assert!(tests.contains("pass 1"), "{tests}");
+    assert!(tests.contains(passed), "{tests}");
+}
+
+#[test]
+fn a_new_project_in_javascript_does_so_too() {
+    starts_at_once("javascript", "pass 1");
+}
+
+#[test]
+fn a_new_project_in_c_does_so_too() {
+    starts_at_once("c", "tests/ops.c ... ok");
 }
 
 #[test]

@@ -29,6 +29,11 @@ const JAVASCRIPT: Files = &[
     ("ops/index.js", include_str!("../../templates/javascript/ops/index.js.in")),
     ("ops/index.test.js", include_str!("../../templates/javascript/ops/index.test.js.in")),
 ];
+const C: Files = &[
+    ("cofferdam.toml", include_str!("../../templates/c/cofferdam.toml.in")),
+    ("ops/ops.c", include_str!("../../templates/c/ops/ops.c.in")),
+    ("ops/tests/ops.c", include_str!("../../templates/c/ops/tests/ops.c.in")),
+];
 const GITIGNORE: &str = "target\nnode_modules\n__pycache__\n.cofferdam\n";
 
 /// The SDK in the source tree that this program was built from.
@@ -46,11 +51,12 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
         args::Language::Rust => (RUST, "ops/src/lib.rs"),
         args::Language::Python => (PYTHON, "ops/ops.py"),
         args::Language::JavaScript => (JAVASCRIPT, "ops/index.js"),
+        args::Language::C => (C, "ops/ops.c"),
     };
     let sdk = match args.language {
         args::Language::Rust => find_sdk(args.sdk.as_deref())?.display().to_string(),
         // The program carries it.
-        args::Language::Python | args::Language::JavaScript => String::new(),
+        args::Language::Python | args::Language::JavaScript | args::Language::C => String::new(),
     };
     for (path, text) in files.iter().chain(&[(".gitignore", GITIGNORE)]) {
         let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk);

@@ -4,13 +4,11 @@
 //! where the sysroot will live, std is compiled there once, and a rename makes it visible whole or not at all. The
 //! linker is rustup's, linked and not copied, because it looks for its libraries relative to itself.
 
-mod apt;
-
 use super::facts::{Facts, Host, has_target};
 use super::{GuestToolchain, TARGET};
+use crate::apt::Apt;
 use crate::cache::{at, cache_folder, locked};
 use crate::{Error, run};
-use apt::Apt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -47,3 +47,8 @@ fn python_conforms() {
 fn javascript_conforms() {
     conforms("javascript", "javascript");
 }
+
+#[test]
+fn c_conforms() {
+    conforms("c", "c");
+}

