@@ -38,7 +38,7 @@ fn every_example_of_the_reference_is_read_without_a_finding() {
     }
     // They are parts of one file as well.
     let all = read(&toml.concat());
-    assert_eq!((all.libraries.len(), all.jobs.len(), all.graphs.len()), (2, 1, 2));
+    assert_eq!((all.libraries.len(), all.jobs.len(), all.graphs.len()), (3, 1, 2));
     assert_eq!((all.resources.len(), all.io_managers.len(), all.environments.len()), (2, 2, 1));
     assert_eq!((all.partitions.len(), all.assets.len()), (6, 4));
     assert_eq!((all.asset_checks.len(), all.asset_jobs.len()), (1, 1));
