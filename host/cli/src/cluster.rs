@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cofferdam_client::{Cluster, Error, Objects};
 use cofferdam_engine::{Layout, RETRY_NUMBER_TAG, Run};
-use cofferdam_io::{Stores, ValueStore};
+use cofferdam_io::{Stores, Transient, ValueStore};
 use cofferdam_model::{Event, IoManagerKind, LogLevel, Place, Plan, RunId, RunStatus, Source, ValueRef};
 use cofferdam_runlog::RunSummary;
 use cofferdam_scheduler::{Submission, Update};
@@ -84,7 +84,9 @@ pub(crate) fn stores(
     let objects = Objects::new(cluster.clone(), folder, bytes_max);
     let objects = Arc::new(objects.doing(Exit::Unreachable, format!("use the folder {}", folder.display()))?);
     let main = ValueStore::of_cluster(objects.clone(), instance::namespace());
-    Ok((objects, Stores::new(main, project.to_owned(), Arc::new(instance::environment))))
+    let transient = Transient::Cluster(objects.clone());
+    let stores = Stores::with_transient(main, transient, project.to_owned(), Arc::new(instance::environment));
+    Ok((objects, stores))
 }
 
 /// Hands a run over with all that it needs. Gives the run that the cluster has for it, and that one's plan.

@@ -1,11 +1,11 @@
 //! The parts of an instance, opened: the run log for reading, or the whole engine room for running.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
-use cofferdam_io::{Stores, ValueStore};
+use cofferdam_io::{Stores, Transient, ValueStore};
 use cofferdam_model::{
     Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Order, Output, PlanOutput, Report, RunId,
 };
@@ -121,7 +121,13 @@ pub(crate) async fn evaluate(
 
 /// All stores that values are in: the instance's own and those of IO managers.
 pub(crate) fn stores(state: &StateDir) -> Result<Stores> {
-    Ok(Stores::new(values(state)?, state.project().to_owned(), Arc::new(environment)))
+    stores_at(state, state.project())
+}
+
+/// The same with relative paths below another folder. What the one worker keeps is in a folder beside the values.
+fn stores_at(state: &StateDir, project: &Path) -> Result<Stores> {
+    let transient = Transient::Folder(state.transient());
+    Ok(Stores::with_transient(values(state)?, transient, project.to_owned(), Arc::new(environment)))
 }
 
 /// A worker in this process, with the ends of its channels.
@@ -133,8 +139,14 @@ pub(crate) struct OwnWorker {
 
 /// Starts a worker. Relative paths of resources start at `project`.
 pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
-    let stores = Stores::new(values(state)?, project.to_owned(), Arc::new(environment));
-    start_worker_over(state, project, slots, depot(state)?, stores, metrics::worker_observer(None))
+    start_worker_over(
+        state,
+        project,
+        slots,
+        depot(state)?,
+        stores_at(state, project)?,
+        metrics::worker_observer(None),
+    )
 }
 
 /// The same over any depot and stores; `state` has room for what it compiles.
@@ -169,6 +181,7 @@ pub(crate) struct Instance {
     /// What its worker offers.
     pub(crate) offer: WorkerOffer,
     worker: Worker,
+    transient: PathBuf,
 }
 
 impl Instance {
@@ -176,6 +189,8 @@ impl Instance {
     /// resources start at `project`.
     pub(crate) async fn start(state: &StateDir, project: &Path, offer: WorkerOffer) -> Result<Instance> {
         let log = settings::write(state).await?;
+        // Nobody else runs anything here. What an earlier worker kept is gone for its runs: this is another worker.
+        remove(&state.transient())?;
         let observer = metrics::scheduler_observer(None);
         let limits = Settings { quotas: settings::quotas(state)?, observer, ..Settings::default() };
         let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
@@ -183,12 +198,23 @@ impl Instance {
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;
         let attached = scheduler.attach_worker(offer.clone(), orders, reports).await;
         attached.doing(Exit::Internal, "attach the worker")?;
-        Ok(Instance { log, scheduler, offer, worker })
+        Ok(Instance { log, scheduler, offer, worker, transient: state.transient() })
     }
 
-    /// Stops the scheduler, then lets the worker end with it.
+    /// Stops the scheduler, then lets the worker end with it, and what it kept.
     pub(crate) async fn stop(self) {
         drop(self.scheduler);
         self.worker.join().await;
+        // What cannot be removed now goes when another one starts, or that says why not.
+        let _ = remove(&self.transient);
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).doing(Exit::Unreachable, format!("remove {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }

@@ -115,6 +115,17 @@ impl Follow {
             Event::StepReturned { step, .. } => {
                 self.running.remove(step);
             }
+            Event::InputsLost { step, .. } => {
+                self.end(
+                    step,
+                    &format!("{YELLOW}   lost{YELLOW:#}  {step}  {DIM}what it reads{DIM:#}"),
+                    true,
+                );
+            }
+            Event::OutputsLost { step, why, needed_by, .. } => {
+                let why = format!("{}, and {needed_by} reads them", why.phrase());
+                self.end(step, &format!("{YELLOW}   anew{YELLOW:#}  {step}  {DIM}{why}{DIM:#}"), true);
+            }
             Event::StepSkipped { step, input } => {
                 self.end(step, &format!("{DIM}skipped  {step}  nothing came for `{input}`{DIM:#}"), false);
             }

@@ -80,6 +80,11 @@ impl StateDir {
         self.folder.join("values")
     }
 
+    /// Values that the worker of this process keeps until their run has ended.
+    pub(crate) fn transient(&self) -> PathBuf {
+        self.folder.join("transient")
+    }
+
     pub(crate) fn libraries(&self) -> PathBuf {
         self.folder.join("libraries")
     }

@@ -58,7 +58,7 @@ impl Held {
                     self.last = true;
                     self.leaves = true;
                 }
-                Order::Cancel(_) | Order::Publish(_) | Order::Prepare(_) => {}
+                Order::Cancel(_) | Order::Publish(_) | Order::Prepare(_) | Order::Forget { .. } => {}
             }
         }
     }
@@ -66,7 +66,9 @@ impl Held {
     /// Keeps a batch until it is durable; answers it as it travels.
     pub fn reported(&mut self, reports: &[Report]) -> Bytes {
         let ends = reports.iter().filter_map(|report| match report {
-            Report::Finished { id, .. } | Report::Returned { id } => Some(id.fence),
+            Report::Finished { id, .. } | Report::Returned { id } | Report::Lacks { id, .. } => {
+                Some(id.fence)
+            }
             Report::Started { .. } | Report::Logs { .. } | Report::Progress { .. } => None,
         });
         let batch = Batch { encoded: encode(&reports), ends: ends.collect() };

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cofferdam_model::ValueDigest;
+use cofferdam_model::{TRANSIENT_PREFIX, ValueDigest};
 use cofferdam_wire::v1::Holds;
 use cofferdam_wire::{MESSAGE_BYTES_MAX, OBJECT_ID_BYTES, ObjectId, object_id};
 use tokio::sync::Notify;
@@ -94,33 +94,54 @@ pub struct Counted {
 #[derive(Default)]
 struct State {
     entries: HashMap<Id, Entry>,
-    /// By the time of their last use.
-    order: BTreeMap<u64, Id>,
+    /// Those first that are elsewhere too, then by the time of their last use.
+    order: BTreeMap<Turn, Id>,
     /// Of every object that was here.
     digests: HashMap<Id, ValueDigest>,
     /// Bytes of entries and drafts.
     bytes: u64,
     /// Counts uses.
     clock: u64,
-    /// What has come (true) or gone since it was told last.
-    news: HashMap<Id, bool>,
+    /// What has come or gone since it was told last.
+    news: HashMap<Id, Told>,
 }
+
+/// What there is to say of an object.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// It has come; else it has gone.
+    kept: bool,
+    /// It is a value that only workers keep.
+    transient: bool,
+}
+
+/// When an object goes if room is needed: whether it may be nowhere else, and its last use.
+type Turn = (bool, u64);
 
 #[derive(Clone)]
 struct Entry {
     digest: ValueDigest,
     size: u64,
     used: u64,
+    /// The key of a value that only workers keep.
+    transient: Option<String>,
     /// Readers.
     pins: u32,
     /// This process has written or read it whole.
     checked: bool,
 }
 
+impl Entry {
+    fn turn(&self) -> Turn {
+        (self.transient.is_some(), self.used)
+    }
+}
+
 /// An object here, which stays while this lives.
 pub(crate) struct Held {
     near: Near,
     id: Id,
+    pub(crate) digest: ValueDigest,
     pub(crate) file: Arc<File>,
     pub(crate) size: u64,
 }
@@ -148,10 +169,12 @@ impl Near {
                 continue;
             }
             let used = state.tick();
-            state.order.insert(used, file.id.clone());
             state.bytes += file.size;
             let (digest, size) = (file.digest, file.size);
-            state.entries.insert(file.id, Entry { digest, size, used, pins: 0, checked: false });
+            // What workers kept is gone for everybody when their process is.
+            let entry = Entry { digest, size, used, transient: None, pins: 0, checked: false };
+            state.order.insert(entry.turn(), file.id.clone());
+            state.entries.insert(file.id, entry);
         }
         let budget = match budget {
             Some(budget) => budget,
@@ -239,17 +262,18 @@ impl Near {
         let mut state = self.state();
         let now = state.tick();
         let entry = state.entries.get_mut(&id)?;
-        let before = std::mem::replace(&mut entry.used, now);
+        let before = entry.turn();
+        entry.used = now;
         entry.pins += 1;
-        let (digest, size, checked) = (entry.digest, entry.size, entry.checked);
+        let (digest, size, checked, turn) = (entry.digest, entry.size, entry.checked, entry.turn());
         state.order.remove(&before);
-        state.order.insert(now, id.clone());
+        state.order.insert(turn, id.clone());
         let Ok(file) = File::open(self.path(&id, &digest)) else {
             self.remove(&mut state, &id);
             return None;
         };
         drop(state);
-        Some((Held { near: self.clone(), id, file: Arc::new(file), size }, digest, checked))
+        Some((Held { near: self.clone(), id, digest, file: Arc::new(file), size }, digest, checked))
     }
 
     /// Begins an object.
@@ -284,7 +308,8 @@ impl Near {
         self.state().bytes -= bytes;
     }
 
-    /// Removes the object that was used least recently of those that nobody reads; false if there is none.
+    /// Removes the object that was used least recently of those that nobody reads; false if there is none. What may be
+    /// nowhere else goes last.
     pub(crate) fn evict(&self) -> bool {
         let mut state = self.state();
         let unread = |id: &&Id| state.entries.get(*id).is_some_and(|entry| entry.pins == 0);
@@ -294,22 +319,44 @@ impl Near {
         true
     }
 
-    /// Everything that is here. What changes from now on is news.
-    pub(crate) fn all(&self) -> News {
-        let mut state = self.state();
-        state.news.clear();
-        News { kept: state.entries.keys().filter_map(bytes).collect(), gone: vec![] }
+    /// The keys of the values here that only workers keep.
+    pub(crate) fn transient(&self) -> Vec<(String, u64)> {
+        let state = self.state();
+        let kept = state.entries.values().filter_map(|entry| Some((entry.transient.clone()?, entry.size)));
+        kept.collect()
     }
 
-    /// What has changed since this was asked last, as soon as something has; nothing is lost if the future is dropped.
-    pub(crate) async fn news(&self) -> News {
+    /// Removes an object, if it is here.
+    pub(crate) fn discard(&self, key: &str) {
+        let mut state = self.state();
+        self.remove(&mut state, &id(key));
+    }
+
+    /// Somebody believes that it is here: tells that it is not.
+    pub(crate) fn deny(&self, key: &str) {
+        let mut state = self.state();
+        self.tell(&mut state, &id(key), Told { kept: false, transient: true });
+    }
+
+    /// What is here: everything, or only what may be nowhere else. What changes from now on is news.
+    pub(crate) fn all(&self, everything: bool) -> News {
+        let mut state = self.state();
+        state.news.clear();
+        let told = state.entries.iter().filter(|(_, entry)| everything || entry.transient.is_some());
+        News { kept: told.filter_map(|(id, _)| bytes(id)).collect(), gone: vec![] }
+    }
+
+    /// What has changed of that since this was asked last, as soon as something has; nothing is lost if the future is
+    /// dropped.
+    pub(crate) async fn news(&self, everything: bool) -> News {
         loop {
             let changed = self.0.changed.notified();
             {
                 let mut state = self.state();
+                state.news.retain(|_, told| everything || told.transient);
                 if !state.news.is_empty() {
-                    let (kept, gone): (Vec<_>, Vec<_>) = state.news.drain().partition(|(_, kept)| *kept);
-                    let ids = |all: Vec<(Id, bool)>| all.iter().filter_map(|(id, _)| bytes(id)).collect();
+                    let (kept, gone): (Vec<_>, Vec<_>) = state.news.drain().partition(|(_, told)| told.kept);
+                    let ids = |all: Vec<(Id, Told)>| all.iter().filter_map(|(id, _)| bytes(id)).collect();
                     return News { kept: ids(kept), gone: ids(gone) };
                 }
             }
@@ -317,18 +364,18 @@ impl Near {
         }
     }
 
-    fn tell(&self, state: &mut State, id: &Id, kept: bool) {
+    fn tell(&self, state: &mut State, id: &Id, told: Told) {
         // Nobody may be listening. What was not told of is not asked for, or not found when it is.
         if state.news.len() < NEWS_MAX {
-            state.news.insert(id.clone(), kept);
+            state.news.insert(id.clone(), told);
             self.0.changed.notify_one();
         }
     }
 
     fn remove(&self, state: &mut State, id: &Id) {
         let Some(entry) = state.entries.remove(id) else { return };
-        self.tell(state, id, false);
-        state.order.remove(&entry.used);
+        self.tell(state, id, Told { kept: false, transient: entry.transient.is_some() });
+        state.order.remove(&entry.turn());
         state.bytes -= entry.size;
         let path = self.path(id, &entry.digest);
         if let Err(error) = fs::remove_file(&path)
@@ -349,18 +396,20 @@ impl Near {
         fs::rename(&draft.path, self.path(&id, &digest))?;
         state.remember(&id, digest);
         let used = state.tick();
-        state.order.insert(used, id.clone());
-        let mut entry = Entry { digest, size, used, pins: 1, checked: true };
+        let transient = key.starts_with(TRANSIENT_PREFIX).then(|| key.to_owned());
+        let told = Told { kept: true, transient: transient.is_some() };
+        let mut entry = Entry { digest, size, used, transient, pins: 1, checked: true };
         if let Some(before) = state.entries.remove(&id) {
             // The same file, written twice; who reads the first one gives back its pin.
-            state.order.remove(&before.used);
+            state.order.remove(&before.turn());
             state.bytes -= before.size;
             entry.pins += before.pins;
         }
+        state.order.insert(entry.turn(), id.clone());
         state.entries.insert(id.clone(), entry);
-        self.tell(&mut state, &id, true);
+        self.tell(&mut state, &id, told);
         drop(state);
-        Ok(Held { near: self.clone(), id, file: draft.file.clone(), size })
+        Ok(Held { near: self.clone(), id, digest, file: draft.file.clone(), size })
     }
 }
 
@@ -483,15 +532,15 @@ mod tests {
         let local = tempfile::tempdir().unwrap();
         let near = Near::open(local.path(), Some(200)).unwrap();
         keep(&near, "a", 100).await;
-        assert_eq!(near.all(), News { kept: vec![object_id("a")], gone: vec![] });
+        assert_eq!(near.all(true), News { kept: vec![object_id("a")], gone: vec![] });
         keep(&near, "b", 100).await;
         keep(&near, "c", 100).await;
-        let mut news = near.news().await;
+        let mut news = near.news(true).await;
         news.kept.sort();
         let mut kept = vec![object_id("b"), object_id("c")];
         kept.sort();
         assert_eq!(news, News { kept, gone: vec![object_id("a")] });
-        let (next, ()) = tokio::join!(near.news(), async { assert!(near.evict()) });
+        let (next, ()) = tokio::join!(near.news(true), async { assert!(near.evict()) });
         assert_eq!(next, News { kept: vec![], gone: vec![object_id("b")] });
     }
 
@@ -506,5 +555,28 @@ mod tests {
         assert!(other.keep("a").err().unwrap().to_string().contains("other bytes than before"));
         keep(&near, "a", 100).await;
         assert!(near.get("a").await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_only_workers_keep_goes_last_and_is_told_of_by_all() {
+        let local = tempfile::tempdir().unwrap();
+        let near = Near::open(local.path(), Some(300)).unwrap();
+        keep(&near, "transient/a", 100).await;
+        keep(&near, "b", 100).await;
+        keep(&near, "c", 100).await;
+        assert_eq!(near.all(false), News { kept: vec![object_id("transient/a")], gone: vec![] });
+        keep(&near, "d", 200).await;
+        assert_eq!(kept(&near, &["transient/a", "b", "c", "d"]).await, "transient/ad");
+        assert_eq!(near.transient(), [("transient/a".to_owned(), 100)]);
+        keep(&near, "transient/e", 300).await;
+        let news = near.news(false).await;
+        assert_eq!(news, News { kept: vec![object_id("transient/e")], gone: vec![object_id("transient/a")] });
+        near.deny("transient/f");
+        near.discard("transient/e");
+        let mut gone = near.news(false).await.gone;
+        gone.sort();
+        let mut both = vec![object_id("transient/e"), object_id("transient/f")];
+        both.sort();
+        assert_eq!((gone, near.state().bytes), (both, 0));
     }
 }

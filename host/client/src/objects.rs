@@ -11,11 +11,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path as Folder;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, Moved, ValueDigest, ValueRef};
+use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, Moved, TRANSIENT_PREFIX, ValueDigest, ValueRef};
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::workers_client::WorkersClient;
@@ -37,13 +37,18 @@ use crate::common::Common;
 use crate::draft::Draft;
 use crate::near::{Counted, Held, Near};
 use crate::peers::Peers;
-use crate::upload::Upload;
+use crate::upload::{self, Upload};
 use crate::{Cluster, Link};
 
 /// What object_store calls this store in its errors.
 const STORE: &str = "cluster";
 /// Libraries are at `v1/libraries/<digest>.wasm`, as the depot lays them out; everything else is a value.
 const LIBRARIES: &str = "v1/libraries/";
+/// How long a value is looked for that only workers keep and that none of them says to have: who has made it, or comes
+/// back, may say so a moment later.
+const GONE_AFTER: Duration = Duration::from_secs(2);
+/// How often it is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long the scheduler may take to say who has an object; it has the object itself.
 const LOCATE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are read from the folder at a time.
@@ -229,6 +234,18 @@ impl Objects {
 
     /// Fills an empty draft from another worker, or from the scheduler.
     async fn fill(&self, location: &Path, value: Option<&ValueRef>, draft: &mut Draft) -> Result<()> {
+        let until = Instant::now() + GONE_AFTER;
+        loop {
+            match self.fill_once(location, value, draft).await {
+                Err(Error::NotFound { .. }) if is_transient(location) && Instant::now() < until => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn fill_once(&self, location: &Path, value: Option<&ValueRef>, draft: &mut Draft) -> Result<()> {
         let here = |error| here(location, error);
         if self.ask_peers(location, value, draft).await.map_err(here)? {
             self.counts.from_peers.fetch_add(draft.size, Ordering::Relaxed);
@@ -320,6 +337,17 @@ impl Objects {
         Ok(parts.into_inner())
     }
 
+    /// Sends a value that only workers keep to the scheduler, who wants it for somebody.
+    pub(crate) async fn send(&self, key: &str) {
+        let (Ok(location), Some(held)) = (Path::parse(key), self.near.get(key).await) else {
+            return self.near.deny(key);
+        };
+        match upload::send(&self.values(), &location, &held.file, held.size, held.digest).await {
+            Ok(()) => self.near.sent(held.size),
+            Err(error) => tracing::warn!(key, %error, "a value that is wanted could not be sent"),
+        }
+    }
+
     async fn size(&self, location: &Path) -> Result<u64> {
         let mut again = Again::default();
         loop {
@@ -347,6 +375,11 @@ pub(crate) async fn take(
     }
     draft.write(bytes).await.map_err(Fault::Here)?;
     Ok(come == part.size)
+}
+
+/// Whether only workers keep it.
+fn is_transient(location: &Path) -> bool {
+    location.as_ref().starts_with(TRANSIENT_PREFIX)
 }
 
 /// The digest of a library by where it lies.
@@ -431,11 +464,15 @@ impl ObjectStore for Objects {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let values = self.values();
+        let (values, near) = (self.values(), self.near.clone());
         let deleted = locations.then(move |location| {
-            let values = values.clone();
+            let (values, near) = (values.clone(), near.clone());
             async move {
                 let location = location?;
+                if is_transient(&location) {
+                    near.discard(location.as_ref());
+                    return Ok(location);
+                }
                 let mut again = Again::default();
                 loop {
                     let request = DiscardRequest { key: location.to_string() };
@@ -449,8 +486,16 @@ impl ObjectStore for Objects {
         deleted.boxed()
     }
 
-    fn list(&self, _: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        stream::once(async { Err(not_offered("list objects")) }).boxed()
+    /// Lists what is here of values that only workers keep.
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        if !prefix.is_some_and(|prefix| TRANSIENT_PREFIX.starts_with(prefix.as_ref())) {
+            return stream::once(async { Err(not_offered("list objects")) }).boxed();
+        }
+        let kept = self.near.transient().into_iter().map(|(key, size)| {
+            let location = Path::parse(key)?;
+            Ok(ObjectMeta { location, last_modified: Default::default(), size, e_tag: None, version: None })
+        });
+        stream::iter(kept.collect::<Vec<_>>()).boxed()
     }
 
     async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {

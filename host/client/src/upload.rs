@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use cofferdam_model::CHUNK_BYTES;
+use cofferdam_model::{CHUNK_BYTES, TRANSIENT_PREFIX, ValueDigest};
 use cofferdam_wire::Packer;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::{WriteRequest, write_request};
@@ -27,6 +27,8 @@ pub(crate) struct Upload {
     values: ValuesClient<Link>,
     location: Path,
     near: Near,
+    /// Whether it stays here, with the worker that keeps it.
+    stays: bool,
     /// None when it has ended. A part may outlive the call that gave it.
     draft: Arc<tokio::sync::Mutex<Option<Draft>>>,
 }
@@ -35,26 +37,29 @@ impl Upload {
     pub(crate) fn start(values: ValuesClient<Link>, near: &Near, location: Path) -> Result<Upload> {
         let draft = near.draft().map_err(|error| here(&location, error))?;
         let near = near.clone();
-        Ok(Upload { values, location, near, draft: Arc::new(tokio::sync::Mutex::new(Some(draft))) })
+        let stays = location.as_ref().starts_with(TRANSIENT_PREFIX);
+        Ok(Upload { values, location, near, stays, draft: Arc::new(tokio::sync::Mutex::new(Some(draft))) })
     }
+}
 
-    /// Sends a draft until it has arrived or is refused.
-    async fn send(&self, draft: &Draft) -> Result<()> {
-        let head = write_request::Head {
-            key: self.location.to_string(),
-            size: draft.size,
-            digest: draft.digest().0.to_vec().into(),
-        };
-        let mut again = Again::default();
-        loop {
-            let broken = Arc::new(Mutex::new(None));
-            let parts = parts(head.clone(), draft.file.clone(), broken.clone());
-            let Err(status) = self.values.clone().write(parts).await else { return Ok(()) };
-            if let Some(error) = broken.lock().expect("nobody panics while holding it").take() {
-                return Err(here(&self.location, error));
-            }
-            again.after(status).await.map_err(|status| of(&self.location, status))?;
+/// Sends a file until it has arrived or is refused.
+pub(crate) async fn send(
+    values: &ValuesClient<Link>,
+    location: &Path,
+    file: &Arc<File>,
+    size: u64,
+    digest: ValueDigest,
+) -> Result<()> {
+    let head = write_request::Head { key: location.to_string(), size, digest: digest.0.to_vec().into() };
+    let mut again = Again::default();
+    loop {
+        let broken = Arc::new(Mutex::new(None));
+        let parts = parts(head.clone(), file.clone(), broken.clone());
+        let Err(status) = values.clone().write(parts).await else { return Ok(()) };
+        if let Some(error) = broken.lock().expect("nobody panics while holding it").take() {
+            return Err(here(location, error));
         }
+        again.after(status).await.map_err(|status| of(location, status))?;
     }
 }
 
@@ -116,7 +121,11 @@ impl MultipartUpload for Upload {
 
     async fn complete(&mut self) -> Result<PutResult> {
         let draft = self.draft.lock().await.take().ok_or_else(|| ended(&self.location))?;
-        self.send(&draft).await?;
+        if self.stays {
+            draft.keep(self.location.as_ref()).map_err(|error| here(&self.location, error))?;
+            return Ok(PutResult { e_tag: None, version: None, extensions: Default::default() });
+        }
+        send(&self.values, &self.location, &draft.file, draft.size, draft.digest()).await?;
         self.near.sent(draft.size);
         // What this host has made it need not fetch. Without room for that it is whole elsewhere all the same.
         if let Err(error) = draft.keep(self.location.as_ref()) {

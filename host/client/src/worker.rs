@@ -15,7 +15,8 @@ use cofferdam_wire::v1::{
     from_worker, revoke_request, to_worker,
 };
 use cofferdam_wire::{Joiner, decode, pieces};
-use futures::{FutureExt as _, stream};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
@@ -122,7 +123,7 @@ pub async fn work(
                 lost = false;
                 let telling = tell(objects, stream.outbound.clone(), offer.gives.is_some());
                 let ended = tokio::select! {
-                    ended = stream.carry(membership, orders, reports, leave.clone(), &held) => ended,
+                    ended = stream.carry(membership, objects, orders, reports, leave.clone(), &held) => ended,
                     never = telling => match never {},
                 };
                 match ended {
@@ -215,6 +216,7 @@ impl Stream {
     async fn carry(
         self,
         membership: &Membership,
+        objects: &Objects,
         orders: &mpsc::Sender<Vec<Order>>,
         reports: &mut mpsc::Receiver<Vec<Report>>,
         leave: impl Future<Output = ()>,
@@ -231,7 +233,7 @@ impl Stream {
             std::future::pending().await
         };
         let ended = tokio::select! {
-            ended = carry_orders(membership.cluster(), &mut inbound, orders, held) => ended,
+            ended = carry_orders(membership.cluster(), objects, &mut inbound, orders, held) => ended,
             ended = carry_reports(reports, &outbound, held) => ended,
             never = ask => never,
             () = membership.renewed() => Ended::Renewed,
@@ -248,14 +250,24 @@ impl Stream {
 
 async fn carry_orders(
     cluster: &Cluster,
+    objects: &Objects,
     inbound: &mut Streaming<ToWorker>,
     orders: &mpsc::Sender<Vec<Order>>,
     held: &Mutex<Held>,
 ) -> Ended {
     let mut joiner = Joiner::default();
+    let mut sending = FuturesUnordered::new();
     loop {
-        let piece = match inbound.message().await {
+        let message = tokio::select! {
+            message = inbound.message() => message,
+            Some(()) = sending.next() => continue,
+        };
+        let piece = match message {
             Ok(Some(ToWorker { message: Some(to_worker::Message::Orders(piece)) })) => piece,
+            Ok(Some(ToWorker { message: Some(to_worker::Message::Wanted(key)) })) => {
+                sending.push(async move { objects.send(&key).await });
+                continue;
+            }
             Ok(Some(_)) => return Ended::Stream("the scheduler sent something else than orders".to_owned()),
             Ok(None) => return Ended::Stream("the scheduler closed the stream".to_owned()),
             Err(status) => return Ended::Stream(cluster.failed("take orders")(status).to_string()),
@@ -280,12 +292,10 @@ async fn carry_orders(
     }
 }
 
-/// Says which objects are here, all of them and then what changes, if others may have them.
+/// Says which objects are here, all of them and then what changes; if others cannot come for them, only those that are
+/// nowhere else.
 async fn tell(objects: &Objects, outbound: mpsc::Sender<FromWorker>, gives: bool) -> Infallible {
-    if !gives {
-        return std::future::pending().await;
-    }
-    let mut news = objects.near().all();
+    let mut news = objects.near().all(gives);
     loop {
         for holds in news.pieces() {
             let message = FromWorker { message: Some(from_worker::Message::Holds(holds)) };
@@ -294,7 +304,7 @@ async fn tell(objects: &Objects, outbound: mpsc::Sender<FromWorker>, gives: bool
                 std::future::pending::<()>().await;
             }
         }
-        news = objects.near().news().await;
+        news = objects.near().news(gives).await;
     }
 }
 

@@ -37,8 +37,20 @@ impl Run {
         if let Some(spec) = declared.iter().find(missing) {
             return refuse(format!("the required output `{}` is missing", spec.name));
         }
+        for lost in self.lost_outputs(at_step) {
+            if !outputs.iter().any(|output| output.name == lost.name && output.key == lost.key) {
+                let key = lost.key.as_ref().map(|key| format!(" with the key `{key}`"));
+                return refuse(format!(
+                    "the output `{}`{} was lost and did not come when it was made anew; what makes other outputs each \
+                     time needs an IO manager that keeps them",
+                    lost.name,
+                    key.unwrap_or_default()
+                ));
+            }
+        }
         self.records_fit(at_step, outputs)?;
-        self.fits(at_step, outputs)
+        // The copies of a step that is open again were made before.
+        if step.again { Ok(()) } else { self.fits(at_step, outputs) }
     }
 
     /// Bounds what the materialisations of many partitions repeat of a value that is kept in the record itself.

@@ -157,7 +157,7 @@ fn places(asset: Option<&PlanAsset>) -> Vec<Option<(AssetKey, Option<String>)>> 
 fn has_readable_places(kind: IoManagerKind) -> bool {
     match kind {
         IoManagerKind::Filesystem | IoManagerKind::S3 | IoManagerKind::Gcs | IoManagerKind::Azure => true,
-        IoManagerKind::Store | IoManagerKind::Memory | IoManagerKind::Op => false,
+        IoManagerKind::Store | IoManagerKind::Memory | IoManagerKind::Transient | IoManagerKind::Op => false,
     }
 }
 

@@ -157,21 +157,9 @@ impl Run {
         })
     }
 
-    /// The value of an output of the copy around `group`; of a dynamic output, the value that this group is
-    /// for.
+    /// The value of an output that a step in `group` reads.
     fn one(&self, output: &OutputRef, group: u32) -> Option<&ValueRef> {
-        let producer = self.outer_instance(output.step.0, group);
-        let outputs = self.outputs(producer);
-        let mut at = group;
-        while at != 0 {
-            let here = &self.groups[at as usize];
-            if self.layout.scopes[here.scope as usize].mapped.as_ref() == Some(output) {
-                return outputs.get(here.position as usize).map(|value| &value.value);
-            }
-            at = here.parent;
-        }
-        let found = outputs.iter().find(|value| value.name == output.output);
-        found.map(|value| &value.value)
+        self.read_from(output, group).map(|(_, value)| &value.value)
     }
 
     /// The values of all copies that have one, in the order in which their keys were emitted.

@@ -2,6 +2,7 @@
 
 mod census;
 mod follow;
+mod lost;
 mod queue;
 mod recover;
 mod report;
@@ -18,6 +19,7 @@ use cofferdam_model::{
     Publication, Recorded, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
 };
 
+use self::lost::Holders;
 use self::queue::{Active, Runs};
 use crate::demand::Demand;
 use crate::layout::Layout;
@@ -112,6 +114,8 @@ pub enum Action {
     Publish { worker: WorkerId, publication: Box<Publication> },
     /// Tell a worker that nothing follows.
     Release { worker: WorkerId },
+    /// Tell a worker that nobody will read what it has of a run.
+    Forget { worker: WorkerId, run: RunId },
     /// The run has reached its last event. The engine keeps it until [`Engine::forget`].
     RunEnded { run: RunId, status: RunStatus },
 }
@@ -127,6 +131,7 @@ pub struct Engine {
     attempts: Claims,
     placement: Placement,
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
+    holders: Holders,
     /// Publications that wait for a worker.
     unpublished: Vec<Publication>,
 }
@@ -141,6 +146,7 @@ impl Engine {
             attempts: Claims::default(),
             placement: Placement::new(settings.quotas),
             retries: BinaryHeap::new(),
+            holders: Holders::default(),
             unpublished: vec![],
         }
     }
@@ -149,12 +155,13 @@ impl Engine {
     /// matter (late reports, unknown runs) are answered with nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Action> {
         let mut actions = vec![];
-        self.wake(now);
+        self.wake(now, &mut actions);
         match input {
             Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
             Input::WorkerJoined { worker, slots, queue, resources, labels, ends_at, held } => {
                 self.placement.workers.join(worker, Offer { slots, queue, resources, labels, ends_at });
                 self.back(worker, held, now, &mut actions);
+                self.look_again(now, &mut actions);
             }
             Input::WorkerSilent { worker } => self.placement.workers.fall_silent(worker),
             Input::WorkerDraining { worker } => {
@@ -188,9 +195,10 @@ impl Engine {
         self.claim(worker, id).is_some()
     }
 
-    /// Workers that have attempts and are not there: silent ones, and those that a scheduler before this one knew.
+    /// Workers that have attempts or values and are not there: silent ones, and those that a scheduler before this one
+    /// knew.
     pub fn absent(&self) -> BTreeSet<WorkerId> {
-        let owners = self.attempts.iter().map(|(_, claim)| claim.worker);
+        let owners = self.attempts.iter().map(|(_, claim)| claim.worker).chain(self.holders.workers());
         owners.filter(|worker| !self.placement.workers.knows(*worker)).collect()
     }
 
@@ -231,6 +239,7 @@ impl Engine {
             classes: classes.collect(),
             queues: BTreeMap::new(),
             recalling: BTreeSet::new(),
+            held_up: BTreeSet::new(),
             means_us: vec![None; layout.n_ops],
             run,
         };
@@ -266,6 +275,35 @@ impl Engine {
     /// Carries the consequences of what was recorded to their end: proposals become events, fresh steps go
     /// to their queues, a run without open steps finishes.
     fn settle(&mut self, id: RunId, now: Timestamp, actions: &mut Vec<Action>) {
+        // What a step is to read may have been lost: then others become ready, or are found not to be able to run.
+        loop {
+            self.settle_proposals(id, now, actions);
+            let fresh = std::mem::take(&mut self.active(id).run.fresh);
+            if fresh.is_empty() {
+                break;
+            }
+            for at_step in fresh {
+                self.take_up(id, at_step, now, actions);
+            }
+        }
+        let active = self.active(id);
+        if active.run.n_open() == 0 && !active.run.status.is_terminal() {
+            let status = match active.run.status {
+                RunStatus::Cancelling => RunStatus::Cancelled,
+                _ if active.run.n_failures > 0 => RunStatus::Failed,
+                _ => RunStatus::Succeeded,
+            };
+            self.record(id, Event::RunFinished { status }, now, actions);
+            let told = self.holders.forget(id).into_iter();
+            let told = told.filter(|worker| self.placement.workers.knows(*worker));
+            actions.extend(told.map(|worker| Action::Forget { worker, run: id }));
+            actions.push(Action::RunEnded { run: id, status });
+        }
+        self.show_heads(id);
+    }
+
+    /// Makes true how steps end without an attempt.
+    fn settle_proposals(&mut self, id: RunId, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some((at_step, verdict)) = self.active(id).run.proposals.pop_front() {
             let run = &self.active(id).run;
             let step = &run.steps[at_step as usize];
@@ -286,29 +324,25 @@ impl Engine {
             };
             self.record_of(id, at_step, event, now, actions);
         }
+    }
+
+    /// Does what a step needs that has become ready.
+    fn take_up(&mut self, id: RunId, at_step: u32, now: Timestamp, actions: &mut Vec<Action>) {
         let active = self.active(id);
-        for at_step in std::mem::take(&mut active.run.fresh) {
-            let active = self.active(id);
-            match active.to_recall(at_step) {
-                Some(memo) => {
-                    active.recalling.insert(at_step);
-                    let step = active.run.steps[at_step as usize].key.clone();
-                    actions.push(Action::Recall { run: id, step, memo });
-                }
-                None => self.enqueue(id, at_step, now),
+        let last = active.run.attempts(at_step).last();
+        // It has waited for something that was made anew, and its own wait is not over.
+        if let Some(at) = last.and_then(|last| last.retry_at).filter(|at| *at > now) {
+            self.retries.push(Reverse((at, id, at_step)));
+            return;
+        }
+        match active.to_recall(at_step) {
+            Some(memo) => {
+                active.recalling.insert(at_step);
+                let step = active.run.steps[at_step as usize].key.clone();
+                actions.push(Action::Recall { run: id, step, memo });
             }
+            None => self.line_up(id, at_step, now, actions),
         }
-        let active = self.active(id);
-        if active.run.n_open() == 0 && !active.run.status.is_terminal() {
-            let status = match active.run.status {
-                RunStatus::Cancelling => RunStatus::Cancelled,
-                _ if active.run.n_failures > 0 => RunStatus::Failed,
-                _ => RunStatus::Succeeded,
-            };
-            self.record(id, Event::RunFinished { status }, now, actions);
-            actions.push(Action::RunEnded { run: id, status });
-        }
-        self.show_heads(id);
     }
 
     fn active(&mut self, id: RunId) -> &mut Active {
@@ -344,13 +378,15 @@ impl Engine {
 
     /// Steps whose wait is over go to their queues. They stay `Retrying` until they are dispatched: the
     /// passing of time is no event.
-    fn wake(&mut self, now: Timestamp) {
+    fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some(Reverse((at, id, at_step))) = self.retries.peek().copied()
             && at <= now
         {
             self.retries.pop();
-            self.enqueue(id, at_step, now);
-            self.show_heads(id);
+            if self.runs.contains_key(&id) {
+                self.line_up(id, at_step, now, actions);
+                self.settle(id, now, actions);
+            }
         }
     }
 

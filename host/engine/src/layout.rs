@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cofferdam_model::{Name, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
+use cofferdam_model::{IoManagerKind, Name, OutputRef, Plan, PlanStep, Role, Source, StepIdx};
 
 use crate::demand::Demand;
 use crate::lines::{Line, Lines};
@@ -20,6 +20,8 @@ pub struct Layout {
     pub(crate) lines: Lines,
     /// Number of different ops, for what is measured per op.
     pub(crate) n_ops: usize,
+    /// Some outputs may be kept with workers, and be lost with them.
+    pub(crate) keeps_with_workers: bool,
 }
 
 /// What is known of a [`PlanStep`] beyond its definition.
@@ -85,6 +87,10 @@ impl Layout {
             scopes: builder.scopes,
             lines: builder.lines,
             n_ops: builder.ops.len(),
+            keeps_with_workers: plan
+                .io_managers
+                .values()
+                .any(|manager| manager.kind == IoManagerKind::Transient),
             plan,
         }))
     }

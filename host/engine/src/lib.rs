@@ -28,7 +28,7 @@ pub use engine::{Action, Census, Engine, Input, Settings, Submission};
 pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
 pub use place::Quotas;
-pub use run::{InvalidHistory, Run, TakenOver};
+pub use run::{InvalidHistory, Lost, Run, TakenOver};
 pub use run_retry::{
     MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,
     ROOT_RUN_TAG, RunRetry, rerun_tags, run_retry,
@@ -37,3 +37,7 @@ pub use view::{AttemptView, StepView};
 
 /// Losses of its worker after which a step is given up: it may be what kills them.
 pub const LOSSES_MAX: u32 = 3;
+
+/// Attempts of a step that find nobody who has what they read, after which the step is given up. Each such attempt has
+/// what it lacks made anew, and where workers have too little room for that, it would be made without end.
+pub const INPUTS_LOST_MAX: u32 = 10;

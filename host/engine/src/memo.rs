@@ -61,12 +61,12 @@ pub fn memo_key(parts: &[MemoPart]) -> ValueDigest {
 /// Whether a step's result may be taken from an earlier one: it wants to, reaches nothing outside, and its
 /// outputs outlive the process.
 fn may_be_taken(plan: &Plan, step: &PlanStep) -> bool {
-    let in_memory = || {
+    let passing = || {
         let managers = step.outputs.iter().filter_map(|output| output.io_manager.as_ref());
         let mut managers = managers.filter_map(|name| plan.io_managers.get(name));
-        managers.any(|manager| manager.kind == IoManagerKind::Memory)
+        managers.any(|manager| matches!(manager.kind, IoManagerKind::Memory | IoManagerKind::Transient))
     };
-    step.memoize && step.role == Role::Op && step.bind.is_empty() && step.env.is_empty() && !in_memory()
+    step.memoize && step.role == Role::Op && step.bind.is_empty() && step.env.is_empty() && !passing()
 }
 
 impl Run {

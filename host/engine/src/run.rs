@@ -7,16 +7,18 @@
 mod expand;
 mod fold;
 mod known;
+mod lost;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use cofferdam_model::{
-    AssetKey, Failure, Fence, Known, MetadataEntry, Name, Output, Recorded, Role, RunId, RunStatus, StepKey,
-    StepStatus, Timestamp, Usage, ValueDigest, WorkerId,
+    AssetKey, Failure, Fence, Known, MetadataEntry, Name, Output, Place, Recorded, Role, RunId, RunStatus,
+    StepKey, StepStatus, Timestamp, Usage, ValueDigest, WorkerId,
 };
 
+pub use self::lost::Lost;
 use crate::layout::Layout;
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
@@ -52,6 +54,10 @@ pub struct Run {
     pub(crate) proposals: VecDeque<(u32, Verdict)>,
     /// Steps whose end was known before the run.
     pub(crate) known: Arc<Known>,
+    /// Steps that had ended and are open again, because their outputs were lost.
+    pub(crate) n_again: u32,
+    /// Whether there were any.
+    pub(crate) has_lost: bool,
     /// Steps whose failure makes the run fail.
     pub(crate) n_failures: u32,
     /// Data versions of the assets and partitions that the run has made or taken over.
@@ -66,7 +72,7 @@ pub(crate) struct Step {
     pub(crate) key: StepKey,
     pub(crate) template: u32,
     pub(crate) group: u32,
-    /// Steps before it that have not ended.
+    /// Steps before it that have not ended; says nothing while it runs and when it has ended.
     pub(crate) missing: u32,
     /// The step whose failure ended this one; [`NONE`] otherwise.
     pub(crate) root: u32,
@@ -74,6 +80,10 @@ pub(crate) struct Step {
     pub(crate) failures: u32,
     /// Workers lost within the term of the last attempt.
     pub(crate) losses: u32,
+    /// Attempts that could not read what they were given.
+    pub(crate) inputs_lost: u32,
+    /// It had ended, and is to make its lost outputs anew.
+    pub(crate) again: bool,
     /// When it became ready, in milliseconds after the run was accepted: for 49 days.
     pub(crate) ready_ms: u32,
     pub(crate) status: StepStatus,
@@ -87,6 +97,8 @@ pub(crate) struct History {
     pub(crate) outputs: Vec<Output>,
     pub(crate) metadata: Vec<MetadataEntry>,
     pub(crate) taken_over: Option<TakenOver>,
+    /// How often its outputs were lost.
+    pub(crate) lost: Vec<Lost>,
 }
 
 /// Where the outputs of a step come from that did not run.
@@ -172,6 +184,8 @@ impl Run {
             fresh: vec![],
             proposals: VecDeque::new(),
             known,
+            n_again: 0,
+            has_lost: false,
             n_failures: 0,
             versions: HashMap::new(),
             layout,
@@ -287,6 +301,24 @@ impl Run {
 impl Step {
     pub(crate) fn outputs(&self) -> &[Output] {
         self.history.as_ref().map_or(&[], |history| &history.outputs)
+    }
+
+    /// Whether it may be dispatched once its turn comes, and its wait is over.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.status, StepStatus::Ready | StepStatus::Retrying) && self.missing == 0
+    }
+
+    /// Whether it has succeeded once, be it that what it had made was lost since.
+    pub(crate) fn has_committed(&self) -> bool {
+        let lost = self.history.as_ref().is_some_and(|history| !history.lost.is_empty());
+        lost || self.status == StepStatus::Succeeded
+    }
+
+    /// The keys of what it has committed and workers keep.
+    pub(crate) fn kept_with_workers(&self) -> impl Iterator<Item = &str> {
+        let kept =
+            self.outputs().iter().map(|output| &output.value.place).filter(|place| place.is_transient());
+        kept.filter_map(Place::key)
     }
 
     pub(crate) fn taken_over(&self) -> Option<&TakenOver> {

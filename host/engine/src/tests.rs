@@ -5,6 +5,7 @@ mod assets;
 pub(crate) mod bug;
 mod dynamic;
 mod kit;
+mod lost;
 mod near;
 mod placement;
 mod products;

@@ -8,7 +8,7 @@ use cofferdam_model::{
     StepStatus, Timestamp, Usage, WorkerId,
 };
 
-use crate::run::{Attempt, NONE, Run, Step, TakenOver};
+use crate::run::{Attempt, Lost, NONE, Run, Step, TakenOver};
 
 /// One step of the expanded plan, as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -171,6 +171,12 @@ impl<'a> StepView<'a> {
     /// Where its outputs come from, if it succeeded without being run.
     pub fn taken_over(&self) -> Option<&'a TakenOver> {
         self.step.taken_over()
+    }
+
+    /// How often what it had made was lost and had to be made anew, and why.
+    pub fn lost(&self) -> &'a [Lost] {
+        let history = self.step.history.as_deref();
+        history.map_or(&[], |history| &history.lost)
     }
 
     /// What the successful attempt said about the step.

@@ -7,7 +7,7 @@ use cofferdam_model::{
     AttemptId, Fence, IoManagerKind, Name, PlanIoManager, RunId, StepKey, ValueDigest, ValueRef,
 };
 
-use crate::{Error, Stores, ValueKey, ValueStore};
+use crate::{Error, Stores, Transient, ValueKey, ValueStore};
 
 fn space() -> Name {
     Name::new("default").unwrap()
@@ -23,17 +23,20 @@ fn attempt(fence: u64) -> AttemptId {
 }
 
 /// The instance's own store in both its forms, and the managers that need no server.
-fn all() -> (tempfile::TempDir, [ValueStore; 4]) {
+fn all() -> (tempfile::TempDir, [ValueStore; 5]) {
     let folder = tempfile::tempdir().unwrap();
     let local = ValueStore::local(&folder.path().join("values"), space()).unwrap();
-    let stores = Stores::new(local.clone(), folder.path().to_owned(), Arc::new(|_| None));
+    let kept = Transient::Folder(folder.path().join("transient"));
+    let project = folder.path().to_owned();
+    let stores = Stores::with_transient(local.clone(), kept, project, Arc::new(|_| None));
     let managed = |kind, settings| {
         let manager = PlanIoManager { kind, settings };
         stores.of_manager(&Name::new("lake").unwrap(), &manager).unwrap()
     };
     let files = managed(IoManagerKind::Filesystem, serde_json::json!({"base_dir": "lake"}));
     let memory = managed(IoManagerKind::Memory, serde_json::json!({}));
-    (folder, [local, ValueStore::memory(space()), files, memory])
+    let transient = managed(IoManagerKind::Transient, serde_json::json!({}));
+    (folder, [local, ValueStore::memory(space()), files, memory, transient])
 }
 
 async fn put(store: &ValueStore, bytes: &[u8]) -> (ValueKey, ValueRef) {
@@ -144,4 +147,28 @@ async fn a_value_of_another_store_is_not_looked_for_here() {
             assert_eq!(other.key(&value.place).is_ok(), same, "{at} {other_at}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_run_has_left_with_a_worker_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let local = ValueStore::local(&folder.path().join("values"), space()).unwrap();
+    let name = Name::new("scratch").unwrap();
+    let manager = PlanIoManager { kind: IoManagerKind::Transient, settings: serde_json::Value::Null };
+    let nowhere = Stores::from(local.clone()).of_manager(&name, &manager).unwrap_err();
+    assert!(nowhere.to_string().ends_with("only workers keep values of kind `transient`"), "{nowhere}");
+    let kept = Transient::Folder(folder.path().join("transient"));
+    let stores = Stores::with_transient(local.clone(), kept, folder.path().to_owned(), Arc::new(|_| None));
+    let store = stores.of_manager(&name, &manager).unwrap();
+    let (_, own) = put(&local, b"own").await;
+    let (_, kept) = put(&store, b"kept").await;
+    let other =
+        AttemptId { run: RunId("01890000-0000-7000-8000-000000000002".parse().unwrap()), ..attempt(1) };
+    let other = store.output_key(&other, &Name::result(), None);
+    let other = store.put(other, "text/plain", Bytes::from_static(b"other")).await.unwrap();
+    assert!(kept.place.is_transient() && !own.place.is_transient());
+    assert_eq!(stores.ready(&kept).await.unwrap(), kept, "it is read where it is");
+    stores.forget(attempt(1).run).await.unwrap();
+    assert!(matches!(stores.ready(&kept).await, Err(Error::NotFound { .. })));
+    assert!(stores.ready(&own).await.is_ok() && stores.ready(&other).await.is_ok());
 }

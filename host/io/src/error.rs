@@ -49,6 +49,8 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("open IO manager `{manager}`: only workers keep values of kind `transient`")]
+    NoWorker { manager: Name },
     #[error("open IO manager `{manager}`: it is made of ops, and its steps store and load the values")]
     MadeOfOps { manager: Name },
     #[error("publish `{path}` by IO manager `{manager}`")]

@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | `store` | the instance's value store | none | a folder, memory |
 //! | `memory` | this process | none | itself |
+//! | `transient` | the worker that made them | none | a folder, a cluster |
 //! | `filesystem` | `<base_dir>/.cofferdam` | a hard link below `<base_dir>` | a folder |
 //! | `s3` | `<bucket>/<prefix>/.cofferdam` | a copy below `<prefix>` | s3s-fs 0.14 and moto 5.2, over the wire |
 //! | `gcs`, `azure` | likewise | likewise | no server: only that settings are taken and the store opens |
@@ -31,5 +32,5 @@ pub use layout::readable_path;
 pub use retention::{Item, Rules, RunFacts, Stored, Sweep, Why, sweep};
 pub use settings::Environment;
 pub use store::ValueStore;
-pub use stores::{Stores, store_id};
+pub use stores::{Stores, Transient, store_id};
 pub use writer::ValueWriter;

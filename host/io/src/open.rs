@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_model::{Name, PlanIoManager};
+use cofferdam_model::{Name, PlanIoManager, TRANSIENT_PREFIX};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -16,6 +16,7 @@ use crate::Error;
 use crate::layout::OWN_FOLDER;
 use crate::settings::{Azure, Environment, Gcs, S3, Settings};
 use crate::store::{Readable, ValueStore};
+use crate::stores::Transient;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ pub(crate) fn open(
     name: &Name,
     manager: &PlanIoManager,
     main: &ValueStore,
+    transient: &Transient,
     folder: &Path,
     environment: &Environment,
 ) -> Result<ValueStore, Error> {
@@ -45,6 +47,7 @@ pub(crate) fn open(
         match Settings::read(name, manager, environment)? {
             Settings::Store => return Ok(main.clone()),
             Settings::Memory => (Arc::new(InMemory::new()), String::new(), Readable::None),
+            Settings::Transient => return open_transient(name, manager, main, transient),
             Settings::Filesystem { base_dir } => {
                 let base = folder.join(base_dir);
                 let own = base.join(OWN_FOLDER);
@@ -75,6 +78,33 @@ pub(crate) fn open(
             }
         };
     Ok(ValueStore::managed(store, main.namespace().clone(), own, name.clone(), manager.clone(), readable))
+}
+
+/// What workers keep ends with them: nothing of it has to survive a power cut.
+fn open_transient(
+    name: &Name,
+    manager: &PlanIoManager,
+    main: &ValueStore,
+    transient: &Transient,
+) -> Result<ValueStore, Error> {
+    let (space, name_, of) = (main.namespace().clone(), name.clone(), manager.clone());
+    match transient {
+        Transient::Nowhere => Err(Error::NoWorker { manager: name_ }),
+        Transient::Cluster(store) => {
+            let own = TRANSIENT_PREFIX.to_owned();
+            Ok(ValueStore::managed(store.clone(), space, own, name_, of, Readable::None).shared())
+        }
+        Transient::Folder(folder) => {
+            let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::OpenManager {
+                manager: name.clone(),
+                source,
+            };
+            std::fs::create_dir_all(folder).map_err(|source| failed(source.into()))?;
+            let store = LocalFileSystem::new_with_prefix(folder).map_err(|source| failed(source.into()))?;
+            let store = ValueStore::managed(Arc::new(store), space, String::new(), name_, of, Readable::None);
+            Ok(store.in_folder(folder))
+        }
+    }
 }
 
 /// Key of the manager's own folder, with a slash behind it.

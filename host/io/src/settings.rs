@@ -20,6 +20,7 @@ const PREFIX: &str = "dagster";
 pub(crate) enum Settings {
     Store,
     Memory,
+    Transient,
     Filesystem { base_dir: String },
     S3(S3),
     Gcs(Gcs),
@@ -90,6 +91,9 @@ impl Settings {
             IoManagerKind::Store => typed(name, manager.kind, settings).map(|Nothing {}| Settings::Store)?,
             IoManagerKind::Memory => {
                 typed(name, manager.kind, settings).map(|Nothing {}| Settings::Memory)?
+            }
+            IoManagerKind::Transient => {
+                typed(name, manager.kind, settings).map(|Nothing {}| Settings::Transient)?
             }
             IoManagerKind::Filesystem => {
                 let Filesystem { base_dir } = typed(name, manager.kind, settings)?;

@@ -40,7 +40,7 @@ pub(crate) struct Managed {
     /// Stands before the keys of values in `store`; empty or ends with a slash.
     pub(crate) own: String,
     name: Name,
-    manager: PlanIoManager,
+    pub(crate) manager: PlanIoManager,
     pub(crate) readable: Readable,
 }
 
@@ -104,8 +104,27 @@ impl ValueStore {
         ValueStore { store, namespace, folder, managed, of_cluster: false }
     }
 
+    /// Of all workers of a cluster, each of which gives what it has.
+    pub(crate) fn shared(self) -> ValueStore {
+        ValueStore { of_cluster: true, ..self }
+    }
+
+    pub(crate) fn in_folder(self, folder: &Path) -> ValueStore {
+        ValueStore { folder: Some(folder.into()), ..self }
+    }
+
+    /// Whether what is read from it is kept here by itself.
+    pub(crate) fn keeps_what_is_read(&self) -> bool {
+        self.of_cluster
+    }
+
     pub(crate) fn namespace(&self) -> &Name {
         &self.namespace
+    }
+
+    /// Whether it is another one than the instance's own.
+    pub fn is_of_manager(&self) -> bool {
+        self.managed.is_some()
     }
 
     pub(crate) fn manager(&self) -> Option<&Managed> {

@@ -6,15 +6,29 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cofferdam_model::{Moved, Name, Place, PlanIoManager, Publication, ValueRef};
+use cofferdam_model::{IoManagerKind, Moved, Name, Place, PlanIoManager, Publication, RunId, ValueRef};
 use futures::stream::BoxStream;
+use object_store::ObjectStore;
 
 use crate::settings::Environment;
-use crate::{Error, ValueStore, open, publish};
+use crate::{Error, Item, ValueStore, open, publish};
 
 /// Tells the stores of IO managers apart: by kind and settings, whatever they are called.
 pub fn store_id(manager: &PlanIoManager) -> String {
     format!("{} {}", manager.kind, manager.settings)
+}
+
+/// Where the values are that workers keep.
+#[derive(Debug, Clone, Default)]
+pub enum Transient {
+    /// There is no worker here.
+    #[default]
+    Nowhere,
+    /// In a folder of the one worker that there is.
+    Folder(PathBuf),
+    /// With the workers of a cluster: what is written stays here, and what is read comes from the worker that has it.
+    /// Keys begin with [`TRANSIENT_PREFIX`](cofferdam_model::TRANSIENT_PREFIX).
+    Cluster(Arc<dyn ObjectStore>),
 }
 
 /// Clones share the opened stores.
@@ -25,6 +39,7 @@ pub struct Stores {
 
 struct Shared {
     main: ValueStore,
+    transient: Transient,
     folder: PathBuf,
     environment: Environment,
     /// By kind and settings, as text: a manager may be defined anew under the same name.
@@ -35,7 +50,17 @@ impl Stores {
     /// `main` keeps what no IO manager keeps. Relative folders in settings are below `folder`; variables are read
     /// from `environment` when a manager is opened.
     pub fn new(main: ValueStore, folder: PathBuf, environment: Environment) -> Stores {
-        Stores { shared: Arc::new(Shared { main, folder, environment, opened: Mutex::default() }) }
+        Stores::with_transient(main, Transient::Nowhere, folder, environment)
+    }
+
+    /// The same where there is a worker: `transient` is where workers keep values.
+    pub fn with_transient(
+        main: ValueStore,
+        transient: Transient,
+        folder: PathBuf,
+        environment: Environment,
+    ) -> Stores {
+        Stores { shared: Arc::new(Shared { main, transient, folder, environment, opened: Mutex::default() }) }
     }
 
     /// The instance's own store.
@@ -53,7 +78,8 @@ impl Stores {
             return Ok(store.clone());
         }
         let shared = &*self.shared;
-        let store = open::open(name, manager, &shared.main, &shared.folder, &shared.environment)?;
+        let store =
+            open::open(name, manager, &shared.main, &shared.transient, &shared.folder, &shared.environment)?;
         opened.insert(id, store.clone());
         Ok(store)
     }
@@ -82,10 +108,29 @@ impl Stores {
     pub async fn ready_counted(&self, value: &ValueRef, moved: &Moved) -> Result<ValueRef, Error> {
         let store = self.of_place(&value.place)?;
         // The instance's own store is the place to import into; over a network it keeps a copy itself.
-        if store.is_remote() && !matches!(value.place, Place::Stored(_)) {
+        if store.is_remote() && !store.keeps_what_is_read() {
             return self.main().import_value(&store, value, moved).await;
         }
         store.verify_counted(value, moved).await.map(|()| value.clone())
+    }
+
+    /// Removes what a run has left here of values that workers keep.
+    pub async fn forget(&self, run: RunId) -> Result<(), Error> {
+        let opened: Vec<ValueStore> =
+            self.shared.opened.lock().expect("nobody panics while holding it").values().cloned().collect();
+        let transient = opened.into_iter().filter(|store| {
+            store.manager().is_some_and(|managed| managed.manager.kind == IoManagerKind::Transient)
+        });
+        for store in transient {
+            for stored in store.list("").await? {
+                if let Item::Value { key, .. } = &stored.item
+                    && stored.run == Some(run)
+                {
+                    store.remove(key).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where people find a value once it is published; none if its manager has no readable paths.

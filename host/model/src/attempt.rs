@@ -100,6 +100,10 @@ pub enum Order {
     Cancel(AttemptId),
     /// Steps that need these libraries may come: the worker fetches and compiles them while it has nothing else to do.
     Prepare(Vec<NeededLibrary>),
+    /// Nobody will read what this run has left with workers.
+    Forget {
+        run: RunId,
+    },
     /// So many batches of reports of this worker are durable.
     Received {
         batches: u64,
@@ -155,6 +159,11 @@ pub enum Report {
     /// dropped it.
     Returned {
         id: AttemptId,
+    },
+    /// The attempt cannot read these values, by their keys: nobody has them any more. The worker has dropped it.
+    Lacks {
+        id: AttemptId,
+        values: Vec<String>,
     },
     /// The attempt has ended; its outputs are stored but not yet committed.
     Finished {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Version of the stored form of events. A reader refuses a larger one.
-pub const EVENT_VERSION: u32 = 2;
+pub const EVENT_VERSION: u32 = 3;
 
 /// An event with its place in the run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,19 @@ pub enum Event {
     /// A worker gave an attempt back before it began, because what it does takes longer than expected. It counts for
     /// nothing: the next attempt has the same number.
     StepReturned { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
+    /// What the step had committed and kept with workers is with none any more, and another step needs it: it is made
+    /// anew. Outputs that are kept elsewhere stay as they are.
+    OutputsLost {
+        step: StepKey,
+        /// Of the attempt that had made them.
+        fence: Fence,
+        why: WhyLost,
+        /// The step that is to read them.
+        needed_by: StepKey,
+    },
+    /// An attempt could not read what it was given: nobody had it any more. Not counted as a failure; the step is
+    /// dispatched anew when that has been made anew.
+    InputsLost { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
     /// A required input will never come because its producer left an optional output out, or was skipped.
     StepSkipped { step: StepKey, input: Name },
     /// A step before it failed, so it will not run. `root` is the step that failed first.
@@ -97,6 +110,27 @@ pub enum Event {
     },
     /// The last event of every run.
     RunFinished { status: RunStatus },
+}
+
+/// What became of values that workers kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyLost {
+    /// The last worker that had them has left or died.
+    WorkerGone,
+    /// A worker that was to read them was given them by nobody: they had to make room for others, or who has them
+    /// cannot be reached.
+    NotGiven,
+}
+
+impl WhyLost {
+    /// As a person reads it, behind the name of the step.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            WhyLost::WorkerGone => "its outputs went with their worker",
+            WhyLost::NotGiven => "no worker had its outputs any more",
+        }
+    }
 }
 
 /// Status of a run: a function of its events.
@@ -138,7 +172,7 @@ impl std::fmt::Display for RunStatus {
 /// Status of a step.
 ///
 /// ```text
-/// waiting ─► ready ─► running ─► succeeded
+/// waiting ─► ready ─► running ─► succeeded (and waiting or ready again, if its outputs are lost)
 ///    │         ▲         ├─────► failed
 ///    │         └─ retry ◄┤
 ///    ├─► skipped         └─────► cancelled

@@ -12,6 +12,8 @@ pub enum IoManagerKind {
     Filesystem,
     /// The memory of this process; gone with it.
     Memory,
+    /// The workers that made the values; what goes with a worker is made anew from its lineage.
+    Transient,
     S3,
     Gcs,
     Azure,
@@ -20,10 +22,11 @@ pub enum IoManagerKind {
 }
 
 impl IoManagerKind {
-    pub const ALL: [IoManagerKind; 7] = [
+    pub const ALL: [IoManagerKind; 8] = [
         IoManagerKind::Store,
         IoManagerKind::Filesystem,
         IoManagerKind::Memory,
+        IoManagerKind::Transient,
         IoManagerKind::S3,
         IoManagerKind::Gcs,
         IoManagerKind::Azure,
@@ -36,6 +39,7 @@ impl IoManagerKind {
             IoManagerKind::Store => "store",
             IoManagerKind::Filesystem => "filesystem",
             IoManagerKind::Memory => "memory",
+            IoManagerKind::Transient => "transient",
             IoManagerKind::S3 => "s3",
             IoManagerKind::Gcs => "gcs",
             IoManagerKind::Azure => "azure",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, PlanIoManager, ValueDigest};
+use crate::{IoManagerKind, Name, PlanIoManager, ValueDigest};
 
 /// Values up to this size travel inline and are kept in the commit itself, so that a small step costs no
 /// file. Larger ones are stored and read in chunks.
@@ -10,6 +10,9 @@ pub const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of one chunk of a large value (FACTS: the fastest size across the component boundary).
 pub const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Stands before the keys of values that workers keep, where keys of several stores meet.
+pub const TRANSIENT_PREFIX: &str = "transient/";
 
 /// Media type of structured values: RFC 8949 in its deterministic form.
 pub const CBOR: &str = "application/cbor";
@@ -59,6 +62,11 @@ impl Place {
             Place::Stored(key) => Some(key),
             Place::Managed(managed) => Some(&managed.key),
         }
+    }
+
+    /// Whether the value is with workers only, and goes with them.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Place::Managed(managed) if managed.manager.kind == IoManagerKind::Transient)
     }
 }
 

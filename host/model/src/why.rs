@@ -38,6 +38,10 @@ pub enum Why {
     },
     /// An earlier result is looked for.
     Recall,
+    /// What it reads is with these workers only, and they cannot be heard.
+    Silent {
+        workers: Vec<WorkerId>,
+    },
     /// As many steps of its run are under way as may be.
     MaxConcurrent {
         max: u32,
@@ -129,6 +133,10 @@ impl fmt::Display for Why {
             Why::NoCopyYet { of } => write!(out, "which copies there are is known when `{of}` has ended"),
             Why::RetryAt { .. } => out.write_str("its last attempt failed, and the next one is not due yet"),
             Why::Recall => out.write_str("an earlier result is looked for"),
+            Why::Silent { workers } => {
+                let workers: Vec<String> = workers.iter().map(|worker| worker.0.to_string()).collect();
+                write!(out, "what it reads is with worker {}, which cannot be heard", workers.join(" or "))
+            }
             Why::MaxConcurrent { max } => {
                 let under_way = under_way(*max, " of its run");
                 write!(out, "{under_way}, as many as `max_concurrent` lets")

@@ -69,7 +69,7 @@ const fn secret(name: &'static str, doc: &'static str) -> Setting {
 /// None for managers made of ops, whose settings are the config of their ops.
 fn settings_of(kind: IoManagerKind) -> Option<&'static [Setting]> {
     match kind {
-        IoManagerKind::Store | IoManagerKind::Memory => Some(&[]),
+        IoManagerKind::Store | IoManagerKind::Memory | IoManagerKind::Transient => Some(&[]),
         IoManagerKind::Filesystem => Some(FILESYSTEM),
         IoManagerKind::S3 => Some(S3),
         IoManagerKind::Gcs => Some(GCS),

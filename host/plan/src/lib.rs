@@ -28,6 +28,7 @@ mod schema;
 mod selection;
 mod settings;
 mod steps;
+mod transient;
 mod types;
 mod values;
 

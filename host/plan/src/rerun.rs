@@ -76,6 +76,8 @@ pub enum RerunProblem {
     Selection(cofferdam_select::Problem),
     #[error("`{step}` needs `{needs}`, which no run before this one has made")]
     NotMade { step: StepKey, needs: StepKey },
+    #[error("`{step}` needs `{needs}`, whose outputs workers kept until their run had ended")]
+    Gone { step: StepKey, needs: StepKey },
     #[error(
         "`{step}` belongs to mapping keys that `{producer}` makes anew, so what it made before cannot be taken over"
     )]
@@ -108,7 +110,7 @@ impl RerunProblem {
             RerunProblem::NotFailed { .. } => Some("wait until it has ended, or cancel it".to_owned()),
             RerunProblem::NothingToRun { .. } => Some("execute all steps again, or select some".to_owned()),
             RerunProblem::Selection(problem) => problem.hint(),
-            RerunProblem::NotMade { step, needs } => {
+            RerunProblem::NotMade { step, needs } | RerunProblem::Gone { step, needs } => {
                 Some(format!("select `{needs}` too, or `*{step}` for all that comes before"))
             }
             RerunProblem::KeysMadeAnew { step, producer } => {
@@ -126,6 +128,7 @@ impl RerunProblem {
             RerunProblem::NotFailed { .. } => "rerun::not-failed",
             RerunProblem::NothingToRun { .. } => "rerun::nothing-to-run",
             RerunProblem::NotMade { .. } => "rerun::not-made",
+            RerunProblem::Gone { .. } => "rerun::gone",
             RerunProblem::KeysMadeAnew { .. } => "rerun::keys-made-anew",
         };
         let found = Diagnostic::error(code, self.to_string());

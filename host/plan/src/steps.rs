@@ -62,6 +62,7 @@ impl<'a> Job<'a> {
         self.add_hooks(&mut draft);
         self.add_resource_steps(&mut draft, &users);
         self.add_manager_steps(&mut draft);
+        self.settle_transient(&mut draft);
         Some(self.finish(draft, request))
     }
 

@@ -75,6 +75,7 @@ impl RunSummary {
             Event::RunAccepted { .. }
             | Event::StepStarted { .. }
             | Event::StepReturned { .. }
+            | Event::InputsLost { .. }
             | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. } => {}
             Event::StepDispatched { .. } => {
@@ -93,6 +94,8 @@ impl RunSummary {
                 self.first_error.get_or_insert_with(|| one_line(&format!("{step}: {}", failure.message)));
             }
             Event::StepLost { .. } => self.steps.lost += 1,
+            // It is open again, and ends once more.
+            Event::OutputsLost { .. } => self.steps.succeeded -= 1,
             Event::StepSkipped { .. } => self.steps.skipped += 1,
             Event::StepAbandoned { .. } => self.steps.abandoned += 1,
             Event::StepCancelled { .. } => self.steps.cancelled += 1,

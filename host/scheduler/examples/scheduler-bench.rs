@@ -45,6 +45,7 @@ async fn work(mut orders: mpsc::Receiver<Vec<Order>>, reports: mpsc::Sender<Vec<
             Order::Cancel(_)
             | Order::Publish(_)
             | Order::Prepare(_)
+            | Order::Forget { .. }
             | Order::Received { .. }
             | Order::Last => vec![],
         };

@@ -159,8 +159,11 @@ impl Core {
                     turn.progress.push((id.run, update));
                 }
             }
-            report @ (Report::Started { .. } | Report::Returned { .. } | Report::Finished { .. }) => {
-                if let Report::Finished { id, .. } = &report {
+            report @ (Report::Started { .. }
+            | Report::Returned { .. }
+            | Report::Lacks { .. }
+            | Report::Finished { .. }) => {
+                if let Report::Finished { id, .. } | Report::Lacks { id, .. } = &report {
                     self.kept_lines.remove(&id.fence);
                 }
                 self.handle(Input::Report { worker, report }, now, turn);

@@ -48,6 +48,7 @@ async fn kept_lines(log: &dyn RunLog, run: RunId, events: &[Recorded]) -> Result
             | Event::StepFailed { step, .. }
             | Event::StepLost { step, .. }
             | Event::StepReturned { step, .. }
+            | Event::InputsLost { step, .. }
             | Event::StepCancelled { step, .. } => {
                 open.remove(step);
             }

@@ -60,6 +60,7 @@ impl Turn {
                 Action::CancelAttempt { worker, id } => self.order(worker, Order::Cancel(id)),
                 Action::Publish { worker, publication } => self.order(worker, Order::Publish(publication)),
                 Action::Release { worker } => self.order(worker, Order::Last),
+                Action::Forget { worker, run } => self.order(worker, Order::Forget { run }),
                 Action::Recall { run, step, memo } => self.recalls.push((run, step, memo)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
@@ -69,7 +70,7 @@ impl Turn {
     /// Takes back what a worker was to be told of its attempts.
     pub(crate) fn withdraw(&mut self, worker: WorkerId) {
         if let Some(orders) = self.orders.get_mut(&worker) {
-            orders.retain(|order| matches!(order, Order::Publish(_)));
+            orders.retain(|order| matches!(order, Order::Publish(_) | Order::Forget { .. }));
         }
     }
 

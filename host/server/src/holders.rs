@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use cofferdam_model::WorkerId;
 use cofferdam_wire::v1::{Gives, Holder, Holds};
 use cofferdam_wire::{OBJECT_ID_BYTES, ObjectId, Secret, object_id};
+use tokio::sync::{Notify, mpsc};
 use tonic::Status;
 
 /// Objects that are remembered per worker, at some 60 bytes each; what it has beyond is not asked of it.
@@ -15,9 +16,19 @@ const OBJECTS_MAX: usize = 100_000;
 /// Workers that are named for one object: one of them answers, or the scheduler's own store does.
 const NAMED_MAX: usize = 3;
 
+/// Values that one worker is asked to send and has not been told of yet; of more it is not asked.
+const WANTED_MAX: usize = 256;
+
 /// Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holders(Arc<Mutex<State>>);
+pub(crate) struct Holders(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Somebody has lost something.
+    lost: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,7 +43,10 @@ struct State {
 struct Giver {
     /// Which stream of the worker it is of.
     entered: u64,
-    at: Reached,
+    /// None if others cannot connect to it.
+    at: Option<Reached>,
+    /// Takes the keys of values that it is to send here.
+    wanted: mpsc::Sender<String>,
     held: HashSet<ObjectId>,
 }
 
@@ -74,6 +88,7 @@ impl Drop for Entry {
         // It may have come back over another stream meanwhile.
         if state.workers.get(&self.worker).is_some_and(|giver| giver.entered == self.entered) {
             state.leave(self.worker);
+            self.holders.0.lost.notify_waiters();
         }
     }
 }
@@ -89,6 +104,9 @@ impl Entry {
         for id in ids(&holds.gone).filter(|id| giver.held.remove(id)) {
             forget(held, &id, self.worker);
         }
+        if !holds.gone.is_empty() {
+            self.holders.0.lost.notify_waiters();
+        }
         for id in ids(&holds.kept) {
             if giver.held.len() < OBJECTS_MAX && giver.held.insert(id) {
                 held.entry(id).or_default().push(self.worker);
@@ -99,17 +117,45 @@ impl Entry {
 
 impl Holders {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("nobody panics while holding it")
+        self.0.state.lock().expect("nobody panics while holding it")
     }
 
-    /// A worker is there, or there again.
-    pub(crate) fn enter(&self, worker: WorkerId, at: Reached) -> Entry {
+    /// A worker is there, or there again. Gives also the keys of values that it is to send here.
+    pub(crate) fn enter(&self, worker: WorkerId, at: Option<Reached>) -> (Entry, mpsc::Receiver<String>) {
+        let (wanted, asked) = mpsc::channel(WANTED_MAX);
         let mut state = self.lock();
         state.leave(worker);
         state.n_entered += 1;
         let entered = state.n_entered;
-        state.workers.insert(worker, Giver { entered, at, held: HashSet::new() });
-        Entry { holders: self.clone(), worker, entered }
+        state.workers.insert(worker, Giver { entered, at, wanted, held: HashSet::new() });
+        (Entry { holders: self.clone(), worker, entered }, asked)
+    }
+
+    /// The workers that say to have an object, whether others reach them or not.
+    pub(crate) fn of(&self, key: &str) -> Vec<WorkerId> {
+        self.lock().held.get(&object_id(key)).cloned().unwrap_or_default()
+    }
+
+    /// Asks a worker for an object that it says to have; false if it does not, or is asked for too much.
+    pub(crate) fn ask(&self, worker: WorkerId, key: &str) -> bool {
+        let state = self.lock();
+        let giver = state.workers.get(&worker).filter(|giver| giver.held.contains(&object_id(key)));
+        giver.is_some_and(|giver| giver.wanted.try_send(key.to_owned()).is_ok())
+    }
+
+    /// Waits until a worker does not have an object.
+    pub(crate) async fn lost(&self, worker: WorkerId, key: &str) {
+        let id = object_id(key);
+        loop {
+            let lost = self.0.lost.notified();
+            tokio::pin!(lost);
+            lost.as_mut().enable();
+            let has = self.lock().workers.get(&worker).is_some_and(|giver| giver.held.contains(&id));
+            if !has {
+                return;
+            }
+            lost.await;
+        }
     }
 
     /// Some of those who have an object, each with a ticket for it.
@@ -118,7 +164,8 @@ impl Holders {
         state.n_asked += 1;
         let Some(found) = state.held.get(&object_id(key)) else { return vec![] };
         let in_turn = found.iter().cycle().skip(state.n_asked % found.len());
-        let named = in_turn.take(found.len().min(NAMED_MAX)).map(|worker| &state.workers[worker].at);
+        let reached = in_turn.take(found.len()).filter_map(|worker| state.workers[worker].at.as_ref());
+        let named = reached.take(NAMED_MAX);
         let holder = |at: &Reached| Holder {
             address: at.address.to_string(),
             ticket: at.secret.ticket(key).to_vec().into(),
@@ -153,6 +200,10 @@ fn ids(bytes: &[u8]) -> impl Iterator<Item = ObjectId> {
 mod tests {
     use super::*;
 
+    fn enter(holders: &Holders, worker: WorkerId, at: Reached) -> Entry {
+        holders.enter(worker, Some(at)).0
+    }
+
     fn reached(port: u16) -> Reached {
         let gives = Gives { address: format!("0.0.0.0:{port}"), secret: vec![7; 32].into() };
         Reached::new(&gives, Some([10, 0, 0, 9].into())).unwrap()
@@ -172,8 +223,8 @@ mod tests {
     #[test]
     fn who_has_an_object_is_named_until_it_says_otherwise_or_goes() {
         let holders = Holders::default();
-        let one = holders.enter(WorkerId(1), reached(1));
-        let two = holders.enter(WorkerId(2), reached(2));
+        let one = enter(&holders, WorkerId(1), reached(1));
+        let two = enter(&holders, WorkerId(2), reached(2));
         one.note(&holds(&["a", "b"], &[]));
         two.note(&holds(&["a"], &[]));
         assert_eq!(found(&holders, "a"), ["10.0.0.9:1", "10.0.0.9:2"]);
@@ -188,8 +239,8 @@ mod tests {
     #[test]
     fn the_end_of_an_old_stream_takes_nothing_from_a_newer_one() {
         let holders = Holders::default();
-        let old = holders.enter(WorkerId(1), reached(1));
-        let new = holders.enter(WorkerId(1), reached(3));
+        let old = enter(&holders, WorkerId(1), reached(1));
+        let new = enter(&holders, WorkerId(1), reached(3));
         new.note(&holds(&["a"], &[]));
         old.note(&holds(&["b"], &["a"]));
         drop(old);
@@ -200,7 +251,7 @@ mod tests {
     #[test]
     fn many_holders_take_turns_and_what_is_remembered_of_one_has_a_bound() {
         let holders = Holders::default();
-        let entries: Vec<Entry> = (0..10).map(|n| holders.enter(WorkerId(n), reached(n as u16))).collect();
+        let entries: Vec<Entry> = (0..10).map(|n| enter(&holders, WorkerId(n), reached(n as u16))).collect();
         entries.iter().for_each(|entry| entry.note(&holds(&["a"], &[])));
         let first: HashSet<String> = (0..10).map(|_| holders.locate("a")[0].address.clone()).collect();
         assert_eq!((first.len(), holders.locate("a").len()), (10, NAMED_MAX));
@@ -217,5 +268,20 @@ mod tests {
         }
         let gives = Gives { address: "[::]:5".to_owned(), secret: vec![0; 32].into() };
         assert!(Reached::new(&gives, None).is_err(), "nobody knows where it is");
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_reached_is_asked_to_send_until_it_has_nothing() {
+        let holders = Holders::default();
+        let (entry, mut wanted) = holders.enter(WorkerId(1), None);
+        entry.note(&holds(&["a"], &[]));
+        assert_eq!((holders.of("a"), found(&holders, "a")), (vec![WorkerId(1)], vec![]));
+        assert!(holders.ask(WorkerId(1), "a") && !holders.ask(WorkerId(1), "b"));
+        assert_eq!(wanted.recv().await.as_deref(), Some("a"));
+        let lost = holders.lost(WorkerId(1), "a");
+        tokio::join!(lost, async { entry.note(&holds(&[], &["a"])) });
+        entry.note(&holds(&["a"], &[]));
+        tokio::join!(holders.lost(WorkerId(1), "a"), async { drop(entry) });
+        assert_eq!(holders.of("a"), []);
     }
 }

@@ -10,6 +10,7 @@ mod holders;
 mod libraries;
 mod parts;
 mod refuse;
+mod relay;
 mod retries;
 mod revoked;
 mod runs;
@@ -105,12 +106,14 @@ impl Server {
             HistoryServer::new(history::Service(parts.log.clone())).max_decoding_message_size(limit);
         let libraries =
             LibrariesServer::new(libraries::Service(parts.depot.clone())).max_decoding_message_size(limit);
-        let values =
-            ValuesServer::new(values::Service(parts.values.clone())).max_decoding_message_size(limit);
+        let holders = holders::Holders::default();
+        let relay = relay::Relay::new(holders.clone());
+        let values = ValuesServer::new(values::Service { store: parts.values.clone(), relay })
+            .max_decoding_message_size(limit);
         let workers = WorkersServer::new(workers::Service {
             scheduler: parts.scheduler.clone(),
             fleet,
-            holders: holders::Holders::default(),
+            holders,
             tls: admission.tls.clone(),
         })
         .max_decoding_message_size(HELLO_BYTES_MAX);

@@ -64,6 +64,7 @@ pub(crate) fn values(error: &cofferdam_io::Error) -> Status {
         | E::Settings { .. }
         | E::OpenManager { .. }
         | E::MadeOfOps { .. }
+        | E::NoWorker { .. }
         | E::Publish { .. }
         | E::File { .. }
         | E::Store { .. } => Status::unavailable(message),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cofferdam_io::{Error, ValueKey, ValueStore, ValueWriter};
-use cofferdam_model::{CHUNK_BYTES, OCTET_STREAM, ValueDigest, ValueRef};
+use cofferdam_model::{CHUNK_BYTES, OCTET_STREAM, TRANSIENT_PREFIX, ValueDigest, ValueRef};
 use cofferdam_wire::v1::values_server::Values;
 use cofferdam_wire::v1::{
     DiscardReply, DiscardRequest, ReadRequest, SizeReply, SizeRequest, WriteReply, WriteRequest,
@@ -12,8 +12,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::parts::{self, Coming, Parts};
 use crate::refuse;
+use crate::relay::Relay;
 
-pub(crate) struct Service(pub(crate) ValueStore);
+pub(crate) struct Service {
+    pub(crate) store: ValueStore,
+    pub(crate) relay: Relay,
+}
 
 #[tonic::async_trait]
 impl Values for Service {
@@ -21,18 +25,25 @@ impl Values for Service {
 
     async fn size(&self, request: Request<SizeRequest>) -> Result<Response<SizeReply>, Status> {
         let key = parse(&request.into_inner().key)?;
-        let size = self.0.size(&key).await.map_err(|error| refuse::values(&error))?;
+        let size = self.store.size(&key).await.map_err(|error| refuse::values(&error))?;
         Ok(Response::new(SizeReply { size }))
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Parts>, Status> {
-        let ReadRequest { key, start } = request.into_inner();
-        let key = parse(&key)?;
-        let size = self.0.size(&key).await.map_err(|error| refuse::values(&error))?;
+        let ReadRequest { key: name, start } = request.into_inner();
+        let key = parse(&name)?;
+        let size = match self.store.size(&key).await {
+            Err(Error::NotFound { .. }) if name.starts_with(TRANSIENT_PREFIX) => {
+                self.relay.bring(&key, &name, &self.store).await;
+                self.store.size(&key).await
+            }
+            found => found,
+        };
+        let size = size.map_err(|error| refuse::values(&error))?;
         if start >= size {
             return Ok(Response::new(parts::out(size, stream::iter([Ok(Bytes::new())]))));
         }
-        let store = self.0.clone();
+        let store = self.store.clone();
         let chunks = stream::iter((start..size).step_by(CHUNK_BYTES)).then(move |from| {
             let (store, key) = (store.clone(), key.clone());
             async move {
@@ -50,12 +61,13 @@ impl Values for Service {
         let key = parse(&head.key)?;
         let digest = head.digest[..].try_into().map(ValueDigest);
         let digest = digest.map_err(|_| Status::invalid_argument("a digest has 32 bytes"))?;
-        let place = self.0.place(&key);
+        let place = self.store.place(&key);
         let value = ValueRef { media_type: OCTET_STREAM.to_owned(), size: head.size, digest, place };
-        if self.0.size(&key).await.is_ok() {
+        if self.store.size(&key).await.is_ok() {
             return self.compare(&value).await;
         }
-        let mut writer = self.0.writer(key);
+        let _coming = self.relay.coming(&key);
+        let mut writer = self.store.writer(key);
         if let Err(status) = take(&mut writer, &value, &mut stream).await {
             writer.abort().await;
             return Err(status);
@@ -73,7 +85,7 @@ impl Values for Service {
         if !key.is_for_once() {
             return Err(Status::permission_denied("only what an attempt has streamed can be discarded"));
         }
-        self.0.delete(&key).await.map_err(|error| refuse::values(&error))?;
+        self.store.delete(&key).await.map_err(|error| refuse::values(&error))?;
         Ok(Response::new(DiscardReply {}))
     }
 }
@@ -81,7 +93,7 @@ impl Values for Service {
 impl Service {
     /// A value that is there already, compared with one that comes: the same bytes are a success.
     async fn compare(&self, value: &ValueRef) -> Result<Response<WriteReply>, Status> {
-        match self.0.verify(value).await {
+        match self.store.verify(value).await {
             Ok(()) => Ok(Response::new(WriteReply {})),
             Err(Error::DigestMismatch { key, .. }) => Err(refuse::values(&Error::AlreadyExists { key })),
             Err(error) => Err(refuse::values(&error)),
@@ -116,6 +128,7 @@ async fn take(
     Ok(())
 }
 
+/// What workers keep is under the same key here, if it comes here.
 fn parse(key: &str) -> Result<ValueKey, Status> {
-    ValueKey::parse(key).map_err(|error| refuse::values(&error))
+    ValueKey::parse(key.strip_prefix(TRANSIENT_PREFIX).unwrap_or(key)).map_err(|error| refuse::values(&error))
 }

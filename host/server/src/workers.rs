@@ -1,6 +1,7 @@
 //! A worker's stream: its reports go to the scheduler, the scheduler's orders to it, until either side ends.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use cofferdam_model::{LABELS_MAX, Order, Report, WorkerId, check_label};
@@ -82,7 +83,7 @@ impl Workers for Service {
             member: member.as_ref().map_or_else(String::new, |(_, member)| member.to_string()),
         };
         let entry = self.fleet.enter(id, state);
-        let holder = reached.map(|reached| self.holders.enter(id, reached));
+        let (holder, wanted) = self.holders.enter(id, reached);
         let (scheduler, fleet) = (self.scheduler.clone(), self.fleet.clone());
         #[expect(clippy::disallowed_methods, reason = "it ends with the stream that it reads")]
         tokio::spawn(async move {
@@ -94,7 +95,7 @@ impl Workers for Service {
         let (term, received) = (self.scheduler.term().0, attached.received);
         let welcome = Welcome { worker: id.0, term, received, proof: proof.unwrap_or_default().into() };
         let welcome = ToWorker { message: Some(to_worker::Message::Welcome(welcome)) };
-        Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders)).boxed()))
+        Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders, wanted)).boxed()))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
@@ -226,7 +227,7 @@ async fn pass_on(
     to_scheduler: mpsc::Sender<Vec<Report>>,
     scheduler: &Scheduler,
     fleet: &Fleet,
-    holder: Option<holders::Entry>,
+    holder: holders::Entry,
     id: WorkerId,
 ) -> String {
     let mut joiner = Joiner::default();
@@ -241,9 +242,7 @@ async fn pass_on(
                 }
             }
             Ok(Some(FromWorker { message: Some(from_worker::Message::Holds(holds)) })) => {
-                if let Some(holder) = &holder {
-                    holder.note(&holds);
-                }
+                holder.note(&holds);
                 continue;
             }
             Ok(Some(_)) => return "it sent something else than reports".to_owned(),
@@ -266,9 +265,23 @@ async fn pass_on(
     }
 }
 
-fn send(mut orders: mpsc::Receiver<Vec<Order>>) -> BoxStream<'static, Result<ToWorker, Status>> {
-    let batches = stream::poll_fn(move |context| orders.poll_recv(context));
-    batches.flat_map(|batch| stream::iter(pieces(encode(&batch))).map(|piece| Ok(order(piece)))).boxed()
+/// Orders, and between them the keys of values that are wanted, until there are no more orders.
+fn send(
+    mut orders: mpsc::Receiver<Vec<Order>>,
+    mut wanted: mpsc::Receiver<String>,
+) -> BoxStream<'static, Result<ToWorker, Status>> {
+    let messages = stream::poll_fn(move |context| match orders.poll_recv(context) {
+        Poll::Ready(batch) => {
+            Poll::Ready(batch.map(|batch| pieces(encode(&batch)).map(order).collect::<Vec<ToWorker>>()))
+        }
+        Poll::Pending => match wanted.poll_recv(context) {
+            Poll::Ready(Some(key)) => {
+                Poll::Ready(Some(vec![ToWorker { message: Some(to_worker::Message::Wanted(key)) }]))
+            }
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        },
+    });
+    messages.flat_map(|messages| stream::iter(messages.into_iter().map(Ok))).boxed()
 }
 
 fn order(piece: Piece) -> ToWorker {
@@ -309,7 +322,7 @@ mod tests {
         let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
             other.message(),
-            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 4; use the same version of cofferdam on both"
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 5; use the same version of cofferdam on both"
         );
         let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(

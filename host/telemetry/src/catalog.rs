@@ -41,7 +41,7 @@ use Side::{Both, Scheduler, Worker};
 
 const OUTCOMES: &str = "succeeded, failed, skipped, abandoned, cancelled, reused, cached";
 const KINDS: &str = "the kinds of failures: op-failed, trap, timeout, fuel, memory, …";
-const REASONS: &str = "dependency, retry, recall, max_concurrent, tag_limit, pool, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
+const REASONS: &str = "dependency, retry, recall, holder, max_concurrent, tag_limit, pool, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
 
 /// In the order of the documentation.
 pub(crate) const CATALOG: &[Metric] = &[
@@ -116,6 +116,20 @@ pub(crate) const CATALOG: &[Metric] = &[
         "cofferdam_attempts_returned",
         None,
         "Attempts that a worker gave back before they began, so that another one takes them",
+    ),
+    metric(
+        Scheduler,
+        Counter,
+        "cofferdam_attempts_lacking",
+        None,
+        "Attempts that could not read what workers were to keep, because none had it any more",
+    ),
+    metric(
+        Scheduler,
+        Counter,
+        "cofferdam_steps_anew",
+        None,
+        "Steps that had ended and were opened again, because what they had left with workers was lost and is read",
     ),
     metric(
         Scheduler,

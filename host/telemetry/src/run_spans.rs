@@ -104,6 +104,9 @@ impl RunSpans {
             Event::StepLost { fence, .. } => {
                 self.ended(run, traced, *fence, at, ("lost", Some("worker-lost")), &Usage::default());
             }
+            Event::InputsLost { fence, .. } => {
+                self.ended(run, traced, *fence, at, ("lost", Some("inputs-lost")), &Usage::default());
+            }
             // It is dispatched anew, as the same attempt.
             Event::StepReturned { fence, .. } => drop(traced.attempts.remove(fence)),
             Event::StepCancelled { step, usage } => {
@@ -129,6 +132,7 @@ impl RunSpans {
                 });
             }
             Event::StepStarted { .. }
+            | Event::OutputsLost { .. }
             | Event::StepReused { .. }
             | Event::StepCached { .. }
             | Event::AssetMaterialized { .. }

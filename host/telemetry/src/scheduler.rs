@@ -26,6 +26,8 @@ pub struct SchedulerMetrics {
     retried: Counter,
     lost: Counter,
     returned: Counter,
+    lacking: Counter,
+    anew: Counter,
     queue: Histogram,
     transit: Histogram,
     held: Histogram,
@@ -59,6 +61,8 @@ impl SchedulerMetrics {
             retried: exposed.counter("cofferdam_attempts_retried"),
             lost: exposed.counter("cofferdam_attempts_lost"),
             returned: exposed.counter("cofferdam_attempts_returned"),
+            lacking: exposed.counter("cofferdam_attempts_lacking"),
+            anew: exposed.counter("cofferdam_steps_anew"),
             queue: exposed.seconds("cofferdam_step_queue_seconds"),
             transit: exposed.seconds("cofferdam_step_transit_seconds"),
             held: exposed.seconds("cofferdam_step_held_seconds"),
@@ -120,6 +124,13 @@ impl SchedulerMetrics {
             Event::StepReturned { fence, .. } => {
                 self.returned.inc();
                 under_way.remove(fence);
+            }
+            Event::InputsLost { fence, .. } => {
+                self.lacking.inc();
+                under_way.remove(fence);
+            }
+            Event::OutputsLost { .. } => {
+                self.anew.inc();
             }
             Event::StepCancelled { usage, .. } => {
                 ended("cancelled");

@@ -28,7 +28,7 @@ pub use ticket::{InvalidSecret, OBJECT_ID_BYTES, ObjectId, Secret, object_id};
 pub use token::{AddToken, InvalidToken, Token, TokenSecret};
 
 /// Version of the messages and of what travels inside them. Both sides speak exactly this one.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The interface with ops that this program offers.
 pub const WORLD: &str = "cofferdam:op@0.1.0";

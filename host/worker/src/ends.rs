@@ -164,7 +164,11 @@ impl Supervisor {
     /// The values of an attempt are kept or removed.
     pub(crate) fn on_settled(&mut self, (ticket, settled): (Ticket, Settled)) {
         match self.settling.remove(&ticket) {
+            Some(Settling::Finish { assignment, .. }) if !settled.lacks.is_empty() => {
+                self.lacks(&assignment, settled.lacks);
+            }
             Some(Settling::Finish { assignment, result, used, spent, since }) => {
+                let settled = settled.outputs;
                 let result = result.and_then(|metadata| Ok((settled?, metadata)));
                 self.finish(&assignment, result, spent.usage(Some(used), Some(since), Instant::now()));
             }
@@ -210,6 +214,15 @@ impl Supervisor {
     pub(crate) fn fail(&mut self, job: Job, failure: Failure) {
         let usage = job.spent.usage(None, None, Instant::now());
         self.finish(&job.assignment, Err(failure), usage);
+    }
+
+    /// Nobody has what the attempt reads: it has not ended well or badly.
+    pub(crate) fn lacks(&mut self, assignment: &Assignment, values: Vec<String>) {
+        // They were verified once, and are here no more.
+        self.verified
+            .retain(|_, value| value.place.key().is_none_or(|key| !values.iter().any(|gone| gone == key)));
+        self.open -= 1;
+        self.reports.push(Report::Lacks { id: assignment.id.clone(), values });
     }
 
     fn finish(&mut self, assignment: &Assignment, result: Result<Completed, Failure>, usage: Usage) {

@@ -22,6 +22,9 @@ pub(crate) struct Destination {
     attempt: AttemptId,
     /// Of outputs that the instance's own store does not keep.
     managers: BTreeMap<Name, Manager>,
+    /// Where what the guest streams is until it is known for which output it is: where workers keep values, if an output
+    /// may stay there; else the instance's own store.
+    staging: ValueStore,
 }
 
 impl Destination {
@@ -32,19 +35,37 @@ impl Destination {
             let own = manager.kind == IoManagerKind::Store;
             (!own).then(|| (output.name.clone(), (name.clone(), manager.clone())))
         };
-        let managers = assignment.outputs.iter().filter_map(manager).collect();
-        Destination { stores, attempt: assignment.id.clone(), managers }
+        let managers: BTreeMap<Name, Manager> = assignment.outputs.iter().filter_map(manager).collect();
+        // One that cannot be opened is an error when an output is put there.
+        let transient = managers.values().find(|manager| is_transient(manager));
+        let staging = transient.and_then(|(name, manager)| stores.of_manager(name, manager).ok());
+        let staging = staging.unwrap_or_else(|| stores.main().clone());
+        Destination { stores, attempt: assignment.id.clone(), managers, staging }
+    }
+
+    /// Where what the guest streams begins.
+    pub(crate) fn staging(&self) -> &ValueStore {
+        &self.staging
+    }
+
+    /// Whether it is where that output is to stay.
+    fn stays(&self, manager: Option<&Manager>) -> bool {
+        match manager {
+            None => !self.staging.is_of_manager(),
+            Some(manager) => is_transient(manager) && self.staging.is_of_manager(),
+        }
     }
 
     /// Every output has a place already: no store has to be asked.
     pub(crate) fn is_plain(&self, outputs: &[CellOutput]) -> bool {
         let stays = |output: &CellOutput| {
-            matches!(output.content, CellOutputContent::Bytes(_)) && !self.managers.contains_key(&output.name)
+            matches!(output.content, CellOutputContent::Bytes(_))
+                && self.managers.get(&output.name).is_none_or(is_transient)
         };
         outputs.iter().all(stays)
     }
 
-    /// Puts each output where it belongs. `kept` is what the guest streamed into the instance's own store; what of it
+    /// Puts each output where it belongs. `kept` is what the guest streamed; what of it
     /// is not named afterwards is the caller's to remove. If it fails nothing is left in the stores of managers.
     pub(crate) async fn keep(&self, outputs: Vec<CellOutput>, kept: &Kept) -> Result<Vec<Output>, Failure> {
         let (mut all, mut put) = (vec![], vec![]);
@@ -70,16 +91,28 @@ impl Destination {
     ) -> Result<Output, Failure> {
         let CellOutput { name, key, media_type, content, metadata } = output;
         let manager = self.managers.get(&name);
-        let value = match (content, manager) {
-            (CellOutputContent::Bytes(bytes), None) => ValueRef::inline(&media_type, bytes),
-            (CellOutputContent::Stored { writer }, None) => self.streamed(&name, media_type, writer, kept)?,
-            (content, Some(manager)) => {
+        let value = match content {
+            // What is small lies in the commit: that is where nothing can be lost.
+            CellOutputContent::Bytes(bytes) if manager.is_none_or(is_transient) => {
+                ValueRef::inline(&media_type, bytes)
+            }
+            CellOutputContent::Stored { writer } if self.stays(manager) => {
+                self.streamed(&name, media_type, writer, kept)?
+            }
+            content => {
                 let failed = |error: Error| {
-                    let message =
-                        format!("output `{name}` cannot be stored by the IO manager `{}`", manager.0);
+                    let message = match manager {
+                        Some((manager, _)) => {
+                            format!("output `{name}` cannot be stored by the IO manager `{manager}`")
+                        }
+                        None => format!("output `{name}` cannot be stored"),
+                    };
                     because(FailureKind::Store, message, &error)
                 };
-                let store = self.stores.of_manager(&manager.0, &manager.1).map_err(failed)?;
+                let store = match manager {
+                    Some((name, manager)) => self.stores.of_manager(name, manager).map_err(failed)?,
+                    None => self.stores.main().clone(),
+                };
                 let place = store.output_key(&self.attempt, &name, key.as_ref());
                 let value = match content {
                     CellOutputContent::Bytes(bytes) => {
@@ -87,7 +120,7 @@ impl Destination {
                     }
                     CellOutputContent::Stored { writer } => {
                         let value = self.streamed(&name, media_type, writer, kept)?;
-                        store.transfer(place.clone(), self.stores.main(), &value).await.map_err(failed)?
+                        store.transfer(place.clone(), &self.staging, &value).await.map_err(failed)?
                     }
                 };
                 put.push((store, place));
@@ -107,8 +140,12 @@ impl Destination {
     ) -> Result<ValueRef, Failure> {
         let missing = || Failure::new(FailureKind::Store, format!("output `{name}` was not stored"));
         let (key, size, digest) = kept.get(&writer).ok_or_else(missing)?;
-        Ok(ValueRef { media_type, size: *size, digest: *digest, place: self.stores.main().place(key) })
+        Ok(ValueRef { media_type, size: *size, digest: *digest, place: self.staging.place(key) })
     }
+}
+
+fn is_transient(manager: &Manager) -> bool {
+    manager.1.kind == IoManagerKind::Transient
 }
 
 /// Adds to each output the facts that the definitions give for it. What its op said under the same name stays.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cofferdam_cell::{Artefact, Artefacts, Target};
 use cofferdam_depot::Depot;
-use cofferdam_io::Stores;
+use cofferdam_io::{Error, Stores};
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, Moved, Name, ValueRef};
 
 use crate::spent::{Fetched, Prepared};
@@ -31,20 +31,41 @@ pub(crate) async fn library(
     Ok((artefact, Prepared { asked, fetch: fetch.get().copied(), ready: Instant::now() }))
 }
 
+/// Why an attempt cannot have what it reads.
+pub(crate) enum Unready {
+    Failed(Failure),
+    /// Nobody has the values of these keys, which workers were to keep.
+    Lacks(Vec<String>),
+}
+
+/// The key of a value that workers were to keep, if the error says that none has it. One that came with other bytes is
+/// as good as none.
+pub(crate) fn lacking(value: &ValueRef, error: &Error) -> Option<String> {
+    let gone = matches!(error, Error::NotFound { .. } | Error::DigestMismatch { .. });
+    (gone && value.place.is_transient()).then(|| value.place.key().map(str::to_owned)).flatten()
+}
+
 /// Reads each value once and compares it with its digest, before any byte of it reaches an op. Gives where each can
 /// be read from now on, and counts what had to come over a network.
 pub(crate) async fn verify(
     stores: &Stores,
     inputs: &[(Name, ValueRef)],
     moved: &Moved,
-) -> Result<Vec<ValueRef>, Failure> {
-    let mut ready = Vec::with_capacity(inputs.len());
+) -> Result<Vec<ValueRef>, Unready> {
+    let (mut ready, mut lacks) = (Vec::with_capacity(inputs.len()), vec![]);
     for (name, value) in inputs {
-        ready.push(stores.ready_counted(value, moved).await.map_err(|error| {
-            because(FailureKind::Input, format!("input `{name}` cannot be read"), &error)
-        })?);
+        match stores.ready_counted(value, moved).await {
+            Ok(value) => ready.push(value),
+            Err(error) => match lacking(value, &error) {
+                Some(key) => lacks.push(key),
+                None => {
+                    let message = format!("input `{name}` cannot be read");
+                    return Err(Unready::Failed(because(FailureKind::Input, message, &error)));
+                }
+            },
+        }
     }
-    Ok(ready)
+    if lacks.is_empty() { Ok(ready) } else { Err(Unready::Lacks(lacks)) }
 }
 
 /// A failure with an error and all that caused it.

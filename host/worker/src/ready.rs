@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use crate::ends::cancelled;
 use crate::job::{Fuel, Job, LibraryKey};
 use crate::observe::Got;
-use crate::prepare;
+use crate::prepare::{self, Unready};
 use crate::spent::Prepared;
 use crate::supervisor::{Settling, Supervisor};
 
@@ -32,7 +32,9 @@ pub(crate) enum Library {
 /// The end of a task.
 pub(crate) enum Done {
     Library(LibraryKey, Result<(Artefact, Prepared), Failure>),
-    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<Vec<ValueRef>, Failure>, Moved),
+    Inputs(Ticket, Vec<(Name, ValueRef)>, Result<Vec<ValueRef>, Unready>, Moved),
+    /// Values of a run were removed.
+    Forgotten,
 }
 
 /// An attempt whose inputs are being verified.
@@ -160,6 +162,7 @@ impl Supervisor {
 
     pub(crate) fn on_done(&mut self, done: Done) {
         match done {
+            Done::Forgotten => {}
             Done::Library(key, Ok((artefact, prepared))) => {
                 let got = if artefact.is_cached() { Got::Cache } else { Got::Compiler };
                 self.tell(|observer| observer.library(got));
@@ -185,7 +188,8 @@ impl Supervisor {
                 job.spent.inputs(since.elapsed(), moved.bytes());
                 let ready = match outcome {
                     Ok(ready) => ready,
-                    Err(failure) => return self.fail(job, failure),
+                    Err(Unready::Failed(failure)) => return self.fail(job, failure),
+                    Err(Unready::Lacks(values)) => return self.lacks(&job.assignment, values),
                 };
                 if self.verified.len() > VERIFIED_MAX {
                     self.verified.clear();

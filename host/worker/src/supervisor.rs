@@ -206,6 +206,15 @@ impl Supervisor {
                 Order::Prepare(needed) => self.announced(needed),
                 // For who carries the orders: this side ends when they do.
                 Order::Received { .. } | Order::Last => {}
+                Order::Forget { run } => {
+                    let stores = self.stores.clone();
+                    self.tasks.spawn(async move {
+                        if let Err(error) = stores.forget(run).await {
+                            tracing::warn!(%run, %error, "values that nobody needs any more were left behind");
+                        }
+                        Done::Forgotten
+                    });
+                }
                 Order::Publish(publication) => {
                     let _ = self.publications.send(*publication);
                 }

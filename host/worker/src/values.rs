@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::lent::Lent;
 use crate::outputs::{Destination, remove};
+use crate::prepare::lacking;
 
 /// What the supervisor tells the task that serves an attempt.
 pub(crate) enum Ask {
@@ -22,8 +23,13 @@ pub(crate) enum Ask {
 /// What was written and is kept, by number of the writer.
 pub(crate) type Kept = HashMap<u32, (ValueKey, u64, ValueDigest)>;
 
-/// The outputs of an attempt, each with the place where it is kept.
-pub(crate) type Settled = Result<Vec<Output>, Failure>;
+/// What became of the values of an attempt.
+pub(crate) struct Settled {
+    /// Its outputs, each with the place where it is kept.
+    pub(crate) outputs: Result<Vec<Output>, Failure>,
+    /// Keys of inputs that nobody has any more: whatever its guest made of that does not count.
+    pub(crate) lacks: Vec<String>,
+}
 
 /// What one attempt may ask for.
 pub(crate) struct Served {
@@ -41,7 +47,7 @@ pub(crate) async fn serve(
     replies: Replies,
     mut asks: mpsc::UnboundedReceiver<Ask>,
 ) -> Settled {
-    let mut values = Values { served, writers: HashMap::new(), finished: Kept::new() };
+    let mut values = Values { served, writers: HashMap::new(), finished: Kept::new(), lacks: vec![] };
     let mut keep = vec![];
     while let Some(ask) = asks.recv().await {
         match ask {
@@ -65,6 +71,7 @@ struct Values {
     served: Served,
     writers: HashMap<u32, ValueWriter>,
     finished: Kept,
+    lacks: Vec<String>,
 }
 
 impl Values {
@@ -74,8 +81,8 @@ impl Values {
                 replies.send(&ToCell::Chunk(self.read(number, offset, length).await));
             }
             FromCell::Create { writer, .. } => {
-                // For which output it is, is known at the end only: it begins in the instance's own store.
-                let store = self.served.stores.main();
+                // For which output it is, is known at the end only.
+                let store = self.served.destination.staging();
                 let key = store.streamed_key(&self.served.attempt, writer);
                 self.writers.insert(writer, store.writer(key));
             }
@@ -112,8 +119,13 @@ impl Values {
         let key = store.key(&value.place).map_err(failed)?;
         let length = u64::from(length).min(CHUNK_BYTES as u64);
         let end = offset.saturating_add(length).min(value.size);
-        let bytes = store.read(&key, offset.min(end)..end).await.map_err(failed)?;
-        Ok(bytes.into())
+        match store.read(&key, offset.min(end)..end).await {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) => {
+                self.lacks.extend(lacking(value, &error));
+                Err(failed(error))
+            }
+        }
     }
 
     async fn finish(&mut self, writer: u32, open: ValueWriter) -> Result<(), Error> {
@@ -123,25 +135,23 @@ impl Values {
         Ok(())
     }
 
-    async fn settle(mut self, keep: Vec<CellOutput>) -> Settled {
+    async fn settle(mut self, mut keep: Vec<CellOutput>) -> Settled {
         for (_, writer) in self.writers.drain() {
             writer.abort().await;
         }
-        let settled = self.served.destination.keep(keep, &self.finished).await;
-        let outputs = settled.as_deref().unwrap_or_default();
-        let named: HashSet<&str> = outputs
-            .iter()
-            .filter_map(|output| match &output.value.place {
-                Place::Stored(key) => Some(key.as_str()),
-                Place::Inline(_) | Place::Managed(_) => None,
-            })
-            .collect();
+        if !self.lacks.is_empty() {
+            keep.clear();
+        }
+        let outputs = self.served.destination.keep(keep, &self.finished).await;
+        let kept = outputs.as_deref().unwrap_or_default();
+        // No two stores give the same key to what one attempt writes.
+        let named: HashSet<&str> = kept.iter().filter_map(|output| output.value.place.key()).collect();
         for (key, ..) in self.finished.values() {
             if !named.contains(key.as_str()) {
-                remove(self.served.stores.main(), key).await;
+                remove(self.served.destination.staging(), key).await;
             }
         }
-        settled
+        Settled { outputs, lacks: self.lacks }
     }
 }
 

@@ -7,6 +7,8 @@ use cofferdam_engine::{Layout, Run};
 use cofferdam_model::*;
 use cofferdam_runlog::{Batch, LogRecord};
 
+use crate::plans;
+
 /// A rule that was broken: its name and what happened.
 pub(crate) type Broken = String;
 
@@ -28,6 +30,8 @@ pub(crate) struct Check {
     pub(crate) may_lose: bool,
     pub(crate) n_lost: usize,
     pub(crate) n_returned: usize,
+    /// Steps that were opened again.
+    pub(crate) n_again: usize,
     pub(crate) n_events: usize,
 }
 
@@ -36,6 +40,8 @@ struct Checked {
     layout: Arc<Layout>,
     fold: Run,
     committed: BTreeSet<Vec<u8>>,
+    /// Steps whose outputs were lost.
+    again: BTreeSet<StepKey>,
     cancelled: bool,
 }
 
@@ -49,8 +55,9 @@ struct Live {
 
 fn bytes(value: &ValueRef) -> Vec<u8> {
     match &value.place {
-        Place::Inline(bytes) => bytes.to_vec(),
-        Place::Stored(_) | Place::Managed(_) => vec![],
+        Place::Inline(bytes) => bytes.clone(),
+        Place::Stored(key) => key.clone().into_bytes(),
+        Place::Managed(place) => place.key.clone().into_bytes(),
     }
 }
 
@@ -61,7 +68,8 @@ fn must(holds: bool, broken: impl FnOnce() -> Broken) -> Result<(), Broken> {
 impl Check {
     pub(crate) fn submitted(&mut self, run: RunId, layout: &Arc<Layout>) {
         let fold = Run::new(run, layout.clone());
-        let checked = Checked { layout: layout.clone(), fold, committed: BTreeSet::new(), cancelled: false };
+        let (committed, again) = (BTreeSet::new(), BTreeSet::new());
+        let checked = Checked { layout: layout.clone(), fold, committed, again, cancelled: false };
         self.runs.entry(run).or_insert(checked);
     }
 
@@ -87,16 +95,10 @@ impl Check {
     /// The inputs of an attempt are what was committed.
     pub(crate) fn reads(&self, assignment: &Assignment) -> Result<(), Broken> {
         let checked = &self.runs[&assignment.id.run];
-        for input in &assignment.inputs {
-            let values = match &input.value {
-                AssignedValue::One(value) => vec![value],
-                AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
-            };
-            for value in values {
-                must(checked.committed.contains(&bytes(value)), || {
-                    format!("I-04: {:?} reads {} that is not committed", assignment.id, input.name)
-                })?;
-            }
+        for value in plans::read_by(assignment) {
+            must(checked.committed.contains(&bytes(value)), || {
+                format!("I-04: {:?} reads {value:?}, which is not committed", assignment.id)
+            })?;
         }
         Ok(())
     }
@@ -131,7 +133,13 @@ impl Check {
             Event::StepDispatched { step, fence, worker, .. } => self.dispatched(run, step, *fence, *worker),
             Event::StepSucceeded { step, fence, outputs, .. } => {
                 self.live.remove(fence);
-                must(self.emitted.get(fence) == Some(outputs), || {
+                let again = self.runs[&run].again.contains(step);
+                let emitted = self.emitted.get(fence).map_or(&[][..], Vec::as_slice);
+                // Of what is made anew, what had been lost takes its place.
+                let own = outputs
+                    .iter()
+                    .all(|output| emitted.contains(output) && (!again || output.value.place.is_transient()));
+                must(own && (again || outputs.len() == emitted.len()), || {
                     format!("I-08: `{step}` of {run} has other outputs than attempt {fence} emitted")
                 })?;
                 self.commit(run, outputs);
@@ -158,6 +166,18 @@ impl Check {
                 self.n_returned += 1;
                 must(!self.begun.contains(fence), || {
                     format!("C15: `{step}` of {run} is given back, and has begun")
+                })
+            }
+            Event::InputsLost { fence, .. } => {
+                self.live.remove(fence);
+                Ok(())
+            }
+            Event::OutputsLost { step, .. } => {
+                self.n_again += 1;
+                let checked = self.runs.get_mut(&run).expect("its events are folded");
+                checked.again.insert(step.clone());
+                must(!checked.cancelled, || {
+                    format!("I-14: `{step}` of {run} is opened again after the cancel")
                 })
             }
             Event::StepCancelled { step, .. } => {

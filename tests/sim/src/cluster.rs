@@ -55,6 +55,8 @@ pub struct Outcome {
     pub lost: usize,
     /// Attempts that a worker gave back.
     pub returned: usize,
+    /// Steps that were opened again, because nobody had what they had made.
+    pub again: usize,
     /// How often each kind of fault came.
     pub faults: BTreeMap<Fault, usize>,
 }
@@ -165,7 +167,14 @@ pub fn simulate(settings: Settings) -> Result<Outcome, String> {
     cluster.run()?;
     let Cluster { digest, check, faults, .. } = cluster;
     let digest = ValueDigest::of(digest.as_bytes()).to_string();
-    Ok(Outcome { digest, events: check.n_events, lost: check.n_lost, returned: check.n_returned, faults })
+    Ok(Outcome {
+        digest,
+        events: check.n_events,
+        lost: check.n_lost,
+        returned: check.n_returned,
+        again: check.n_again,
+        faults,
+    })
 }
 
 /// The answer of the store in memory, which never waits.
@@ -500,9 +509,13 @@ impl Cluster {
     }
 
     fn begin(&mut self, host: usize) -> Result<(), Broken> {
+        let others = self.hosts.iter().filter(|host| !host.cut && !host.stopped);
+        let reached = if self.hosts[host].cut { None } else { Some(others) };
+        let workers = reached.into_iter().flatten().filter_map(|host| host.worker.as_ref());
+        let given = workers.flat_map(|worker| &worker.kept).cloned().collect();
         let Some(worker) = &mut self.hosts[host].worker else { return Ok(()) };
         let life = worker.life;
-        let (begun, reports) = worker.begin(&mut self.random);
+        let (begun, reports) = worker.begin(&given, &mut self.random);
         for (assignment, length) in begun {
             let fence = assignment.id.fence;
             self.check.begins(&assignment.id, plans::emitted(&assignment))?;

@@ -12,12 +12,13 @@ fn main() -> ExitCode {
         eprintln!("usage: cofferdam-sim FIRST COUNT");
         return ExitCode::from(2);
     };
-    let (mut events, mut lost, mut broken) = (0, 0, 0);
+    let (mut events, mut lost, mut again, mut broken) = (0, 0, 0, 0);
     for seed in first..first.saturating_add(count) {
         match simulate(Settings { seed, bug: None, trace: count == 1 }) {
             Ok(outcome) => {
                 events += outcome.events;
                 lost += outcome.lost;
+                again += outcome.again;
             }
             Err(rule) => {
                 broken += 1;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("{count} seeds, {events} events, {lost} attempts lost, {broken} seeds broke a rule");
+    println!(
+        "{count} seeds, {events} events, {lost} attempts lost, {again} steps opened again, {broken} seeds broke a rule"
+    );
     if broken > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,4 +1,4 @@
-//! Random plans: chains, joins, fan-outs, retries, resources, earlier results.
+//! Random plans: chains, joins, fan-outs, retries, resources, earlier results, values that workers keep.
 
 use cofferdam_model::*;
 
@@ -6,6 +6,13 @@ use cofferdam_model::*;
 const STEPS_MAX: usize = 10;
 /// How often a step may be tried again.
 const RETRIES_MAX: u32 = 3;
+
+/// The IO manager that keeps values with workers.
+const SCRATCH: &str = "scratch";
+
+fn scratch() -> PlanIoManager {
+    PlanIoManager { kind: IoManagerKind::Transient, settings: Default::default() }
+}
 
 fn name(text: &str) -> Name {
     Name::key(text).expect("the names here are names")
@@ -20,11 +27,13 @@ pub(crate) fn plan(random: &mut fastrand::Rng) -> Plan {
     let mut steps: Vec<PlanStep> = vec![];
     for at in 0..random.usize(1..=STEPS_MAX) {
         let mut step = PlanStep::new(StepKey::new(&format!("s{at}")), LibraryDigest([7; 32]), name("op"));
-        step.outputs = vec![PlanOutput::new(name("result"), CBOR)];
+        let kept = (random.u8(0..3) == 0).then(|| name(SCRATCH));
+        step.outputs = vec![PlanOutput { io_manager: kept.clone(), ..PlanOutput::new(name("result"), CBOR) }];
         if random.u8(0..4) == 0 {
             step.outputs.push(PlanOutput {
                 dynamic: true,
                 required: false,
+                io_manager: kept,
                 ..PlanOutput::new(name("parts"), CBOR)
             });
         }
@@ -42,6 +51,7 @@ pub(crate) fn plan(random: &mut fastrand::Rng) -> Plan {
         steps.push(step);
     }
     let mut plan = Plan::new(name("job"), steps);
+    plan.io_managers.insert(name(SCRATCH), scratch());
     plan.max_concurrent = (random.u8(0..5) == 0).then(|| random.u32(1..4));
     plan
 }
@@ -80,9 +90,17 @@ fn wire(step: &mut PlanStep, before: &[PlanStep], random: &mut fastrand::Rng) {
 /// step alone.
 pub(crate) fn emitted(assignment: &Assignment) -> Vec<Output> {
     let AttemptId { run, step, fence, .. } = &assignment.id;
-    let value = |key: &str| ValueRef::inline(CBOR, format!("{run} {step} {} {key}", fence.0).into_bytes());
     let mut outputs = vec![];
     for output in &assignment.outputs {
+        let value = |key: &str| {
+            let text = format!("{run} {step} {} {} {key}", fence.0, output.name);
+            let Some(manager) = &output.io_manager else {
+                return ValueRef::inline(CBOR, text.into_bytes());
+            };
+            let digest = ValueDigest::of(text.as_bytes());
+            let place = ManagedPlace { name: manager.clone(), manager: scratch(), key: text };
+            ValueRef { media_type: CBOR.to_owned(), size: 1, digest, place: Place::Managed(Box::new(place)) }
+        };
         let make = |key: Option<&str>| Output {
             name: output.name.clone(),
             key: key.map(name),
@@ -97,4 +115,19 @@ pub(crate) fn emitted(assignment: &Assignment) -> Vec<Output> {
         }
     }
     outputs
+}
+
+/// The keys of those values that workers keep.
+pub(crate) fn kept<'a>(values: impl IntoIterator<Item = &'a ValueRef>) -> Vec<String> {
+    let kept = values.into_iter().filter(|value| value.place.is_transient());
+    kept.filter_map(|value| value.place.key().map(str::to_owned)).collect()
+}
+
+/// What an attempt reads.
+pub(crate) fn read_by(assignment: &Assignment) -> Vec<&ValueRef> {
+    let values = assignment.inputs.iter().map(|input| match &input.value {
+        AssignedValue::One(value) => vec![value],
+        AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
+    });
+    values.flatten().collect()
 }

@@ -6,7 +6,7 @@ use cofferdam_client::{Held, Offer, WAIT_FIRST};
 use cofferdam_model::*;
 
 use crate::network::Time;
-use crate::plans::emitted;
+use crate::plans::{emitted, kept, read_by};
 
 /// The longest that an attempt runs.
 const RUNS_MAX: Time = 3_000;
@@ -25,6 +25,8 @@ pub(crate) struct Worker {
     queue: VecDeque<Assignment>,
     running: BTreeMap<Fence, Running>,
     cancelled: BTreeSet<Fence>,
+    /// Keys of the values that it keeps for others.
+    pub(crate) kept: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Worker {
             queue: VecDeque::new(),
             running: BTreeMap::new(),
             cancelled: BTreeSet::new(),
+            kept: BTreeSet::new(),
         }
     }
 
@@ -72,19 +75,32 @@ impl Worker {
                         self.cancelled.insert(id.fence);
                     }
                 }
+                Order::Forget { run } => self.kept.retain(|key| !key.starts_with(&run.to_string())),
                 _ => {}
             }
         }
         reports
     }
 
-    /// Begins what its slots take: the attempts, how long each runs, and what it reports.
-    pub(crate) fn begin(&mut self, random: &mut fastrand::Rng) -> (Vec<(Assignment, Time)>, Vec<Report>) {
+    /// Begins what its slots take: the attempts, how long each runs, and what it reports. `given` is what others give.
+    pub(crate) fn begin(
+        &mut self,
+        given: &BTreeSet<String>,
+        random: &mut fastrand::Rng,
+    ) -> (Vec<(Assignment, Time)>, Vec<Report>) {
         let (mut begun, mut reports) = (vec![], vec![]);
         while self.running.len() < self.offer.slots as usize
             && let Some(assignment) = self.queue.pop_front()
         {
             let id = assignment.id.clone();
+            let read = kept(read_by(&assignment));
+            let lacks = |key: &&String| !self.kept.contains(*key) && !given.contains(*key);
+            let values: Vec<String> = read.iter().filter(lacks).cloned().collect();
+            if !values.is_empty() {
+                reports.push(Report::Lacks { id, values });
+                continue;
+            }
+            self.kept.extend(read);
             reports.push(Report::Started { id: id.clone(), at: Timestamp(0) });
             begun.push((assignment.clone(), random.u64(1..RUNS_MAX)));
             self.running.insert(id.fence, Running { assignment, n_lines: 0 });
@@ -122,7 +138,9 @@ impl Worker {
                 let outcome = if random.u8(0..7) == 0 {
                     Outcome::Failed(Box::new(Failure::new(FailureKind::Op, "drawn by lot")))
                 } else {
-                    Outcome::Succeeded { outputs: emitted(&running.assignment), metadata: vec![] }
+                    let outputs = emitted(&running.assignment);
+                    self.kept.extend(kept(outputs.iter().map(|output| &output.value)));
+                    Outcome::Succeeded { outputs, metadata: vec![] }
                 };
                 vec![Report::Finished { id, outcome, usage: Usage::default() }]
             }

@@ -226,7 +226,9 @@ fn stores_of(
     let stores = Stores::new(main.clone(), project_root(global)?, Arc::new(environment));
     let mut opened = BTreeMap::from([(String::new(), main)]);
     for (id, (name, manager)) in managers {
-        if matches!(manager.kind, IoManagerKind::Store | IoManagerKind::Memory | IoManagerKind::Op) {
+        // What workers keep ends with its run.
+        use IoManagerKind::{Memory, Op, Store, Transient};
+        if matches!(manager.kind, Store | Memory | Transient | Op) {
             continue;
         }
         match stores.of_manager(&name, &manager) {

@@ -109,6 +109,12 @@ async fn attempt_once(assignment: Assignment, state: &StateDir) -> Result<Replay
                 Report::Started { .. } | Report::Progress { .. } => {}
                 // It is the only one: nothing is in front of it.
                 Report::Returned { .. } => return Err(gone()),
+                Report::Lacks { .. } => {
+                    let lacks = "what it read was kept with workers, and is gone";
+                    return Err(Failed::invalid(lacks).hint(
+                        "give the outputs that it reads an IO manager that keeps them, and run again",
+                    ));
+                }
                 Report::Logs { lines: more, .. } => lines.extend(more),
                 Report::Finished { outcome, usage, .. } => {
                     drop(worker.orders);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cofferdam_engine::{Run, StepView};
+use cofferdam_engine::{Lost, Run, StepView};
 use cofferdam_io::Stores;
 use cofferdam_model::{
     Failure, MetadataEntry, MetadataValue, Origin, Reexecution, RunId, RunStatus, StepStatus,
@@ -171,8 +171,13 @@ fn step_json(step: &StepView<'_>) -> Value {
         "because_of": step.root(),
         "attempts": attempts,
         "outputs": step.outputs(),
+        "lost": step.lost().iter().map(lost_json).collect::<Vec<_>>(),
         "metadata": step.metadata(),
     })
+}
+
+fn lost_json(lost: &Lost) -> Value {
+    json!({ "at": lost.at.to_string(), "why": lost.why, "needed_by": lost.needed_by })
 }
 
 /// A run for a person: the first failure first, then the steps, then the results.
@@ -261,6 +266,8 @@ fn step_line(step: &StepView<'_>) -> String {
     if attempts > 1 {
         facts.push(count(attempts, "attempt"));
     }
+    let lost = step.lost().iter();
+    facts.extend(lost.map(|lost| format!("made anew for {}: {}", lost.needed_by, lost.why.phrase())));
     facts.extend(step.root().map(|root| format!("because {root} failed")));
     facts.extend(step.metadata().iter().map(fact));
     format!("  {style}{status:<9}{style:#} {}  {DIM}{}{DIM:#}", step.key(), facts.join(", "))

@@ -49,13 +49,15 @@ impl Engine {
         add("dependency", dependent);
         let recalled = active.recalling.len() as u64;
         add("recall", recalled);
+        let held_up = active.held_up.len() as u64;
+        add("holder", held_up);
         let mut queued = 0;
         for (line, queue) in &active.queues {
             let n = queue.len() as u64;
             queued += n;
             add(self.reason(active, *line), n);
         }
-        add("retry", ready.saturating_sub(queued + recalled));
+        add("retry", ready.saturating_sub(queued + recalled + held_up));
     }
 
     /// Why the ready steps of a line do not run.

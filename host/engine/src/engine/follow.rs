@@ -72,9 +72,8 @@ impl Engine {
         let found = found.filter(|found| active.run.accepts(at_step, &found.outputs).is_ok());
         let (Some(Memo { run: from, step: source, outputs }), Some(memo)) = (found, active.run.memo(at_step))
         else {
-            self.enqueue(id, at_step, now);
-            self.show_heads(id);
-            return;
+            self.line_up(id, at_step, now, actions);
+            return self.settle(id, now, actions);
         };
         let event = Event::StepCached { step: key.clone(), memo, from, source, outputs };
         self.record_of(id, at_step, event, now, actions);

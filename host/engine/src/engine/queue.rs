@@ -23,6 +23,8 @@ pub(super) struct Active {
     pub(super) queues: BTreeMap<u32, Queue>,
     /// Ready steps for which an earlier result is looked for.
     pub(super) recalling: BTreeSet<u32>,
+    /// Ready steps that read what only workers have that cannot be heard.
+    pub(super) held_up: BTreeSet<u32>,
     /// Mean wall time per op, in microseconds, of the attempts that have ended.
     pub(super) means_us: Vec<Option<u32>>,
 }
@@ -55,7 +57,7 @@ impl Active {
     /// Puts a ready step into its queue. `home` is where most of what it reads is.
     pub(super) fn enqueue(&mut self, at_step: u32, home: Option<WorkerId>, now: Timestamp) {
         let step = &self.run.steps[at_step as usize];
-        if !is_ready(step.status) {
+        if !step.is_ready() {
             return;
         }
         let line = self.run.layout.templates[step.template as usize].line;
@@ -101,7 +103,7 @@ impl Active {
     /// The steps that wait for their turn.
     pub(super) fn ready(&self) -> impl Iterator<Item = &Turn> {
         let turns = self.queues.values().flat_map(|queue| &queue.steps);
-        turns.filter(|turn| is_ready(self.run.steps[turn.5 as usize].status))
+        turns.filter(|turn| self.run.steps[turn.5 as usize].is_ready())
     }
 
     fn candidate(&self, at_step: u32) -> Candidate {
@@ -133,10 +135,10 @@ impl Queue {
         self.steps.is_empty()
     }
 
-    /// The first step that is still to be run; those that were cancelled meanwhile fall away.
+    /// The first step that is still to be run; those that were cancelled or wait once more fall away.
     fn first(&mut self, run: &Run) -> Option<Turn> {
         while let Some(turn) = self.steps.first() {
-            if is_ready(run.steps[turn.5 as usize].status) {
+            if run.steps[turn.5 as usize].is_ready() {
                 return Some(*turn);
             }
             self.steps.pop_first();
@@ -148,7 +150,7 @@ impl Queue {
     fn tidy(&mut self, worker: WorkerId, run: &Run) {
         let Some(near) = self.near.get_mut(&worker) else { return };
         while let Some(turn) = near.first()
-            && !(self.steps.contains(turn) && is_ready(run.steps[turn.5 as usize].status))
+            && !(self.steps.contains(turn) && run.steps[turn.5 as usize].is_ready())
         {
             near.pop_first();
         }
@@ -187,8 +189,4 @@ impl Ready for Runs<'_> {
         let same = queue.steps.first().is_some_and(|first| first.0 == turn.0);
         same.then(|| active.candidate(turn.5))
     }
-}
-
-fn is_ready(status: StepStatus) -> bool {
-    matches!(status, StepStatus::Ready | StepStatus::Retrying)
 }

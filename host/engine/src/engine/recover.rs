@@ -21,7 +21,7 @@ impl Engine {
         let Submission { run, layout, known, .. } = &submission;
         let folded = Run::with_known(*run, layout.clone(), known.clone()).after(events)?;
         let mut actions = vec![];
-        self.wake(now);
+        self.wake(now, &mut actions);
         if folded.status().is_terminal() {
             return Ok(actions);
         }
@@ -41,7 +41,7 @@ impl Engine {
         run.fresh.clear();
         #[cfg(test)]
         run.forget_commits();
-        let mut under_way = vec![];
+        let (mut under_way, mut kept) = (vec![], vec![]);
         for (at_step, step) in (0_u32..).zip(&run.steps) {
             let last = step.history.as_ref().and_then(|history| history.attempts.last());
             if let Some(last) = last {
@@ -56,12 +56,21 @@ impl Engine {
                 (StepStatus::Running, Some(last)) => {
                     under_way.push((at_step, step.template, last.number, last.fence, last.worker))
                 }
-                // Nobody wrote down what was published before the scheduler went.
-                (StepStatus::Succeeded, _) => self.unpublished.extend(run.publications(step)),
+                (StepStatus::Succeeded, last) => {
+                    // Nobody wrote down what was published before the scheduler went.
+                    self.unpublished.extend(run.publications(step));
+                    if let Some(last) = last {
+                        let keys = step.kept_with_workers();
+                        kept.extend(keys.map(|key| (last.worker, at_step, key.to_owned())));
+                    }
+                }
                 _ => {}
             }
         }
         self.activate(run);
+        for (worker, at_step, key) in kept {
+            self.holders.hold(worker, id, (at_step, &key));
+        }
         for (step, template, attempt, fence, worker) in under_way {
             let active = &self.runs[&id];
             let class = active.classes[active.run.layout.templates[template as usize].line as usize];

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunStatus, Timestamp,
-    Usage, WorkerId,
+    AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunStatus, StepStatus,
+    Timestamp, Usage, WorkerId,
 };
 
 use super::{Action, Engine};
@@ -31,6 +31,7 @@ impl Engine {
                 self.finished(worker, id, outcome, usage, now, actions);
             }
             Report::Returned { id } => self.returned(worker, &id, now, actions),
+            Report::Lacks { id, values } => self.lacked(worker, id, &values, now, actions),
             // Kept by the shell; they decide nothing.
             Report::Logs { .. } | Report::Progress { .. } => {}
         }
@@ -99,9 +100,14 @@ impl Engine {
         active.measure(claim.step, &usage);
         let queued_ms = active.run.attempts(claim.step).last().map_or(0, |attempt| attempt.queued_ms);
         usage.queue_us = u64::from(queued_ms) * 1000;
+        // What followed from its first end is not done again.
+        let again = active.run.steps[claim.step as usize].again;
         let outcome = match outcome {
             Outcome::Succeeded { outputs, metadata } => match active.run.accepts(claim.step, &outputs) {
-                Ok(()) => Outcome::Succeeded { outputs, metadata },
+                Ok(()) => {
+                    let outputs = active.run.wanted_outputs(claim.step, outputs);
+                    Outcome::Succeeded { outputs, metadata }
+                }
                 Err(failure) => Outcome::Failed(failure),
             },
             failed @ Outcome::Failed(_) => failed,
@@ -109,7 +115,8 @@ impl Engine {
         let evaluation = match &outcome {
             Outcome::Succeeded { metadata, outputs } => {
                 self.learn(&claim, outputs);
-                self.active(claim.run).run.evaluation(claim.step, metadata)
+                let run = &self.active(claim.run).run;
+                if again { None } else { run.evaluation(claim.step, metadata) }
             }
             Outcome::Failed(_) => None,
         };
@@ -120,7 +127,12 @@ impl Engine {
             let event = Event::AssetChecked { step: key, evaluation: Box::new(evaluation) };
             self.record_of(claim.run, claim.step, event, now, actions);
         }
-        self.follow(claim.run, claim.step, Some(claim.worker), now, actions);
+        if self.active(claim.run).run.steps[claim.step as usize].status == StepStatus::Succeeded {
+            self.note_holders(&claim);
+            if !again {
+                self.follow(claim.run, claim.step, Some(claim.worker), now, actions);
+            }
+        }
         self.settle(claim.run, now, actions);
     }
 
@@ -179,7 +191,7 @@ impl Engine {
         Event::StepFailed { step, attempt, fence, failure, usage, retry_at, beside }
     }
 
-    fn release(&mut self, fence: Fence) {
+    pub(super) fn release(&mut self, fence: Fence) {
         if let Some(claim) = self.attempts.remove(&fence) {
             self.placement.give_back(&claim);
         }
@@ -194,6 +206,7 @@ impl Engine {
             self.lose(fence, &claim, now, actions);
             self.settle(claim.run, now, actions);
         }
+        self.lose_held(worker, now, actions);
     }
 
     /// A worker is there, or there again, with these attempts. Its claims on others never reached it, because it would

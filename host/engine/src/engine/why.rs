@@ -25,10 +25,18 @@ impl Engine {
             _ if active.run.status == RunStatus::Cancelling && !active.run.is_tear_down(at_step) => {
                 Why::Cancelling
             }
-            (StepStatus::Retrying, Some(last)) if last.retry_at.is_some_and(|at| at > now) => {
+            (StepStatus::Ready | StepStatus::Retrying, Some(last))
+                if last.retry_at.is_some_and(|at| at > now) =>
+            {
                 Why::RetryAt { at: last.retry_at.unwrap_or(now) }
             }
+            (StepStatus::Retrying, _) if step.missing > 0 => {
+                Why::Dependency { on: active.run.awaited(at_step) }
+            }
             _ if active.recalling.contains(&at_step) => Why::Recall,
+            _ if active.held_up.contains(&at_step) => {
+                Why::Silent { workers: self.silent_holders(run, at_step) }
+            }
             _ => self.why_ready(active, at_step, now),
         })
     }

@@ -8,22 +8,24 @@ use crate::verdict::Verdict;
 impl Run {
     /// Ends a step: its dynamic outputs become copies, then those who waited for it are examined.
     pub(super) fn end(&mut self, at_step: u32, status: StepStatus) {
-        let layout = self.layout.clone();
-        let step = &self.steps[at_step as usize];
-        let (group, template) = (step.group, step.template);
         // Before the expansion: copies that are made from here on have not counted this step.
-        let mut waiting = vec![];
-        for dependent in &layout.templates[template as usize].dependents {
-            if layout.scope_of(*dependent).depth <= layout.scope_of(template).depth {
-                waiting.push(self.outer_instance(*dependent, group));
-            } else {
-                self.inner_instances(*dependent, group, &mut waiting);
-            }
-        }
+        let waiting = self.dependents(at_step);
+        let step = &mut self.steps[at_step as usize];
+        let (group, template) = (step.group, step.template);
+        let again = std::mem::take(&mut step.again);
         self.set(at_step, status);
-        self.expand(template, group);
+        if again {
+            // Its copies were made when it ended first.
+            self.n_again -= 1;
+        } else {
+            self.expand(template, group);
+        }
         for at_step in waiting {
             let step = &mut self.steps[at_step as usize];
+            let waits = matches!(step.status, StepStatus::Waiting | StepStatus::Retrying);
+            if again && !waits {
+                continue;
+            }
             step.missing -= 1;
             if step.missing == 0 {
                 self.examine(at_step);
@@ -74,7 +76,8 @@ impl Run {
         let mapped = self.layout.scopes[scope as usize].mapped.as_ref();
         mapped.is_some_and(|mapped| {
             let producer = self.outer_instance(mapped.step.0, group);
-            self.steps[producer as usize].status.is_terminal()
+            let producer = &self.steps[producer as usize];
+            producer.has_committed() || producer.status.is_terminal()
         })
     }
 
@@ -86,7 +89,7 @@ impl Run {
             return vec![];
         };
         let producer = self.outer_instance(mapped.step.0, parent);
-        if self.steps[producer as usize].status != StepStatus::Succeeded {
+        if !self.steps[producer as usize].has_committed() {
             return vec![(None, 0)];
         }
         let emitted = (0_u32..).zip(self.outputs(producer));
@@ -121,6 +124,8 @@ impl Run {
                 root: NONE,
                 failures: 0,
                 losses: 0,
+                inputs_lost: 0,
+                again: false,
                 ready_ms: 0,
                 status: StepStatus::Waiting,
                 history: None,
@@ -223,9 +228,12 @@ impl Run {
         }
     }
 
-    /// All steps before this one have ended: it becomes ready, or it is proposed how it ends.
+    /// All steps before this one have ended: it becomes ready, or it is proposed how it ends. One that waits to be tried
+    /// again goes on waiting for that, if it may still run.
     fn examine(&mut self, at_step: u32) {
-        if self.steps[at_step as usize].status != StepStatus::Waiting || self.is_known(at_step) {
+        let status = self.steps[at_step as usize].status;
+        let retrying = status == StepStatus::Retrying;
+        if !(retrying || status == StepStatus::Waiting) || self.is_known(at_step) {
             return;
         }
         let verdict = match self.status {
@@ -233,10 +241,13 @@ impl Run {
             _ => self.verdict(at_step),
         };
         if verdict == Verdict::Run {
-            self.set(at_step, StepStatus::Ready);
-            self.ready_from(at_step, self.now);
+            if !retrying {
+                self.set(at_step, StepStatus::Ready);
+                self.ready_from(at_step, self.now);
+            }
             self.fresh.push(at_step);
         } else {
+            self.set(at_step, StepStatus::Waiting);
             self.proposals.push_back((at_step, verdict));
         }
     }

@@ -4,7 +4,7 @@ use cofferdam_model::{
     Event, Fence, Output, Recorded, RunStatus, StepKey, StepStatus, Timestamp, Usage, WorkerId,
 };
 
-use super::{Attempt, InvalidHistory, NONE, Run, TakenOver, term};
+use super::{Attempt, InvalidHistory, Lost, NONE, Run, TakenOver, term};
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
 use crate::verdict::Verdict;
@@ -39,10 +39,14 @@ impl Run {
                 let (at_step, attempt) = self.running(step, *fence)?;
                 attempt.ended_at = Some(at);
                 attempt.usage = Some(Box::new(*usage));
-                let history = self.steps[at_step as usize].history.as_mut();
-                let history = history.expect("a running step has a history");
-                history.outputs.clone_from(outputs);
-                history.metadata.clone_from(metadata);
+                let step = &mut self.steps[at_step as usize];
+                if step.again {
+                    self.restore(at_step, outputs);
+                } else {
+                    let history = step.history.as_mut().expect("a running step has a history");
+                    history.outputs.clone_from(outputs);
+                    history.metadata.clone_from(metadata);
+                }
                 self.end(at_step, StepStatus::Succeeded);
             }
             Event::StepFailed { step, fence, failure, usage, retry_at, .. } => {
@@ -61,16 +65,25 @@ impl Run {
                 if is_present(Bug::LossCountedAsRetry) {
                     self.steps[at_step as usize].failures += 1;
                 }
-                self.set(at_step, StepStatus::Ready);
                 self.ready_from(at_step, at);
-                self.fresh.push(at_step);
+                self.open(at_step);
+            }
+            Event::InputsLost { step, fence, .. } => {
+                let (at_step, attempt) = self.running(step, *fence)?;
+                attempt.ended_at = Some(at);
+                self.steps[at_step as usize].inputs_lost += 1;
+                self.ready_from(at_step, at);
+                self.open(at_step);
+            }
+            Event::OutputsLost { step, fence, why, needed_by } => {
+                let lost = Lost { at, why: *why, needed_by: needed_by.clone() };
+                self.outputs_lost(self.find(step)?, *fence, lost)?;
             }
             Event::StepReturned { step, fence, .. } => {
                 let (at_step, _) = self.running(step, *fence)?;
                 let history = self.steps[at_step as usize].history.as_mut();
                 history.expect("a running step has a history").attempts.pop();
-                self.set(at_step, StepStatus::Ready);
-                self.fresh.push(at_step);
+                self.open(at_step);
             }
             Event::StepReused { step, from, outputs } => {
                 let at_step = self.take_over(step, outputs, TakenOver::Reused { run: *from })?;
@@ -107,7 +120,7 @@ impl Run {
     ) -> Result<(), String> {
         let now_ms = self.since_accepted_ms(at);
         let step = &mut self.steps[at_step as usize];
-        if !matches!(step.status, StepStatus::Ready | StepStatus::Retrying) {
+        if !step.is_ready() {
             return Err(format!("`{}` is {} and cannot be dispatched", step.key, step.status));
         }
         let history = step.history.get_or_insert_default();
@@ -172,7 +185,9 @@ impl Run {
         self.steps[at_step as usize].failures += 1;
         if let Some(at) = again {
             self.ready_from(at_step, at);
-            self.set(at_step, StepStatus::Retrying);
+            if !self.waits_again(at_step) {
+                self.set(at_step, StepStatus::Retrying);
+            }
             return;
         }
         self.steps[at_step as usize].root = at_step;

@@ -26,6 +26,8 @@ pub(crate) enum Bug {
     NothingAges,
     /// A lost worker counts against the step's retries.
     LossCountedAsRetry,
+    /// A step that is ready once more does not wait for what is open again.
+    OpenAgainUnseen,
 }
 
 thread_local! {

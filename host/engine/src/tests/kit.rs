@@ -51,6 +51,48 @@ pub(crate) fn emit(output: &str, key: Option<&str>, byte: u8) -> Output {
     Output { name: name(output), key: key.map(name), value: value(byte), metadata: vec![] }
 }
 
+/// The IO manager that keeps values with workers.
+pub(crate) const SCRATCH: &str = "scratch";
+
+/// A plan whose steps of these numbers leave `result`, and `parts`, with workers.
+pub(crate) fn transient(mut plan: Plan, steps: &[usize]) -> Plan {
+    for at in steps {
+        for output in &mut plan.steps[*at].outputs {
+            output.io_manager = Some(name(SCRATCH));
+        }
+    }
+    plan.io_managers.insert(name(SCRATCH), scratch());
+    plan
+}
+
+fn scratch() -> PlanIoManager {
+    PlanIoManager { kind: IoManagerKind::Transient, settings: serde_json::Value::Null }
+}
+
+/// An output that the worker which makes it keeps under that key.
+pub(crate) fn keep(output: &str, key: Option<&str>, at: &str) -> Output {
+    let place = ManagedPlace { name: name(SCRATCH), manager: scratch(), key: at.to_owned() };
+    let digest = ValueDigest::of(at.as_bytes());
+    let value =
+        ValueRef { media_type: CBOR.to_owned(), size: 1, digest, place: Place::Managed(Box::new(place)) };
+    Output { value, ..emit(output, key, 0) }
+}
+
+/// The keys of values that workers keep.
+pub(crate) fn kept_keys<'a>(values: impl IntoIterator<Item = &'a ValueRef>) -> Vec<String> {
+    let kept = values.into_iter().filter(|value| value.place.is_transient());
+    kept.filter_map(|value| value.place.key().map(str::to_owned)).collect()
+}
+
+/// What an attempt reads.
+pub(crate) fn read_by(assignment: &Assignment) -> Vec<&ValueRef> {
+    let values = assignment.inputs.iter().map(|input| match &input.value {
+        AssignedValue::One(value) => vec![value],
+        AssignedValue::Many(values) => values.iter().map(|keyed| &keyed.value).collect(),
+    });
+    values.flatten().collect()
+}
+
 pub(crate) fn ok(outputs: Vec<Output>) -> Outcome {
     Outcome::Succeeded { outputs, metadata: vec![] }
 }
@@ -87,6 +129,14 @@ pub(crate) struct World {
     pub(crate) published: Vec<(WorkerId, Publication)>,
     /// Reports of attempts that have been heard or given up, of steps that may be under way again.
     pub(crate) late: Vec<AttemptId>,
+    /// Keys of the values that each worker keeps.
+    pub(crate) held: HashMap<WorkerId, HashSet<String>>,
+    /// Of those, what was dropped unheard.
+    pub(crate) evicted: HashSet<String>,
+    /// A scheduler that takes over knows of each value only who made it.
+    pub(crate) took_over: bool,
+    /// Runs that a worker was told to forget.
+    pub(crate) forgotten: Vec<(WorkerId, RunId)>,
     /// Slots and resources of the workers that joined by `join`.
     offers: HashMap<WorkerId, (usize, BTreeMap<String, f64>)>,
     /// What the operator has set.
@@ -118,6 +168,10 @@ impl World {
             published: vec![],
             released: vec![],
             late: vec![],
+            held: HashMap::new(),
+            evicted: HashSet::new(),
+            took_over: false,
+            forgotten: vec![],
             offers: HashMap::new(),
             fences: HashSet::new(),
             owners: HashMap::new(),
@@ -181,6 +235,7 @@ impl World {
         self.under_way = left;
         let gone: Vec<(WorkerId, Assignment)> = gone;
         self.late.extend(gone.into_iter().map(|(_, assignment)| assignment.id));
+        self.held.remove(&worker);
         self.input(Input::WorkerLeft { worker });
     }
 
@@ -224,7 +279,11 @@ impl World {
                         self.last_fence = *fence;
                         dispatched.insert(*fence);
                     }
+                    let lost = matches!(event.event, Event::OutputsLost { .. });
                     log.push(event);
+                    if lost {
+                        self.check_lost(run);
+                    }
                 }
                 Action::Dispatch { worker, assignment } => {
                     let fence = assignment.id.fence;
@@ -234,6 +293,9 @@ impl World {
                         "a claim is recorded before its order leaves"
                     );
                     self.check_inputs(&assignment);
+                    if dispatched.contains(&fence) {
+                        self.check_kept(&assignment);
+                    }
                     let twice = self.under_way.iter().any(|(_, other)| {
                         other.id.run == assignment.id.run && other.id.step == assignment.id.step
                     });
@@ -250,6 +312,10 @@ impl World {
                     self.recalls.push((step, memo));
                 }
                 Action::Release { worker } => self.released.push(worker),
+                Action::Forget { worker, run } => {
+                    self.held.remove(&worker);
+                    self.forgotten.push((worker, run));
+                }
                 Action::Publish { worker, publication } => self.published.push((worker, *publication)),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
@@ -265,8 +331,60 @@ impl World {
     }
 
     fn is_committed(&self, run: RunId, key: &StepKey) -> bool {
-        let is_commit = |event: &Event| matches!(event, Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if step == key);
-        self.log.get(&run).into_iter().flatten().any(|recorded| is_commit(&recorded.event))
+        let commits = self.log.get(&run).into_iter().flatten().filter_map(|recorded| match &recorded.event {
+            Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if step == key => Some(true),
+            Event::OutputsLost { step, .. } if step == key => Some(false),
+            _ => None,
+        });
+        commits.last().unwrap_or(false)
+    }
+
+    /// Whose attempt that is.
+    pub(crate) fn owner(&self, assignment: &Assignment) -> WorkerId {
+        self.owners[&assignment.id.fence]
+    }
+
+    pub(crate) fn is_held(&self, key: &str) -> bool {
+        self.held.values().any(|held| held.contains(key))
+    }
+
+    /// E9: nothing is sent to read what nobody is known to have, and what was lost is not handed out.
+    fn check_kept(&self, assignment: &Assignment) {
+        let mut lost = HashSet::new();
+        for recorded in &self.log[&assignment.id.run] {
+            match &recorded.event {
+                Event::StepSucceeded { step, outputs, .. } => {
+                    lost.retain(|(other, _)| other != step);
+                    lost.extend(
+                        kept_keys(outputs.iter().map(|output| &output.value))
+                            .into_iter()
+                            .map(|key| (step.clone(), key)),
+                    );
+                }
+                Event::OutputsLost { step, .. } => lost.retain(|(other, _)| other != step),
+                _ => {}
+            }
+        }
+        for key in kept_keys(read_by(assignment)) {
+            assert!(lost.iter().any(|(_, known)| *known == key), "E9: {key} is lost, and read");
+            assert!(self.is_held(&key) || self.evicted.contains(&key), "E9: nobody has {key}, which is read");
+        }
+    }
+
+    /// E9: what is made anew is what a step that has not ended reads and nobody has. The last event says that it is.
+    fn check_lost(&self, run: RunId) {
+        let (last, before) = self.log[&run].split_last().unwrap();
+        let Event::OutputsLost { step, needed_by, .. } = &last.event else { unreachable!() };
+        let run = Run::fold(run, self.layouts[&run].clone(), before).unwrap();
+        let reader =
+            (0..).take(run.steps.len()).find(|at| run.steps[*at as usize].key == *needed_by).unwrap();
+        assert!(!run.steps[reader as usize].status.is_terminal(), "E9: {step} is made anew for nobody");
+        let lineage = run.lineage(reader).into_iter();
+        let mut keys =
+            lineage.filter(|(producer, _)| run.steps[*producer as usize].key == *step).map(|(_, key)| key);
+        assert!(keys.clone().count() > 0, "E9: {needed_by} does not read {step}");
+        let all = |key: &str| self.took_over || !self.is_held(key);
+        assert!(keys.any(all), "E9: {step} is made anew, and a worker has what it made");
     }
 
     /// C2, C6: no worker has more to do than it has room for.
@@ -418,6 +536,7 @@ impl World {
 
     /// Drops the engine and its workers and starts another one from the log.
     pub(crate) fn restart(&mut self) {
+        self.held.clear();
         let under_way = std::mem::take(&mut self.under_way);
         self.late.extend(under_way.into_iter().map(|(_, assignment)| assignment.id));
         self.recover();
@@ -430,6 +549,7 @@ impl World {
     /// to [come back](World::come_back).
     pub(crate) fn recover(&mut self) {
         self.term += 1;
+        self.took_over = true;
         self.engine = Engine::new(Settings { term: Term(self.term), quotas: self.quotas.clone() });
         self.recalls.clear();
         for (run, layout) in self.layouts.clone() {

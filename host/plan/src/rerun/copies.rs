@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::transient::outputs_of;
 use cofferdam_model::{
-    KnownStep, Name, Output, OutputRef, Plan, PlanStep, Role, RunId, Source, StepIdx, StepKey, StepStatus,
+    KnownStep, Name, Output, OutputRef, Plan, PlanStep, Role, RunId, StepIdx, StepKey, StepStatus,
 };
 
 use super::Past;
@@ -131,6 +132,15 @@ impl<'a> Copies<'a> {
             Some((depth, self.producer(&scope[..depth], &path[..depth], element)?))
         });
         producers.collect()
+    }
+
+    /// Whether what a copy reads of another one was kept with workers, and went when the run that made it had ended.
+    pub(super) fn has_gone(&self, reader: usize, read: usize) -> bool {
+        let Made::Outputs(_, outputs) = self.made(read) else { return false };
+        let template = self.all[read].template;
+        let inputs = self.step(reader).inputs.iter().flat_map(|input| outputs_of(&input.source));
+        let mut names = inputs.filter(|from| from.step.index() == template).map(|from| &from.output);
+        names.any(|name| outputs.iter().any(|made| made.name == *name && made.value.place.is_transient()))
     }
 
     /// What the nearest run has made of a copy. What a run did not do because it was not asked to is not what
@@ -261,11 +271,7 @@ impl<'a> Copies<'a> {
 
 /// Steps whose outputs a step reads.
 pub(super) fn data_steps(step: &PlanStep) -> Vec<StepIdx> {
-    let outputs = step.inputs.iter().flat_map(|input| match &input.source {
-        Source::Value(_) | Source::Values(_) => &[],
-        Source::Output(output) | Source::Collect(output) => std::slice::from_ref(output),
-        Source::FanIn(outputs) => outputs.as_slice(),
-    });
+    let outputs = step.inputs.iter().flat_map(|input| outputs_of(&input.source));
     outputs.map(|output| output.step).collect()
 }
 

@@ -74,8 +74,31 @@ pub(super) fn from_failure(copies: &Copies<'_>, parent: &Past<'_>) -> Result<Vec
             data[copy].iter().filter(new).for_each(|read| runs[*read] = true);
         }
     }
+    with_gone(copies, &mut runs);
     with_helpers(copies, &mut runs);
     Ok(runs)
+}
+
+/// Adds what made values that workers kept, if something that runs reads them, and what that takes in turn. Where that
+/// makes mapping keys anew, all of their copies run.
+fn with_gone(copies: &Copies<'_>, runs: &mut [bool]) {
+    let mut n_runs = 0;
+    while n_runs < runs.iter().filter(|runs| **runs).count() {
+        n_runs = runs.iter().filter(|runs| **runs).count();
+        // Steps come after those that they read.
+        for reader in (0..copies.len()).rev().filter(|copy| is_work(copies.step(*copy))) {
+            if runs[reader] {
+                for read in copies.data[reader].iter().filter(|read| copies.has_gone(reader, **read)) {
+                    runs[*read] = true;
+                }
+            }
+        }
+        for copy in (0..copies.len()).filter(|copy| is_work(copies.step(*copy))) {
+            if copies.producers[copy].iter().any(|(_, producer)| runs[*producer]) {
+                runs[copy] = true;
+            }
+        }
+    }
 }
 
 /// Failed, interrupted, or never started; or newer code asks for more outputs than were made.

@@ -6,6 +6,7 @@ use cofferdam_model::{Known, KnownStep, Output, OutputRef, Plan, PlanStep, Role,
 
 use super::copies::{Copies, Made, data_steps, key};
 use super::{Rerun, RerunProblem};
+use crate::transient::{is_transient, keep_results};
 
 /// Cuts the plan down and collects what is known of the rest.
 pub(super) fn child(copies: &Copies<'_>, runs: &[bool]) -> Result<Rerun, Vec<RerunProblem>> {
@@ -60,9 +61,14 @@ fn not_made(copies: &Copies<'_>, runs: &[bool]) -> Vec<RerunProblem> {
     for (reader, data) in copies.data.iter().enumerate().filter(|(reader, _)| runs[*reader]) {
         let waited = copies.order[reader].iter().filter(|read| running[copies.all[**read].template]);
         for read in data.iter().chain(waited) {
-            if !runs[*read] && copies.made(*read) == Made::Not {
-                let (step, needs) = (copies.all[reader].key.clone(), copies.all[*read].key.clone());
+            if runs[*read] {
+                continue;
+            }
+            let (step, needs) = (copies.all[reader].key.clone(), copies.all[*read].key.clone());
+            if copies.made(*read) == Made::Not {
                 problems.push(RerunProblem::NotMade { step, needs });
+            } else if copies.has_gone(reader, *read) {
+                problems.push(RerunProblem::Gone { step, needs });
             }
         }
     }
@@ -100,7 +106,9 @@ fn cut(copies: &Copies<'_>, runs: &[bool], keep: &[bool]) -> Plan {
     }
     let steps = copies.plan.steps.iter().enumerate().filter(|(at, _)| keep[*at]);
     let steps = steps.map(|(at, step)| moved_step(step, running[at], &running, &moved)).collect();
-    Plan { steps, ..copies.plan.clone() }
+    let mut plan = Plan { steps, ..copies.plan.clone() };
+    keep_results(&mut plan.steps, is_transient(&plan.io_managers));
+    plan
 }
 
 /// A step with the numbers that other steps have in the child. One that does not run reads nothing.

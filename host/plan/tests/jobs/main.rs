@@ -10,3 +10,4 @@ mod executor;
 mod graphs;
 mod mapping;
 mod random;
+mod transient;

@@ -20,9 +20,11 @@ pub enum Fault {
     /// What it was about to write may be written or not.
     SchedulerDies,
     SchedulerStops,
+    /// A worker needs the room of a value that it keeps.
+    Evicts,
 }
 
-pub(super) const FAULTS: [Fault; 8] = [
+pub(super) const FAULTS: [Fault; 9] = [
     Fault::Break,
     Fault::HalfOpen,
     Fault::ShortCut,
@@ -31,10 +33,11 @@ pub(super) const FAULTS: [Fault; 8] = [
     Fault::WorkerStops,
     Fault::SchedulerDies,
     Fault::SchedulerStops,
+    Fault::Evicts,
 ];
-/// Those that, alone, cost nobody anything.
-pub(super) const HARMLESS: [Fault; 4] =
-    [Fault::Break, Fault::ShortCut, Fault::SchedulerDies, Fault::SchedulerStops];
+/// Those that, alone, cost nobody an attempt that runs.
+pub(super) const HARMLESS: [Fault; 5] =
+    [Fault::Break, Fault::ShortCut, Fault::SchedulerDies, Fault::SchedulerStops, Fault::Evicts];
 
 impl Cluster {
     pub(super) fn fault(&mut self) {
@@ -55,9 +58,16 @@ impl Cluster {
             Fault::SchedulerDies if self.random.bool() => self.doomed = true,
             Fault::SchedulerDies => self.scheduler_dies(),
             Fault::SchedulerStops => self.scheduler_stops(),
+            Fault::Evicts => self.evict(host),
         }
         let wait = self.random.u64(1_500..9_000);
         self.later(wait, Happens::Fault);
+    }
+
+    /// A worker drops half of what it keeps.
+    fn evict(&mut self, host: usize) {
+        let Some(worker) = &mut self.hosts[host].worker else { return };
+        worker.kept.retain(|_| self.random.bool());
     }
 
     pub(super) fn break_link(&mut self, host: usize, noticed_within: Time) {

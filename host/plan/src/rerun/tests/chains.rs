@@ -1,5 +1,7 @@
 //! Several runs one after the other, and code that has changed in between.
 
+use cofferdam_model::{IoManagerKind, ManagedPlace, Place, PlanIoManager};
+
 use super::*;
 
 #[test]
@@ -82,4 +84,41 @@ fn an_output_that_newer_code_does_not_declare_is_not_taken_over() {
     let child = try_rerun(&new, &[&parent], &Request::FromFailure).unwrap();
     let KnownStep::Reused { outputs, .. } = &child.known.0[&StepKey::new("a")] else { panic!() };
     assert_eq!(outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>(), ["result"]);
+}
+
+/// What a step of a run made and workers kept until that had ended.
+fn kept_with_workers(ended: &mut Ended, key: &str) {
+    let manager = PlanIoManager { kind: IoManagerKind::Transient, settings: Default::default() };
+    let place = ManagedPlace { name: name("scratch"), manager, key: key.to_owned() };
+    for output in &mut ended.steps.get_mut(&StepKey::new(key)).unwrap().outputs {
+        output.value.place = Place::Managed(Box::new(place.clone()));
+    }
+}
+
+#[test]
+fn what_workers_kept_is_made_anew_if_it_is_read_with_what_that_takes() {
+    let plan = plan("a:\n b: a\n c: b\n d: c\n e: d\n f: e a");
+    let mut parent = Ended::new(1, &plan, "a ok, b ok, c ok, d ok, e ok, f failed");
+    for key in ["a", "b", "c", "e"] {
+        kept_with_workers(&mut parent, key);
+    }
+    // `d` was kept for good, so nobody reads `b` and `c`.
+    assert_eq!(told(&plan, &[&parent], &Request::FromFailure), both("a e f", "d=1"));
+    let refused = try_rerun(&plan, &[&parent], &steps(&["b", "f"])).unwrap_err();
+    let gone =
+        |step: &str, needs: &str| RerunProblem::Gone { step: StepKey::new(step), needs: StepKey::new(needs) };
+    assert_eq!(refused.len(), 3);
+    for (step, needs) in [("b", "a"), ("f", "e"), ("f", "a")] {
+        assert!(refused.contains(&gone(step, needs)), "{refused:?}");
+    }
+    let said = refused[0].to_string();
+    assert_eq!(said, "`b` needs `a`, whose outputs workers kept until their run had ended");
+}
+
+#[test]
+fn mapping_keys_that_are_made_anew_have_all_their_copies_run() {
+    let plan = plan("split: !\n work: split over split\n sum: *work");
+    let mut parent = Ended::new(1, &plan, "split ok x y, work[x] ok, work[y] failed, sum abandoned");
+    kept_with_workers(&mut parent, "split");
+    assert_eq!(told(&plan, &[&parent], &Request::FromFailure), both("split work[?] sum", ""));
 }
