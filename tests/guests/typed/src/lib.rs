@@ -157,6 +157,14 @@ pub fn weigh(mut file: Reader) -> Result<u64> {
     Ok(std::io::copy(&mut file, &mut std::io::sink())?)
 }
 
+/// Writes what it reads, piece by piece.
+#[op]
+pub fn pass_on(ctx: &Context, mut file: Reader) -> Result<Stored> {
+    let mut writer = ctx.create_writer()?;
+    std::io::copy(&mut file, &mut writer)?;
+    Ok(writer.finish()?)
+}
+
 /// Fails until its third attempt.
 #[op]
 pub fn flaky(ctx: &Context) -> Result<u64> {
@@ -187,6 +195,6 @@ pub fn panics(number: u64) -> u64 {
 }
 
 library!(
-    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, flaky, mutter, refuse,
+    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, pass_on, flaky, mutter, refuse,
     panics, configured, put, get
 );
