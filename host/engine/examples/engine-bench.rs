@@ -73,7 +73,8 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
             Action::CancelAttempt { .. }
             | Action::Recall { .. }
             | Action::Publish { .. }
-            | Action::Release { .. } => {}
+            | Action::Release { .. }
+            | Action::Forget { .. } => {}
             Action::RunEnded { status, .. } => ended = Some(status),
         }
     }

@@ -191,7 +191,7 @@ fn a_run_in_one_process_keeps_such_values_until_it_has_ended_and_makes_them_anew
     let id = text(&shown, "run").to_owned();
     assert_eq!(project.run(["value", "show", &id, "weigh"]).expect(0).stdout.trim(), BYTES.to_string());
     assert!(!project.path().join(".cofferdam/transient").exists(), "nobody will read them");
-    let gone = project.run(["value", "show", &id, "pass"]);
+    let gone = project.run(["value", "show", &id, "pass", "--raw"]);
     assert_ne!(gone.exit, 0, "{gone:#?}");
     let refused = project.message(&["rerun", &id, "--select", "weigh", HERE[0], HERE[1]], 3);
     assert!(
