@@ -3,7 +3,7 @@
 //! ELF file or a compile bomb never gets near the compiler.
 
 use cofferdam_model::LIBRARY_BYTES_MAX;
-use wasmparser::component_types::ComponentEntityType;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 use wasmparser::types::TypesRef;
 use wasmparser::{FunctionBody, Parser, Payload, Validator, WasmFeatures};
 
@@ -29,6 +29,8 @@ const MODULES_MAX: u64 = 256;
 /// Aliases and instantiations, in all: what makes types expand.
 const ALIASES_MAX: u64 = 100_000;
 
+/// Our package.
+const PACKAGE: &str = "cofferdam:op/";
 /// The interface that makes a component a library, without its patch version.
 const OPS: &str = "cofferdam:op/ops";
 const OPS_VERSION: &str = "0.1.";
@@ -94,7 +96,7 @@ pub fn admit(component: &[u8]) -> Result<Admitted, Refusal> {
     census.check()?;
     let types = validate(component)?;
     check_world(&census, types.as_ref())?;
-    check_imports(&census)?;
+    check_imports(&census, types.as_ref())?;
     Ok(Admitted { imports: census.root_imports, exports: census.root_exports })
 }
 
@@ -244,7 +246,12 @@ fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
     Refusal::Malformed { offset, message: error.message().to_owned() }
 }
 
-/// Is it one of our libraries?
+/// Whether an export is of our package, in any version: such a component wants to be a library of our world.
+pub(crate) fn is_contract(export: &str) -> bool {
+    export.starts_with(PACKAGE)
+}
+
+/// Is it one of our libraries, or does it have functions of its own?
 fn check_world(census: &Census, types: TypesRef<'_>) -> Result<(), Refusal> {
     let is_ops = |name: &&String| {
         name.strip_prefix(OPS)
@@ -253,6 +260,10 @@ fn check_world(census: &Census, types: TypesRef<'_>) -> Result<(), Refusal> {
     };
     let interface = format!("{OPS}@{OPS_VERSION}0");
     let Some(export) = census.root_exports.iter().find(is_ops) else {
+        let is_plain = !census.root_exports.iter().any(|export| is_contract(export));
+        if is_plain && census.root_exports.iter().any(|export| has_function(types, export)) {
+            return Ok(());
+        }
         return Err(Refusal::World { missing: vec![format!("the export `{interface}`")] });
     };
     let exported = match types.component_item_for_export(export).map(|item| item.ty) {
@@ -271,10 +282,38 @@ fn check_world(census: &Census, types: TypesRef<'_>) -> Result<(), Refusal> {
     if missing.is_empty() { Ok(()) } else { Err(Refusal::World { missing }) }
 }
 
-fn check_imports(census: &Census) -> Result<(), Refusal> {
-    let unknown: Vec<String> =
-        census.root_imports.iter().filter(|name| !is_offered(name)).map(|name| format!("`{name}`")).collect();
+/// Whether an export is a function, or an interface with one.
+fn has_function(types: TypesRef<'_>, export: &str) -> bool {
+    let is_function = |entity: &ComponentEntityType| matches!(entity, ComponentEntityType::Func(_));
+    match types.component_item_for_export(export).map(|item| item.ty) {
+        Some(ComponentEntityType::Instance(id)) => {
+            types[id].exports.values().any(|item| is_function(&item.ty))
+        }
+        Some(entity) => is_function(&entity),
+        None => false,
+    }
+}
+
+fn check_imports(census: &Census, types: TypesRef<'_>) -> Result<(), Refusal> {
+    let unknown: Vec<String> = census
+        .root_imports
+        .iter()
+        .filter(|name| !is_offered(name) && !is_types(types, name))
+        .map(|name| format!("`{name}`"))
+        .collect();
     if unknown.is_empty() { Ok(()) } else { Err(Refusal::Imports { unknown }) }
+}
+
+/// Whether an import only gives names to types of values: there is nothing to offer.
+fn is_types(types: TypesRef<'_>, import: &str) -> bool {
+    let is_type = |entity: &ComponentEntityType| {
+        matches!(entity, ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. })
+    };
+    match types.component_item_for_import(import).map(|item| item.ty) {
+        Some(ComponentEntityType::Instance(id)) => types[id].exports.values().all(|item| is_type(&item.ty)),
+        Some(entity) => is_type(&entity),
+        None => false,
+    }
 }
 
 /// Versions are compatible as semver says: the same `0.x`.

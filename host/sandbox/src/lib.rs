@@ -26,6 +26,7 @@ mod link;
 mod log;
 mod metadata;
 mod outputs;
+mod plain;
 mod resources;
 mod sandbox;
 mod state;

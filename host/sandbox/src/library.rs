@@ -12,7 +12,9 @@ use cofferdam_model::{
 use wasmtime::component::Component;
 use wasmtime::{Engine, Store, UpdateDeadline};
 
+use crate::admit::is_contract;
 use crate::bindings::{Library as Exports, LibraryPre, types};
+use crate::plain::Plain;
 use crate::state::{CALL_BYTES_MAX, HANDLES_MAX, Purpose, State, Stop};
 use crate::ticker::Ticker;
 use crate::{Attempt, Completion, Content, Ended, Input, InputValue, IoError, Sandbox, StepIo, Value};
@@ -33,16 +35,31 @@ const DESCRIBE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct Library {
     engine: Engine,
     ticker: Arc<Ticker>,
-    exports: LibraryPre<State>,
+    exports: World,
     counts_fuel: bool,
+}
+
+/// What is called to run an op.
+#[derive(Clone)]
+enum World {
+    /// The world `cofferdam:op/library`.
+    Library(LibraryPre<State>),
+    /// Functions of the component's own.
+    Plain(Plain),
 }
 
 impl Library {
     pub(crate) fn new(sandbox: &Sandbox, component: &Component) -> wasmtime::Result<Library> {
+        let instance = sandbox.linker.instantiate_pre(component)?;
+        let exported = component.component_type();
+        let exports = match exported.exports(&sandbox.engine).any(|(name, _)| is_contract(name)) {
+            true => World::Library(LibraryPre::new(instance)?),
+            false => World::Plain(Plain::new(&sandbox.engine, component, instance)),
+        };
         Ok(Library {
             engine: sandbox.engine.clone(),
             ticker: Arc::clone(&sandbox.ticker),
-            exports: LibraryPre::new(sandbox.linker.instantiate_pre(component)?)?,
+            exports,
             counts_fuel: sandbox.settings.fuel,
         })
     }
@@ -50,6 +67,10 @@ impl Library {
     /// Asks the library what it offers, within 5 s and 64 MiB, and checks the answer: at most 1,024 ops and
     /// 4 MiB, legal and unique names, schemas that are JSON. What it writes to logs is dropped.
     pub fn describe(&self) -> Result<LibrarySpec, Failure> {
+        let exports = match &self.exports {
+            World::Library(exports) => exports,
+            World::Plain(plain) => return plain.describe(),
+        };
         let limits = Limits {
             memory_bytes_max: DESCRIBE_MEMORY_BYTES,
             timeout: Some(DESCRIBE_TIMEOUT),
@@ -69,8 +90,7 @@ impl Library {
         let mut store = self.store(purpose, Box::new(Nothing));
         store.set_hostcall_fuel(DESCRIBE_BYTES_MAX);
         let _running = self.ticker.running();
-        let called = self
-            .instantiate(&mut store)
+        let called = instantiate(exports, &mut store)
             .and_then(|exports| exports.cofferdam_op_ops().call_describe(&mut store));
         match called {
             Ok(spec) => describe::accept(spec),
@@ -94,30 +114,32 @@ impl Library {
             return Ended { result, usage: Usage::default(), io };
         }
         let Attempt { id, op, config, inputs, outputs, limits, tags, resources, partition, seed } = attempt;
-        let mut inline_bytes = 0;
-        let mut stored = BTreeMap::new();
-        let inputs = inputs.into_iter().map(|input| lower(input, &mut stored, &mut inline_bytes)).collect();
-        let purpose = Purpose { id, tags, resources, partition, seed, limits: &limits, stored };
+        let purpose =
+            Purpose { id, tags, resources, partition, seed, limits: &limits, stored: BTreeMap::new() };
         let mut store = self.store(purpose, io);
-        store.data_mut().input_bytes = inline_bytes;
         let running = self.ticker.running();
-        let exports = self.instantiate(&mut store);
-        let instantiated = started.elapsed();
-        let called = exports.and_then(|exports: Exports| {
-            let invocation = types::Invocation { config, inputs };
-            exports.cofferdam_op_ops().call_run(&mut store, op.as_str(), &invocation)
-        });
+        let mut instantiated = Duration::ZERO;
+        let called = match &self.exports {
+            World::Library(exports) => {
+                let inputs = inputs.into_iter().map(|input| lower(input, store.data_mut())).collect();
+                let invocation = types::Invocation { config, inputs };
+                let exports = instantiate(exports, &mut store);
+                instantiated = started.elapsed();
+                exports
+                    .and_then(|exports| {
+                        exports.cofferdam_op_ops().call_run(&mut store, op.as_str(), &invocation)
+                    })
+                    .map(|returned| returned.map_err(failure::returned))
+            }
+            World::Plain(plain) => plain.call(&mut store, &op, inputs),
+        };
         drop(running);
         let result = match called {
             Ok(Ok(completion)) => self.complete(&mut store, &outputs, &limits, completion),
-            Ok(Err(failed)) => Err(with_trouble(store.data(), failure::returned(failed))),
+            Ok(Err(failed)) => Err(with_trouble(store.data(), failed)),
             Err(error) => Err(failure::ended(store.data(), &error, limits.timeout)),
         };
         self.end(store, &limits, (started, instantiated), result)
-    }
-
-    fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Exports> {
-        self.exports.instantiate(store).map_err(|error| error.context(failure::Instantiating))
     }
 
     /// Arms the limits before anything of the guest runs: its start function is guest code too.
@@ -189,6 +211,10 @@ impl Library {
     }
 }
 
+fn instantiate(exports: &LibraryPre<State>, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+    exports.instantiate(store).map_err(|error| error.context(failure::Instantiating))
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -202,16 +228,17 @@ fn with_trouble(state: &State, mut failure: Failure) -> Failure {
     failure
 }
 
-fn lower(input: Input, stored: &mut BTreeMap<u32, u64>, inline_bytes: &mut u64) -> types::Input {
+/// An input as the contract has it; what is stored can be opened from now on.
+fn lower(input: Input, state: &mut State) -> types::Input {
     let mut value = |value: Value| types::Value {
         media_type: value.media_type,
         content: match value.content {
             Content::Bytes(bytes) => {
-                *inline_bytes += bytes.len() as u64;
+                state.input_bytes += bytes.len() as u64;
                 types::Content::Bytes(bytes)
             }
             Content::Stored { number, size } => {
-                stored.insert(number, size);
+                state.stored.insert(number, size);
                 types::Content::Stored(number)
             }
         },

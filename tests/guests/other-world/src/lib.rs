@@ -1,14 +1,18 @@
-//! A component that is no library: it exports a world of its own.
+//! A component of a later contract than the one that this host has.
 
 wit_bindgen::generate!({
-    inline: "package test:other; world other { export greet: func() -> string; }",
+    inline: "
+        package cofferdam:op@0.9.0;
+        interface ops { describe: func() -> string; }
+        world library { export ops; }
+    ",
 });
 
 struct Other;
 export!(Other);
 
-impl Guest for Other {
-    fn greet() -> String {
-        "hello".into()
+impl exports::cofferdam::op::ops::Guest for Other {
+    fn describe() -> String {
+        "from the future".into()
     }
 }

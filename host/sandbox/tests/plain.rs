@@ -1,0 +1,200 @@
+//! Components without the contract: what their functions become, and what goes through them.
+
+mod kit;
+
+use std::fmt::Write;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use cofferdam_model::{FailureKind, Limits};
+use cofferdam_sandbox::{Attempt, EmittedContent, Library, admit};
+use insta::assert_snapshot;
+use kit::{Ran, Record, attempt, bytes, cbor, declared, guest, load, one, run_with, sandbox, stored};
+use serde_json::{Value, json};
+
+fn plain() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| load(sandbox(), &guest("plain")))
+}
+
+fn call(op: &str, inputs: &[(&str, Value)]) -> Attempt {
+    let inputs = inputs.iter().map(|(name, value)| one(name, cbor(value))).collect();
+    Attempt { inputs, outputs: vec![declared("result", false, false)], config: vec![0xf6], ..attempt(op, 0) }
+}
+
+fn ran(attempt: Attempt) -> Ran {
+    run_with(plain(), attempt, Record::default())
+}
+
+/// What the op makes of its inputs, as JSON; how it failed, as text.
+fn made(op: &str, inputs: &[(&str, Value)]) -> Value {
+    match ran(call(op, inputs)).result {
+        Ok(completion) => match completion.outputs.as_slice() {
+            [] => json!("no output"),
+            [one] => match &one.content {
+                EmittedContent::Bytes(bytes) => ciborium::from_reader(bytes.as_slice()).unwrap(),
+                EmittedContent::Stored { .. } => panic!("it is small"),
+            },
+            more => panic!("{} outputs", more.len()),
+        },
+        Err(failure) => json!(failure.to_string()),
+    }
+}
+
+#[test]
+fn functions_become_ops_with_the_types_of_their_wit() {
+    let spec = plain().describe().unwrap();
+    let mut text = format!("{} {}\n", spec.name, spec.version);
+    for op in &spec.ops {
+        writeln!(text, "{}  {}", op.name, op.doc).unwrap();
+        for input in &op.inputs {
+            let optional = if input.required { "" } else { "?" };
+            writeln!(text, "  in  {}{optional} {} {}", input.name, input.media_type, input.schema).unwrap();
+        }
+        for output in &op.outputs {
+            let optional = if output.required { "" } else { "?" };
+            writeln!(text, "  out {}{optional} {} {}", output.name, output.media_type, output.schema)
+                .unwrap();
+        }
+        assert!(!op.pure, "it imports clocks and the like");
+    }
+    assert_snapshot!(text);
+}
+
+#[test]
+fn values_go_in_and_out_as_their_schemas_say() {
+    let rows = json!([{ "carrier": "AA", "dep_delay": -3 }, { "carrier": "UA" }, { "carrier": "B6", "dep_delay": null }]);
+    let cells = json!(["missing", { "whole": 9_007_199_254_740_993_i64 }, { "words": "äö" }]);
+    assert_eq!(made("stats_mean", &[("values", json!([1, 2.5]))]), json!(1.75));
+    assert_eq!(made("stats_delays", &[("flights", rows)]), json!([-3]));
+    let down = [("values", json!([1, 3, 2])), ("order", json!("straight-down"))];
+    assert_eq!(made("stats_sort", &down), json!([3, 2, 1]));
+    assert_eq!(made("stats_swap", &[("pair", json!(["x", 7]))]), json!([7, "x"]));
+    assert_eq!(made("stats_cells", &[("cells", cells.clone())]), cells);
+    assert_eq!(made("stats_other_days", &[("days", json!(["monday"]))]), json!(["tuesday"]));
+    let outcomes = made("stats_outcomes", &[("texts", json!(["7", "x"]))]);
+    assert_eq!(outcomes, json!([{ "ok": 7 }, { "err": "x" }]));
+    assert_eq!(made("shout", &[("text", json!("grüße"))]), json!("GRÜSSE"));
+    assert_eq!(made("things_count", &[]), json!(u64::MAX));
+}
+
+#[test]
+fn an_option_may_be_absent_on_both_sides() {
+    assert_eq!(made("greet", &[]), json!("Hello, nobody!"));
+    assert_eq!(made("greet", &[("name", json!("Ada"))]), json!("Hello, Ada!"));
+    assert_eq!(made("initial", &[("text", json!("Ada"))]), json!("A"));
+    assert_eq!(made("initial", &[("text", json!(""))]), json!("no output"));
+    assert_eq!(made("nothing", &[]), json!("no output"));
+    assert_eq!(made("judge", &[("n", json!(1))]), json!("no output"));
+}
+
+#[test]
+fn the_error_of_a_result_fails_the_attempt_with_its_words() {
+    let failure = |op: &str, inputs: &[(&str, Value)]| {
+        let failure = ran(call(op, inputs)).result.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Op);
+        failure.message
+    };
+    assert_eq!(failure("stats_mean", &[("values", json!([]))]), "there is nothing to take the mean of");
+    assert_eq!(failure("judge", &[("n", json!(-1))]), "-1 is below zero");
+}
+
+#[test]
+fn bytes_go_through_as_they_are_inline_and_stored() {
+    let attempt = Attempt { inputs: vec![one("bytes", bytes(b"abc"))], ..call("reverse", &[]) };
+    let result = ran(attempt).result.unwrap();
+    assert_eq!(result.outputs[0].media_type, "application/octet-stream");
+    assert_eq!(result.outputs[0].content, EmittedContent::Bytes(b"cba".to_vec()));
+
+    let attempt = Attempt { inputs: vec![one("bytes", stored(3, 1_000_000))], ..call("reverse", &[]) };
+    let record = Record { stored: [(3, vec![2; 1_000_000])].into(), ..Record::default() };
+    let ran = run_with(plain(), attempt, record);
+    assert!(matches!(ran.result.unwrap().outputs[0].content, EmittedContent::Stored { .. }));
+    assert_eq!((ran.usage.input_bytes, ran.usage.output_bytes), (1_000_000, 1_000_000));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_place() {
+    let cases: [(&str, &[(&str, Value)]); 10] = [
+        ("stats_mean", &[("values", json!([1, "x"]))]),
+        ("stats_delays", &[("flights", json!([{ "dep_delay": 1 }]))]),
+        ("stats_delays", &[("flights", json!([{ "carrier": "AA", "dep_delay": 4_000_000_000_u32 }]))]),
+        ("stats_sort", &[("values", json!([])), ("order", json!("sideways"))]),
+        ("stats_swap", &[("pair", json!(["x"]))]),
+        ("stats_cells", &[("cells", json!([{ "whole": 1.5 }]))]),
+        ("stats_cells", &[("cells", json!(["half"]))]),
+        ("stats_other_days", &[("days", json!(["sunday"]))]),
+        ("judge", &[("n", json!(null))]),
+        ("elsewhere", &[]),
+    ];
+    let mut text = String::new();
+    for (op, inputs) in cases {
+        writeln!(text, "{op}: {}", ran(call(op, inputs)).result.unwrap_err()).unwrap();
+    }
+    assert_snapshot!(text);
+}
+
+#[test]
+fn limits_hold_for_functions_too() {
+    let limits = Limits { timeout: Some(Duration::from_millis(200)), ..Limits::default() };
+    let failure = ran(Attempt { limits, ..call("endless", &[]) }).result.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Timeout);
+
+    let large = Attempt { inputs: vec![one("bytes", stored(3, 5_000_000))], ..call("reverse", &[]) };
+    let failure = ran(large).result.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Input);
+    assert_snapshot!(failure, @"input `bytes` is too large: a component without an SDK takes at most 4 MiB of inputs in all");
+
+    let limits = Limits { output_bytes_max: 2, ..Limits::default() };
+    let attempt = Attempt { limits, inputs: vec![one("bytes", bytes(b"abc"))], ..call("reverse", &[]) };
+    assert_eq!(ran(attempt).result.unwrap_err().kind, FailureKind::OutputLimit);
+}
+
+/// Functions of core module `$m`, lifted with that type and exported as `f`.
+fn lifted(module: &str, ty: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+            (core module $m {module})
+            (core instance $i (instantiate $m))
+            (func $f {ty} (canon lift (core func $i "f")))
+            (export "f" (func $f)))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_component_that_imports_nothing_is_pure() {
+    let twice = lifted(
+        r#"(func (export "f") (param i64) (result i64) (i64.mul (local.get 0) (i64.const 2)))"#,
+        r#"(param "n" s64) (result s64)"#,
+    );
+    let library = load(sandbox(), &twice);
+    let spec = library.describe().unwrap();
+    assert!(spec.ops[0].pure);
+    let result = run_with(&library, call("f", &[("n", json!(21))]), Record::default()).result.unwrap();
+    assert_eq!(result.outputs[0].content, EmittedContent::Bytes(vec![0x18, 42]));
+}
+
+#[test]
+fn a_component_with_nothing_to_call_is_refused() {
+    let empty = admit(&wat::parse_str("(component)").unwrap()).unwrap_err().to_string();
+    assert!(empty.contains("does not export the world `cofferdam:op/library`"), "{empty}");
+    let handles = r#"(component
+        (type $t (resource (rep i32)))
+        (core module $m (func (export "f") (result i32) unreachable))
+        (core instance $i (instantiate $m))
+        (export $e "thing" (type $t))
+        (func $f (result (own $e)) (canon lift (core func $i "f")))
+        (export "make" (func $f)))"#;
+    let library = load(sandbox(), &wat::parse_str(handles).unwrap());
+    assert_snapshot!(library.describe().unwrap_err(), @"exports no function that takes and returns values only, and not the world `cofferdam:op/library`");
+}
+
+#[test]
+fn a_number_that_json_lacks_is_refused() {
+    let nan = lifted(r#"(func (export "f") (result f64) (f64.const nan))"#, "(result f64)");
+    let library = load(sandbox(), &nan);
+    let failure = run_with(&library, call("f", &[]), Record::default()).result.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::OutputSpec);
+    assert_snapshot!(failure, @"output `result`: NaN is no number that JSON has");
+}
