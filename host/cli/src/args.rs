@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Run a job and wait for it.
     Run(Run),
+    /// Run a job, and again each time a file of the project is saved.
+    Dev(Run),
     /// Go on with a run that was interrupted.
     Resume(Resume),
     /// Serve a cluster: take runs and hand their steps to workers.
@@ -105,6 +107,9 @@ pub(crate) enum Command {
     /// Look at libraries.
     #[command(subcommand)]
     Library(Library),
+    /// Compare worlds and libraries.
+    #[command(subcommand)]
+    Wit(Wit),
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the exit codes and what they mean.
@@ -605,6 +610,21 @@ pub(crate) struct Logs {
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) at: At,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Wit {
+    /// Say what changed between two worlds or two libraries, and whether it breaks who relied on the old one. Exit code 3
+    /// if it does.
+    #[command(
+        after_help = "Examples:\n  cofferdam wit diff stats-1.wasm stats    a component, and a library of the project\n  cofferdam wit diff old/wit wit          two folders with WIT"
+    )]
+    Diff {
+        /// What was: a component file, the name of a library of the project, or a file or folder of WIT.
+        old: String,
+        /// What is.
+        new: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

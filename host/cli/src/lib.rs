@@ -93,6 +93,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
             commands::config::schema(job, environment, &global, output).await?;
         }
         Command::Run(args) => return commands::run::run(args, &global, output).await,
+        Command::Dev(args) => return commands::dev::run(args, &global, output).await,
         Command::Resume(args) => return commands::run::resume(args, &global, output).await,
         Command::Serve(args) => commands::serve::run(args, &state()?, output).await?,
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
@@ -112,6 +113,9 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Replay(args) => return commands::replay::run(args, &state()?, output).await,
         Command::Library(args::Library::Inspect { library }) => {
             commands::library::inspect(library, &global, output).await?;
+        }
+        Command::Wit(args::Wit::Diff { old, new }) => {
+            return commands::wit::diff(old, new, &global, output).await;
         }
         Command::Completions { shell } => completions(*shell, output)?,
         Command::ExitCodes => commands::exit_codes::run(output)?,

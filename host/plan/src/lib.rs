@@ -51,6 +51,7 @@ pub use run_config::{
     PendingMapping, Resolved, ResolvedConfig, ResourceSection, expand_defaults, in_words, remove_extra,
     run_config_schema, scaffold, validate,
 };
+pub use types::{Mismatch, mismatch};
 
 /// Libraries by the name that the definitions give them.
 pub type Libraries = BTreeMap<Name, (LibraryDigest, LibrarySpec)>;

@@ -3,6 +3,7 @@
 //! where they are read.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -14,15 +15,23 @@ const FIELDS_SHOWN_MAX: usize = 4;
 
 /// Why a value of the source may be refused by the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mismatch {
+pub struct Mismatch {
     /// From the value down: `[].delay`.
     pub(crate) path: String,
     pub(crate) gives: String,
     pub(crate) needs: String,
 }
 
-/// The first mismatch, or none.
-pub(crate) fn mismatch(source: &Value, target: &Value) -> Option<Mismatch> {
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mismatch { path, gives, needs } = self;
+        let place = if path.is_empty() { String::new() } else { format!("`{path}` ") };
+        write!(f, "{place}gives {gives}, needed is {needs}")
+    }
+}
+
+/// Where a value of the source may be refused by the target: the first place found, or none.
+pub fn mismatch(source: &Value, target: &Value) -> Option<Mismatch> {
     if source == target {
         return None;
     }

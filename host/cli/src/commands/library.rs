@@ -22,6 +22,12 @@ struct Inspected {
     spec: LibrarySpec,
 }
 
+/// What a library says of itself; it is named as for `inspect`.
+pub(crate) async fn describe(library: &str, global: &Global, output: Output) -> Result<LibrarySpec> {
+    let (path, place) = locate(library, global, output).await?;
+    Ok(look(&path, &place).await?.spec)
+}
+
 pub(crate) async fn inspect(library: &str, global: &Global, output: Output) -> Result<()> {
     let (path, place) = locate(library, global, output).await?;
     let inspected = look(&path, &place).await?;
