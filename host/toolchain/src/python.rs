@@ -38,6 +38,11 @@ pub(crate) const BUILDER: Files = files!("guest-sdk/python/build":
     "cofferdam_build/sockets.py" "cofferdam_build/tests.py" "cofferdam_build/wasm.py"
 );
 
+/// Installs what is not here yet: `say` is told before.
+pub fn prepare(say: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    Builder::prepare(say).map(drop)
+}
+
 /// Builds the folder's module `ops`. What Python says of it goes to stderr.
 pub fn build(source: &Source<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     check(source.folder)?;

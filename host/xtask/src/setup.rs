@@ -5,6 +5,7 @@ use crate::postgres;
 use crate::servers;
 use crate::shell::{self, Failure, Shell, say};
 use cofferdam_toolchain::rust::{self, Choice, GuestToolchain};
+use cofferdam_toolchain::{c, javascript, python};
 use std::process::Command;
 
 /// Known to build with the workspace's Rust.
@@ -13,10 +14,23 @@ const NEXTEST_VERSION: &str = "0.9.143";
 /// Prepares everything that `demo` and `test` need, and returns the guest compiler.
 pub(crate) fn setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
     let toolchain = demo_setup(shell)?;
+    languages(shell)?;
     nextest(shell)?;
     postgres::setup(shell)?;
     servers::setup(shell)?;
     Ok(toolchain)
+}
+
+/// What tests build ops in other languages than Rust with. Each says what it installs, and where there is nothing to say
+/// all of it is here.
+fn languages(shell: &mut Shell) -> Result<(), Failure> {
+    shell.step("tools of other guest languages", |_| {
+        let mut say = |line: &str| say(&format!("  {line}"));
+        python::prepare(&mut say).map_err(prerequisite)?;
+        javascript::prepare(&mut say).map_err(prerequisite)?;
+        c::prepare(&mut say).map_err(prerequisite)?;
+        Ok(())
+    })
 }
 
 /// Prepares what building the program and its ops needs.
