@@ -12,6 +12,7 @@ use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
 use tonic::Streaming;
 
+use crate::again::Again;
 use crate::{Cluster, Error, Link};
 
 impl Cluster {
@@ -20,7 +21,7 @@ impl Cluster {
     }
 
     /// Hands a run over. When this answers the run is accepted durably: this program may end. Gives the run and what a
-    /// person should know about it.
+    /// person should know about it. A scheduler that is away, or whose run log is, is asked again: it records a run once.
     pub async fn submit(&self, submission: &Submission) -> Result<(RunId, Vec<String>), Error> {
         let doing = "submit the run";
         let head = Head {
@@ -34,8 +35,13 @@ impl Cluster {
         let parts: Vec<SubmitRequest> = chunks(Bytes::from(submission.plan.encode()))
             .map(|plan| SubmitRequest { head: head.take(), plan })
             .collect();
-        let reply = self.runs().submit(stream::iter(parts)).await;
-        let SubmitReply { run, warnings } = reply.map_err(|status| self.failed(doing)(status))?.into_inner();
+        let mut again = Again::default();
+        let SubmitReply { run, warnings } = loop {
+            match self.runs().submit(stream::iter(parts.clone())).await {
+                Ok(reply) => break reply.into_inner(),
+                Err(status) => again.after(status).await.map_err(|status| self.failed(doing)(status))?,
+            }
+        };
         let id =
             run.parse().map_err(|_| Error::Refused { doing, why: format!("it calls the run `{run}`") })?;
         Ok((id, warnings))

@@ -241,7 +241,15 @@ mod tests {
         new.config_schema = Some(json!({ "type": "object", "required": ["limit"] }));
         new.resources = vec![ResourceNeed { name: name("db"), kind: ResourceKind::Sql, doc: String::new() }];
         new.inputs.push(InputSpec { name: name("more"), ..new.inputs[0].clone() });
-        assert_snapshot!(text(old, vec![new]), @"");
+        assert_snapshot!(text(old, vec![new]), @r"
+            Breaks: op `clean`: input `rows` no longer takes what it took: `.c` gives no such field, needed is integer
+            Breaks: op `clean`: input `more` is new and needed
+            Breaks: op `clean`: output `result` is no longer what it was: `.b` gives a field that may be absent, needed is integer
+            Breaks: op `clean` takes a config and needs `limit`
+            Breaks: op `clean` uses the resource `db`, which a step must lend
+            Breaks: op `clean` is no longer pure: its results are not taken again
+            compatible: false
+            ");
     }
 
     #[test]
@@ -249,7 +257,11 @@ mod tests {
         let old = op(json!(true), json!(true));
         let mut other = old.clone();
         other.name = name("tidy");
-        assert_snapshot!(text(old, vec![other]), @"");
+        assert_snapshot!(text(old, vec![other]), @r"
+            Breaks: op `clean` is gone
+            Adds: op `tidy` is new
+            compatible: false
+            ");
     }
 
     #[test]
@@ -260,6 +272,12 @@ mod tests {
         new.inputs[0].media_type = "text/csv".into();
         new.outputs[0].dynamic = true;
         new.outputs[0].required = false;
-        assert_snapshot!(text(old, vec![new]), @"");
+        assert_snapshot!(text(old, vec![new]), @r"
+            Breaks: op `clean`: input `rows` took one value and takes many
+            Breaks: op `clean`: input `rows` took `application/cbor` and takes `text/csv`
+            Breaks: op `clean`: output `result` was always there and is optional
+            Breaks: op `clean`: output `result` was one value and is dynamic
+            compatible: false
+            ");
     }
 }

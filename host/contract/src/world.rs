@@ -40,11 +40,11 @@ impl World {
         for (name, content) in files {
             map.push_str(name, content.as_str());
         }
-        let syntax = |error: String| InvalidWit::Syntax(error);
         let parsed: UnresolvedPackageGroup =
-            map.parse().map_err(|(_, error)| syntax(format!("{error:#}")))?;
+            map.parse().map_err(|(map, error)| InvalidWit::Syntax(error.render(&map)))?;
+        let map = parsed.source_map.clone();
         let mut resolve = Resolve::default();
-        let package = resolve.push_group(parsed).map_err(|error| syntax(format!("{error:#}")))?;
+        let package = resolve.push_group(parsed).map_err(|error| InvalidWit::Syntax(error.render(&map)))?;
         let world = resolve
             .select_world(&[package], None)
             .map_err(|error| InvalidWit::NoWorld(format!("{error:#}")))?;
@@ -234,28 +234,58 @@ mod tests {
     #[test]
     fn more_imports_are_compatible_and_more_exports_are_not() {
         let more = OLD.replace("write: func", "flush: func(); write: func");
-        assert_snapshot!(text(&more), @"");
+        assert_snapshot!(text(&more), @r"
+            Adds: import `a:b/log`: function `flush` is new
+            compatible: true
+            ");
         let asked = OLD.replace("run: func", "stop: func(); run: func");
-        assert_snapshot!(text(&asked), @"");
+        assert_snapshot!(text(&asked), @r"
+            Breaks: export `a:b/ops`: function `stop` is new: old libraries lack it
+            compatible: false
+            ");
     }
 
     #[test]
     fn a_type_deep_in_a_function_may_not_change() {
-        assert_snapshot!(text(&OLD.replace("{ text: string }", "{ text: string, level: u8 }")), @"");
+        assert_snapshot!(text(&OLD.replace("{ text: string }", "{ text: string, level: u8 }")), @r"
+            Breaks: import `a:b/log`: function `write` was func(line: record { text: string }) -> result<_, string> and is func(line: record { text: string, level: u8 }) -> result<_, string>
+            compatible: false
+            ");
     }
 
     #[test]
     fn what_is_gone_and_another_version_break() {
         let gone = OLD.replace("write: func(line: line) -> result<_, string>;", "");
-        assert_snapshot!(text(&gone), @"");
-        assert_snapshot!(text(&OLD.replace("0.1.0", "0.2.0")), @"");
+        assert_snapshot!(text(&gone), @r"
+            Breaks: import `a:b/log`: function `write` is gone
+            compatible: false
+            ");
+        assert_snapshot!(text(&OLD.replace("0.1.0", "0.2.0")), @r"
+            Breaks: version 0.2.0 does not stand for 0.1.0: libraries name 0.1.0
+            compatible: false
+            ");
         assert_snapshot!(text(&OLD.replace("0.1.0", "0.1.7")), @"compatible: true");
     }
 
     #[test]
     fn a_text_that_is_no_wit_is_refused_with_its_place() {
         let error = World::read(&[("a.wit".to_owned(), "package a:b;\nworld {".to_owned())]).unwrap_err();
-        assert_snapshot!(error, @"");
+        assert_snapshot!(error, @r"
+            expected an identifier or string, found '{'
+                 --> a.wit:2:7
+                  |
+                2 | world {
+                  |       ^
+            ");
+        let unknown = "package a:b;\nworld c {\n    import d;\n}";
+        let error = World::read(&[("a.wit".to_owned(), unknown.to_owned())]).unwrap_err();
+        assert_snapshot!(error, @r"
+            interface or world `d` does not exist
+                 --> a.wit:3:12
+                  |
+                3 |     import d;
+                  |            ^
+            ");
         let none =
             World::read(&[("a.wit".to_owned(), "package a:b; interface c {}".to_owned())]).unwrap_err();
         assert!(matches!(none, InvalidWit::NoWorld(_)), "{none}");

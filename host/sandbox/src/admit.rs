@@ -310,7 +310,10 @@ fn is_types(types: TypesRef<'_>, import: &str) -> bool {
         matches!(entity, ComponentEntityType::Type { created: ComponentAnyTypeId::Defined(_), .. })
     };
     match types.component_item_for_import(import).map(|item| item.ty) {
-        Some(ComponentEntityType::Instance(id)) => types[id].exports.values().all(|item| is_type(&item.ty)),
+        Some(ComponentEntityType::Instance(id)) => {
+            let exports = &types[id].exports;
+            !exports.is_empty() && exports.values().all(|item| is_type(&item.ty))
+        }
         Some(entity) => is_type(&entity),
         None => false,
     }

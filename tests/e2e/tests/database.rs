@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A cluster of two workers over a database.
 struct Over {
     server: Server,
+    n_runs: u64,
     cluster: Cluster,
     _serving: Process,
     _workers: [Process; 2],
@@ -27,22 +28,26 @@ impl Over {
         let (cluster, serving) = Cluster::start_with(&settings);
         let workers = ["a", "b"].map(|name| cluster.worker(name, &[]));
         workers.iter().for_each(|worker| drop(worker.wait_for("joined")));
-        Over { server, cluster, _serving: serving, _workers: workers }
+        Over { server, n_runs: 0, cluster, _serving: serving, _workers: workers }
     }
 
-    fn start_run(&self, project: &Project) -> Child {
+    fn start_run(&mut self, project: &Project) -> Child {
+        self.n_runs += 1;
         let mut command = project.command(["run", "j", "--export", "out", "--json"]);
         command.args(["--cluster", &self.cluster.address, "--token-file"]).arg(self.cluster.token_file());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
     }
 
-    /// Waits until so many steps of the newest run are committed.
+    /// Waits until so many steps of the run that was started last are committed.
     fn wait_for(&self, committed: u64, child: &mut Child) {
-        let query = "SELECT count(*) FROM cofferdam.events WHERE event LIKE '{\"type\":\"step_succeeded\"%'
-            AND run = (SELECT max(run::text)::uuid FROM cofferdam.runs)";
+        let query = format!(
+            "SELECT count(*) FROM cofferdam.events WHERE event LIKE '{{\"type\":\"step_succeeded\"%'
+             AND run = (SELECT max(run::text)::uuid FROM cofferdam.runs HAVING count(*) = {})",
+            self.n_runs
+        );
         let until = Instant::now() + PATIENCE;
         loop {
-            let found: u64 = self.server.sql("runs", query).parse().expect("a count");
+            let found: u64 = self.server.sql("runs", &query).parse().expect("a count");
             if found >= committed {
                 return;
             }

@@ -331,12 +331,15 @@ impl World {
     }
 
     fn is_committed(&self, run: RunId, key: &StepKey) -> bool {
-        let commits = self.log.get(&run).into_iter().flatten().filter_map(|recorded| match &recorded.event {
-            Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if step == key => Some(true),
-            Event::OutputsLost { step, .. } if step == key => Some(false),
-            _ => None,
-        });
-        commits.last().unwrap_or(false)
+        let mut commits =
+            self.log.get(&run).into_iter().flatten().filter_map(|recorded| match &recorded.event {
+                Event::StepSucceeded { step, .. } | Event::StepCached { step, .. } if step == key => {
+                    Some(true)
+                }
+                Event::OutputsLost { step, .. } if step == key => Some(false),
+                _ => None,
+            });
+        commits.next_back().unwrap_or(false)
     }
 
     /// Whose attempt that is.

@@ -195,6 +195,6 @@ pub fn panics(number: u64) -> u64 {
 }
 
 library!(
-    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, pass_on, flaky, mutter, refuse,
-    panics, configured, put, get
+    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, pass_on, flaky, mutter,
+    refuse, panics, configured, put, get
 );
