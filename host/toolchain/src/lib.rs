@@ -15,6 +15,7 @@ pub mod python;
 mod run;
 pub mod rust;
 mod source;
+mod wasm_tools;
 
 pub use cache::cache_folder;
 pub use error::Error;

