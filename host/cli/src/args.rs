@@ -145,6 +145,7 @@ pub(crate) enum Language {
     #[value(name = "javascript", alias = "js")]
     JavaScript,
     C,
+    Go,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
 use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
-use cofferdam_toolchain::{BuildError, Built, Source, c, fingerprint, javascript, python, rust};
+use cofferdam_toolchain::{BuildError, Built, Source, c, fingerprint, go, javascript, python, rust};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Doing, Failed, Result};
@@ -108,6 +108,7 @@ fn build(project: &Project, name: &Name, language: Language, folder: &Path, outp
         Language::Python => python::build(&source, say),
         Language::JavaScript => javascript::build(&source, say),
         Language::C => c::build(&source, say),
+        Language::Go => go::build(&source, say),
     };
     built.map_err(|error| failed(name, language, error))
 }
@@ -130,6 +131,7 @@ pub(crate) fn test(
         Language::Python => python::test(&source, say),
         Language::JavaScript => javascript::test(&source, say),
         Language::C => c::test(&source),
+        Language::Go => go::test(&source, say),
     };
     tested.map_err(|error| failed(name, language, error))
 }

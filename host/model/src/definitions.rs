@@ -46,10 +46,12 @@ pub enum Language {
     Python,
     JavaScript,
     C,
+    Go,
 }
 
 impl Language {
-    pub const ALL: [Language; 4] = [Language::Rust, Language::Python, Language::JavaScript, Language::C];
+    pub const ALL: [Language; 5] =
+        [Language::Rust, Language::Python, Language::JavaScript, Language::C, Language::Go];
 
     /// The key of a library that names the folder of its source.
     pub fn key(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Language {
             Language::Python => "python",
             Language::JavaScript => "javascript",
             Language::C => "c",
+            Language::Go => "go",
         }
     }
 
@@ -68,6 +71,7 @@ impl Language {
             Language::Python => "Python",
             Language::JavaScript => "JavaScript",
             Language::C => "C",
+            Language::Go => "Go",
         }
     }
 }

@@ -67,6 +67,7 @@ impl Error {
                     "install Debian's packages clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32"
                         .into()
                 }
+                "go" => "install Go 1.24 or newer (https://go.dev), or Python 3 with pip, which can bring it".into(),
                 "cc" => "install a C compiler, or name one in the variable CC".into(),
                 program => format!("put `{program}` in PATH, or set COFFERDAM_GUEST_TOOLCHAIN=rustup"),
             },

@@ -10,6 +10,7 @@ pub mod c;
 mod cache;
 mod embedded;
 mod error;
+pub mod go;
 pub mod javascript;
 pub mod python;
 mod run;
@@ -29,6 +30,7 @@ pub fn fingerprint() -> String {
         ("build", python::BUILDER),
         javascript,
         ("c", c::SDK),
+        ("go", go::SDK),
         ("wit", embedded::WIT),
     ])
 }

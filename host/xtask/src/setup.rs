@@ -5,7 +5,7 @@ use crate::postgres;
 use crate::servers;
 use crate::shell::{self, Failure, Shell, say};
 use cofferdam_toolchain::rust::{self, Choice, GuestToolchain};
-use cofferdam_toolchain::{c, javascript, python};
+use cofferdam_toolchain::{c, go, javascript, python};
 use std::process::Command;
 
 /// Known to build with the workspace's Rust.
@@ -29,6 +29,7 @@ fn languages(shell: &mut Shell) -> Result<(), Failure> {
         python::prepare(&mut say).map_err(prerequisite)?;
         javascript::prepare(&mut say).map_err(prerequisite)?;
         c::prepare(&mut say).map_err(prerequisite)?;
+        go::prepare(&mut say).map_err(prerequisite)?;
         Ok(())
     })
 }

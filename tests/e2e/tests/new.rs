@@ -60,6 +60,11 @@ fn a_new_project_in_c_does_so_too() {
 }
 
 #[test]
+fn a_new_project_in_go_does_so_too() {
+    starts_at_once("go", "ok  \tweather");
+}
+
+#[test]
 fn a_new_python_project_runs_at_once_and_passes_its_test() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let project = folder.path().join("weather");

@@ -1,5 +1,6 @@
 //! `cofferdam build`: libraries into components.
 
+use cofferdam_model::{Language, LibrarySource};
 use serde_json::json;
 
 use crate::args;
@@ -8,6 +9,7 @@ use crate::error::Result;
 use crate::instance;
 use crate::libraries;
 use crate::output::{GREEN, Output};
+use crate::prepare::describe;
 use crate::project::{Project, shown};
 use crate::text::size;
 
@@ -19,6 +21,10 @@ pub(crate) async fn run(args: &args::Build, global: &Global, output: Output) -> 
     let mut built = vec![];
     for (name, library) in chosen {
         let ready = libraries::prepare_one(&project, &depot, name, library, true, output).await?;
+        // The other languages' builders look at the ops themselves.
+        if let LibrarySource::Source { language: Language::C | Language::Go, .. } = &library.source.value {
+            describe(&project, &depot, name, ready.digest).await?;
+        }
         let bytes = std::fs::metadata(&ready.component).map_or(0, |metadata| metadata.len());
         built.push((ready, bytes));
     }

@@ -34,7 +34,13 @@ const C: Files = &[
     ("ops/ops.c", include_str!("../../templates/c/ops/ops.c.in")),
     ("ops/tests/ops.c", include_str!("../../templates/c/ops/tests/ops.c.in")),
 ];
-const GITIGNORE: &str = "target\nnode_modules\n__pycache__\n.cofferdam\n";
+const GO: Files = &[
+    ("cofferdam.toml", include_str!("../../templates/go/cofferdam.toml.in")),
+    ("ops/go.mod", include_str!("../../templates/go/ops/go.mod.in")),
+    ("ops/ops.go", include_str!("../../templates/go/ops/ops.go.in")),
+    ("ops/ops_test.go", include_str!("../../templates/go/ops/ops_test.go.in")),
+];
+const GITIGNORE: &str = "target\nnode_modules\n__pycache__\ngo.work\ngo.work.sum\n.cofferdam\n";
 
 /// The SDK in the source tree that this program was built from.
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest-sdk/rust");
@@ -52,11 +58,14 @@ pub(crate) fn run(args: &args::New, output: Output) -> Result<()> {
         args::Language::Python => (PYTHON, "ops/ops.py"),
         args::Language::JavaScript => (JAVASCRIPT, "ops/index.js"),
         args::Language::C => (C, "ops/ops.c"),
+        args::Language::Go => (GO, "ops/ops.go"),
     };
     let sdk = match args.language {
         args::Language::Rust => find_sdk(args.sdk.as_deref())?.display().to_string(),
         // The program carries it.
-        args::Language::Python | args::Language::JavaScript | args::Language::C => String::new(),
+        args::Language::Python | args::Language::JavaScript | args::Language::C | args::Language::Go => {
+            String::new()
+        }
     };
     for (path, text) in files.iter().chain(&[(".gitignore", GITIGNORE)]) {
         let text = text.replace("@name@", name.as_str()).replace("@sdk@", &sdk);

@@ -102,7 +102,7 @@ fn messages_of_the_syntax_and_of_the_top_level() {
         3 | path = "x"
           | ^^^^ unknown key
           |
-          = hint: known: `crate`, `python`, `javascript`, `c`, `wasm`
+          = hint: known: `crate`, `python`, `javascript`, `c`, `go`, `wasm`
 
         error[config::bad-name]: `a b` cannot name a library
          --> cofferdam.toml:1:12

@@ -52,3 +52,8 @@ fn javascript_conforms() {
 fn c_conforms() {
     conforms("c", "c");
 }
+
+#[test]
+fn go_conforms() {
+    conforms("go", "go");
+}

@@ -1,0 +1,3 @@
+module cofferdam.dev/op
+
+go 1.24
