@@ -38,8 +38,9 @@ const OPS_VERSION: &str = "0.1.";
 const OPS_FUNCTIONS: [&str; 2] = ["describe", "run"];
 
 /// What guests may use. Everything else is off: threads, shared memory, memory64, gc, function references,
-/// exceptions, stack switching, custom page sizes, multi-memory, relaxed SIMD (its results differ between
-/// machines) and the component model's async. `sandbox::features` gives the engine the same list.
+/// exceptions, stack switching, custom page sizes, multi-memory and the component model's async.
+/// `sandbox::features` gives the engine the same list, and takes from relaxed SIMD its freedom: results do not differ
+/// between machines.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -47,13 +48,14 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
 /// Features that are refused by name.
-const REFUSED: [(WasmFeatures, &str); 14] = [
+const REFUSED: [(WasmFeatures, &str); 13] = [
     (WasmFeatures::THREADS, "threads"),
     (WasmFeatures::MEMORY64, "memory64"),
     (WasmFeatures::EXCEPTIONS, "exceptions"),
@@ -64,7 +66,6 @@ const REFUSED: [(WasmFeatures, &str); 14] = [
         "garbage collection",
     ),
     (WasmFeatures::MULTI_MEMORY, "multiple memories in one module"),
-    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD"),
     (
         WasmFeatures::STACK_SWITCHING
             .union(WasmFeatures::FUNCTION_REFERENCES)

@@ -134,8 +134,10 @@ pub(crate) fn config(settings: &Settings) -> Config {
         // Never Winch or Pulley: most of their advisories are in code generation.
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        // Same bits on every machine, so that results can be compared and reused.
-        .cranelift_nan_canonicalization(true)
+        // Same bits on every machine, so that results can be compared and reused. One thing is left open: the sign and
+        // payload of a NaN that an instruction makes, which is the processor family's. Making those equal takes four
+        // instructions after each of arithmetic, with which array code took five times as long.
+        .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
         .epoch_interruption(true)
         .consume_fuel(settings.fuel)
@@ -212,14 +214,11 @@ mod tests {
     #[test]
     fn f12_the_configuration_is_what_was_decided() {
         let text = format!("{:#?}", config(&Settings::default()));
-        // The compiler's settings are a hash map: printed in any order, so they are looked at one by one.
         let (before, rest) = text.split_once("settings: {").expect("the settings are printed");
         let (settings, after) = rest.split_once("flags: {").expect("flags follow");
-        assert_eq!(settings.matches("No,").count(), 2, "{settings}");
-        for (name, value) in [("opt_level", "speed"), ("enable_nan_canonicalization", "true")] {
-            let squeezed = settings.split_whitespace().collect::<String>();
-            assert!(squeezed.contains(&format!("\"{name}\":(\"{value}\",No,)")), "{settings}");
-        }
+        let settings: String = settings.split_whitespace().collect();
+        assert!(settings.starts_with("\"opt_level\":(\"speed\",No,)"), "{settings}");
+        assert_eq!(settings.matches("No,").count(), 1, "{settings}");
         insta::assert_snapshot!(format!("{before}flags: {{{after}"), @r#"
         Config {
             wasm_mutable_global: true,
@@ -229,7 +228,7 @@ mod tests {
             wasm_multi_value: true,
             wasm_bulk_memory: true,
             wasm_simd: true,
-            wasm_relaxed_simd: false,
+            wasm_relaxed_simd: true,
             wasm_threads: false,
             wasm_shared_everything_threads: false,
             wasm_tail_call: true,
@@ -278,6 +277,7 @@ mod tests {
             parse_wasm_debuginfo: false,
             consume_fuel: false,
             epoch_interruption: true,
+            relaxed_simd_deterministic: true,
             memory_init_cow: true,
             concurrency_support: false,
         }

@@ -198,3 +198,30 @@ fn a_number_that_json_lacks_is_refused() {
     assert_eq!(failure.kind, FailureKind::OutputSpec);
     assert_snapshot!(failure, @"output `result`: NaN is no number that JSON has");
 }
+
+/// Machines have other instructions for these, with other results; all give those of the deterministic profile.
+#[test]
+fn relaxed_simd_gives_the_same_everywhere() {
+    let text = r#"(component
+        (core module $m
+            (func (export "fused") (param f64 f64 f64) (result f64)
+                (f64x2.extract_lane 0 (f64x2.relaxed_madd
+                    (f64x2.splat (local.get 0)) (f64x2.splat (local.get 1)) (f64x2.splat (local.get 2)))))
+            (func (export "truncated") (param f64) (result i32)
+                (i32x4.extract_lane 0 (i32x4.relaxed_trunc_f64x2_s_zero (f64x2.splat (local.get 0))))))
+        (core instance $i (instantiate $m))
+        (func (export "fused") (param "a" f64) (param "b" f64) (param "c" f64) (result f64)
+            (canon lift (core func $i "fused")))
+        (func (export "truncated") (param "a" f64) (result s32) (canon lift (core func $i "truncated"))))"#;
+    let library = load(sandbox(), &wat::parse_str(text).unwrap());
+    let made = |op: &str, inputs: &[(&str, f64)]| {
+        let inputs: Vec<_> = inputs.iter().map(|(name, value)| (*name, json!(value))).collect();
+        let completion = run_with(&library, call(op, &inputs), Record::default()).result.unwrap();
+        let EmittedContent::Bytes(bytes) = &completion.outputs[0].content else { panic!("it is small") };
+        ciborium::from_reader::<Value, _>(bytes.as_slice()).unwrap()
+    };
+    // (1 + e)² - (1 + 2e) is e², which two roundings lose.
+    let e = 2_f64.powi(-30);
+    assert_eq!(made("fused", &[("a", 1.0 + e), ("b", 1.0 + e), ("c", -1.0 - 2.0 * e)]), json!(e * e));
+    assert_eq!(made("truncated", &[("a", 1e300)]), json!(i32::MAX));
+}
