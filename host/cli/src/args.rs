@@ -52,7 +52,7 @@ pub(crate) enum Command {
     New(New),
     /// Build the libraries of the project into components.
     Build(Build),
-    /// Run the tests that the authors of libraries wrote, natively.
+    /// Run the tests that the authors of libraries wrote, natively, and those of the project, in sandboxes.
     Test(Test),
     /// Check definitions and libraries without running anything.
     Check(Check),
@@ -156,7 +156,7 @@ pub(crate) struct Build {
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Libraries to test. [default: all that are built from source]
+    /// Libraries to test. [default: all]
     pub(crate) libraries: Vec<String>,
 }
 
@@ -176,7 +176,7 @@ pub(crate) struct JobArgs {
 }
 
 /// What a person gives for one run.
-#[derive(Debug, Args, Clone)]
+#[derive(Debug, Default, Args, Clone)]
 pub(crate) struct Given {
     /// Run config (YAML or JSON); `-` reads it from standard input.
     #[arg(short, long, value_name = "FILE")]

@@ -84,7 +84,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
     match &command {
         Command::New(args) => commands::new::run(args, output)?,
         Command::Build(args) => commands::build::run(args, &global, output).await?,
-        Command::Test(args) => commands::test::run(args, &global, output)?,
+        Command::Test(args) => commands::test::run(args, &global, output).await?,
         Command::Check(_) => commands::check::run(&global, output).await?,
         Command::Plan(args) => commands::plan::run(args, &global, output).await?,
         Command::Scaffold(args) => commands::scaffold::run(args, &global, output).await?,

@@ -23,6 +23,8 @@ pub(crate) struct StateDir {
     project: PathBuf,
     /// The file with its settings, if it was named.
     settings: Option<PathBuf>,
+    /// Where runs and what they make are, if not in the folder.
+    runs: Option<PathBuf>,
 }
 
 impl StateDir {
@@ -31,12 +33,14 @@ impl StateDir {
         let project = project_root(global);
         let settings = global.instance.clone();
         match (&global.state_dir, project) {
-            (Some(folder), Ok(project)) => Ok(StateDir { folder: folder.clone(), project, settings }),
+            (Some(folder), Ok(project)) => {
+                Ok(StateDir { folder: folder.clone(), project, settings, runs: None })
+            }
             // Looking at runs takes no project.
             (Some(folder), Err(_)) => Ok(StateDir { settings, ..StateDir::at(folder) }),
             (None, project) => {
                 let project = project?;
-                Ok(StateDir { folder: project.join(STATE_FOLDER), project, settings })
+                Ok(StateDir { folder: project.join(STATE_FOLDER), project, settings, runs: None })
             }
         }
     }
@@ -44,7 +48,16 @@ impl StateDir {
     /// A folder of the caller's choice, with no other project than what is around it.
     pub(crate) fn at(folder: &Path) -> StateDir {
         let project = folder.parent().map(Path::to_path_buf).unwrap_or_default();
-        StateDir { folder: folder.to_path_buf(), project, settings: None }
+        StateDir { folder: folder.to_path_buf(), project, settings: None, runs: None }
+    }
+
+    /// The same libraries, with runs, values and settings in another folder: for runs that nobody wants to keep.
+    pub(crate) fn with_runs_in(&self, folder: &Path) -> StateDir {
+        StateDir { settings: None, runs: Some(folder.to_path_buf()), ..self.clone() }
+    }
+
+    fn runs(&self) -> &Path {
+        self.runs.as_deref().unwrap_or(&self.folder)
     }
 
     /// The folder of the project whose runs are in it: where relative paths of resources start.
@@ -59,16 +72,16 @@ impl StateDir {
 
     /// Files of resources that no setting names.
     pub(crate) fn resources(&self) -> PathBuf {
-        self.folder.join("resources")
+        self.runs().join("resources")
     }
 
     pub(crate) fn run_log(&self) -> PathBuf {
-        self.folder.join("runlog.sqlite")
+        self.runs().join("runlog.sqlite")
     }
 
     /// The file with the settings of the instance.
     pub(crate) fn settings(&self) -> PathBuf {
-        self.settings.clone().unwrap_or_else(|| self.folder.join(cofferdam_config::INSTANCE_FILE))
+        self.settings.clone().unwrap_or_else(|| self.runs().join(cofferdam_config::INSTANCE_FILE))
     }
 
     /// Whether somebody has named that file, so that it must be there.
@@ -77,12 +90,12 @@ impl StateDir {
     }
 
     pub(crate) fn values(&self) -> PathBuf {
-        self.folder.join("values")
+        self.runs().join("values")
     }
 
     /// Values that the worker of this process keeps until their run has ended.
     pub(crate) fn transient(&self) -> PathBuf {
-        self.folder.join("transient")
+        self.runs().join("transient")
     }
 
     pub(crate) fn libraries(&self) -> PathBuf {

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use cofferdam_model::{Definitions, Diagnostic, Language, LibraryDef, LibrarySource, Name, Node, Spanned};
 
 use crate::assets::{read_asset, read_asset_check, read_asset_job};
+use crate::expectations::read_test;
 use crate::graphs::read_graph;
 use crate::jobs::read_job;
 use crate::partitions::read_partitions;
@@ -47,6 +48,7 @@ fn read_root(root: &Node, problems: &mut Problems) -> Definitions {
         assets: section(&mut table, "assets", "asset", read_asset, problems),
         asset_checks: section(&mut table, "asset_checks", "asset check", read_asset_check, problems),
         asset_jobs: section(&mut table, "asset_jobs", "asset job", read_asset_job, problems),
+        tests: section(&mut table, "tests", "test", read_test, problems),
     };
     table.finish(problems);
     refuse_same_jobs(&definitions, problems);

@@ -7,6 +7,7 @@
 mod assets;
 mod definitions;
 mod discover;
+mod expectations;
 mod graphs;
 mod instance;
 mod jobs;

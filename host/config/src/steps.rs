@@ -124,7 +124,7 @@ pub(crate) fn read_placing(
 }
 
 /// A table of names by name, as in `bind = { db = "warehouse" }`; `kind` is what its values name.
-fn read_names(
+pub(crate) fn read_names(
     table: &mut Table<'_>,
     key: &'static str,
     kind: &str,

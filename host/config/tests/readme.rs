@@ -26,7 +26,7 @@ fn read(text: &str) -> Definitions {
 fn every_example_of_the_reference_is_read_without_a_finding() {
     let toml: Vec<_> = [README, SERVICES, ASSETS].map(|page| blocks(page, "toml")).concat();
     let yaml = blocks(README, "yaml");
-    assert_eq!((toml.len(), yaml.len()), (13, 1));
+    assert_eq!((toml.len(), yaml.len()), (14, 1));
     for block in &toml {
         assert_ne!(read(block), Definitions::default(), "{block}");
     }
@@ -42,6 +42,7 @@ fn every_example_of_the_reference_is_read_without_a_finding() {
     assert_eq!((all.resources.len(), all.io_managers.len(), all.environments.len()), (2, 2, 1));
     assert_eq!((all.partitions.len(), all.assets.len()), (6, 4));
     assert_eq!((all.asset_checks.len(), all.asset_jobs.len()), (1, 1));
+    assert_eq!(all.tests.len(), 2);
 }
 
 #[test]
@@ -75,6 +76,7 @@ fn the_reference_names_every_key_that_the_reader_knows() {
         "[assets.a]\ndeps = [{ zzzzzzzz = 1 }]",
         "[asset_checks.c]\nzzzzzzzz = 1",
         "[asset_jobs.j]\nzzzzzzzz = 1",
+        "[tests.t]\nzzzzzzzz = 1",
     ];
     for place in places {
         let (_, found) = read_definitions(&mut Texts::default(), "x.toml", place);

@@ -22,6 +22,23 @@ pub struct Definitions {
     pub assets: BTreeMap<Name, AssetDef>,
     pub asset_checks: BTreeMap<Name, AssetCheckDef>,
     pub asset_jobs: BTreeMap<Name, AssetJobDef>,
+    pub tests: BTreeMap<Name, TestDef>,
+}
+
+/// What an op should do, for `cofferdam test`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestDef {
+    /// The op with its inputs and config; named like the test.
+    pub step: StepDef,
+    pub expected: Expected,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// It succeeds, and these of its outputs are as written; a dynamic one by key.
+    Outputs(BTreeMap<Name, Node>),
+    /// It fails, with this within what is said about it.
+    Failure(Spanned<String>),
 }
 
 /// Where a library's component comes from.

@@ -1,9 +1,12 @@
 //! A new project builds, runs and passes its own test at once.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use cofferdam_e2e::{program, workspace};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 #[test]
 fn a_new_project_runs_at_once_and_passes_its_test() {
@@ -29,61 +32,84 @@ fn a_new_project_runs_at_once_and_passes_its_test() {
     assert!(tests.contains("1 passed"), "{tests}");
 }
 
-/// Starts a project in that language, runs it and its tests; `passed` is what the tests say.
-fn starts_at_once(language: &str, passed: &str) {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let run = |args: &[&str], place: &Path| {
-        let mut command = Command::new(program());
-        let ended = command.args(args).current_dir(place).env("NO_COLOR", "1").output();
+/// A new project in some language, that has run and passed its tests.
+struct Started {
+    folder: TempDir,
+}
+
+impl Started {
+    /// `passed` is what the tests of the language say.
+    fn new(language: &str, passed: &str) -> Started {
+        let started = Started { folder: tempfile::tempdir().expect("a temporary folder can be made") };
+        started.run_in(started.folder.path(), &["new", "weather", "--lang", language]);
+        let (ended, _) = started.run(&["run", "hello", "--export", "out"]);
+        assert!(ended.starts_with("succeeded in "), "{ended}");
+        let letter = started.project().join("out/letter.json");
+        let letter = std::fs::read_to_string(letter).expect("the letter is exported");
+        assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
+        let (answer, said) = started.run(&["test"]);
+        assert_eq!(answer, "tests pass: weather, 1 test of the project\n");
+        assert!(said.contains(passed) && said.contains("pass  greets_by_name"), "{said}");
+        let (_, said) = started.run(&["run", "hello"]);
+        assert!(!said.contains("building"), "nothing has changed: {said}");
+        started
+    }
+
+    fn project(&self) -> PathBuf {
+        self.folder.path().join("weather")
+    }
+
+    /// What the program answers and what it says.
+    fn run(&self, args: &[&str]) -> (String, String) {
+        self.run_in(&self.project(), args)
+    }
+
+    fn run_in(&self, place: &Path, args: &[&str]) -> (String, String) {
+        let ended = Command::new(program()).args(args).current_dir(place).env("NO_COLOR", "1").output();
         let ended = ended.expect("it can be started");
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        assert!(ended.status.success(), "{args:?}: {said}");
-        said
-    };
-    run(&["new", "weather", "--lang", language], folder.path());
-    let project = folder.path().join("weather");
-    run(&["run", "hello", "--export", "out"], &project);
-    let letter = std::fs::read_to_string(project.join("out/letter.json")).expect("the letter is exported");
-    assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
-    let tests = run(&["test"], &project);
-    assert!(tests.contains(passed), "{tests}");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(ended.status.success(), "{args:?}: {}", text(&ended.stderr));
+        (text(&ended.stdout), text(&ended.stderr))
+    }
 }
 
 #[test]
 fn a_new_project_in_javascript_does_so_too() {
-    starts_at_once("javascript", "pass 1");
+    Started::new("javascript", "pass 1");
 }
 
 #[test]
 fn a_new_project_in_c_does_so_too() {
-    starts_at_once("c", "tests/ops.c ... ok");
+    Started::new("c", "tests/ops.c ... ok");
 }
 
 #[test]
 fn a_new_project_in_go_does_so_too() {
-    starts_at_once("go", "ok  \tweather");
+    Started::new("go", "ok  \tweather");
 }
 
+/// FEATURES.md, row L5: other programs load a component of this kind for two seconds at each call.
 #[test]
-fn a_new_python_project_runs_at_once_and_passes_its_test() {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let project = folder.path().join("weather");
-    let run = |args: &[&str], at: &std::path::Path| {
-        let ended = Command::new(program()).args(args).current_dir(at).env("NO_COLOR", "1").output();
-        let ended = ended.expect("it can be started");
-        assert!(ended.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ended.stderr));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (text(&ended.stdout), text(&ended.stderr))
-    };
-    run(&["new", "weather", "--lang", "python"], folder.path());
-    let (ended, _) = run(&["run", "hello", "--export", "out"], &project);
-    assert!(ended.starts_with("succeeded in "), "{ended}");
-    let letter = std::fs::read_to_string(project.join("out/letter.json")).expect("the letter is exported");
-    assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
-    let (passed, said) = run(&["test"], &project);
-    assert!(passed.contains("tests pass: weather") && said.contains("2 passed"), "{said}");
-    let (_, said) = run(&["run", "hello"], &project);
-    assert!(!said.contains("building"), "nothing has changed: {said}");
+fn l5_a_new_project_in_python_does_so_too_and_its_steps_start_hot_in_less_than_50_ms() {
+    const HOT: Duration = Duration::from_millis(50);
+    const N_STEPS: usize = 40;
+    let started = Started::new("python", "2 passed");
+    let names: Vec<String> = (0..N_STEPS).map(|n| format!("n{n}")).collect();
+    let config = json!({ "ops": { "people": { "config": { "names": names } } } });
+    std::fs::write(started.project().join("many.json"), config.to_string()).expect("it can be written");
+    let (run, _) = started.run(&["run", "hello", "--config", "many.json", "--json"]);
+    let run: Value = serde_json::from_str(&run).expect("one JSON document");
+    let mut walls: Vec<u64> = vec![];
+    for step in run["steps"].as_array().expect("a list") {
+        if step["step"].as_str().is_some_and(|key| key.starts_with("greet[")) {
+            let attempt = step["attempts"].as_array().and_then(|attempts| attempts.last());
+            walls.push(attempt.expect("it ran")["usage"]["wall_us"].as_u64().expect("a number"));
+        }
+    }
+    assert_eq!(walls.len(), N_STEPS);
+    walls.sort_unstable();
+    let median = Duration::from_micros(walls[N_STEPS / 2]);
+    assert!(median < HOT, "a step takes {median:?}");
 }
 
 /// What is wrong with an op in Python is said with its place, and the program says what to do.

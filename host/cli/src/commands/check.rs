@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::args::Global;
+use crate::commands::test::project::add_job;
 use crate::error::Result;
 use crate::output::Output;
 use crate::project::{Project, sort_out};
@@ -12,7 +13,12 @@ pub(crate) async fn run(global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
     let libraries = crate::prepare::describe_all(&project, output).await?;
     let present = crate::prepare::present(&project).await?;
-    let found = cofferdam_plan::check(&project.definitions, &libraries, &present);
+    let mut definitions = project.definitions.clone();
+    if !definitions.tests.is_empty() {
+        let tests = definitions.tests.clone();
+        add_job(&mut definitions, &tests);
+    }
+    let found = cofferdam_plan::check(&definitions, &libraries, &present);
     let n_warnings = found.len();
     let Project { definitions, texts, .. } = project;
     sort_out(texts, found, output)?;

@@ -20,7 +20,7 @@ use crate::site::Site;
 use crate::text::size;
 
 /// Largest value that is shown rather than described. What is larger nobody reads; `--raw` gives all of it.
-const SHOWN_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const SHOWN_BYTES_MAX: u64 = 1 << 20;
 /// Keys that are named in a hint.
 const KEYS_TOLD_MAX: usize = 10;
 
@@ -193,7 +193,7 @@ fn is_shown(value: &ValueRef) -> bool {
 }
 
 /// A value that is readable, as JSON; text is a string.
-async fn content(value: &ValueRef, stores: &Stores) -> Result<Json> {
+pub(crate) async fn content(value: &ValueRef, stores: &Stores) -> Result<Json> {
     // The caller has seen that it is small.
     let mut bytes = vec![];
     let mut chunks = stores.get(value).await.doing(Exit::Unreachable, "read the value")?;

@@ -256,6 +256,19 @@ fn messages_of_asset_checks_and_asset_jobs() {
 }
 
 #[test]
+fn messages_of_tests() {
+    insta::assert_snapshot!(shown(&[
+        "[tests.t]",
+        "[tests.t]\nop = \"rows\"",
+        "[tests.t]\nop = \"t.x\"\ninputs.a = \"b\"",
+        "[tests.t]\nop = \"t.x\"\nexpect.result = 1\nfails = \"no\"",
+        "[tests.t]\nop = \"t.x\"\nexpect = 1",
+        "[tests.t]\nop = \"t.x\"\nexpect.result = nan",
+        "[tests.t]\nop = \"t.x\"\nfails = true\npool = \"p\"",
+    ]));
+}
+
+#[test]
 fn every_mistake_of_a_file_is_told_at_once() {
     let text = "[graphs.g]\n[resources.r]\n[io_managers.m]\n[partitions.p]\n[assets.a]\n[asset_checks.c]\n\
                 [asset_jobs.j]\n[environments.e]\nx = 1\n[grahps.h]\n";
