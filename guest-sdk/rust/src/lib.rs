@@ -110,6 +110,7 @@ mod host;
 mod input;
 #[expect(missing_docs, reason = "for the macros only")]
 mod library;
+pub mod math;
 #[cfg(not(target_family = "wasm"))]
 mod memory;
 mod metadata;

@@ -5,18 +5,23 @@ use crate::shell::{self, Failure, Shell, say};
 use crate::{guests, setup, tidy};
 use std::process::Command;
 
-/// The host's workspace and those of the guests, which another compiler builds.
-const WORKSPACES: [&str; 5] =
-    ["Cargo.toml", "tests/guests/Cargo.toml", NATIVE_OPS[0], NATIVE_OPS[1], NATIVE_OPS[2]];
+/// The host's workspace and those of the guests, which another compiler builds. [`NATIVE_OPS`] have theirs.
+const WORKSPACES: [&str; 3] =
+    ["Cargo.toml", "tests/guests/Cargo.toml", "tests/conformance/guests/rust/Cargo.toml"];
 
 /// Ops whose tests run natively, as their authors run them.
-const NATIVE_OPS: [&str; 3] =
-    ["examples/flights/ops/Cargo.toml", "examples/tutorial/ops/Cargo.toml", "examples/dbt/ops/Cargo.toml"];
+const NATIVE_OPS: [&str; 5] = [
+    "examples/flights/ops/Cargo.toml",
+    "examples/tutorial/ops/Cargo.toml",
+    "examples/dbt/ops/Cargo.toml",
+    "examples/array/ops/Cargo.toml",
+    "examples/polyglot/parse/Cargo.toml",
+];
 
 /// Runs it all. The tests run to their end even if some fail; a test that was skipped is a failure.
 pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     let toolchain = setup::setup(shell)?;
-    for manifest in WORKSPACES {
+    for manifest in WORKSPACES.iter().chain(&NATIVE_OPS) {
         let mut fmt = cargo(shell, &["fmt", "--all", "--manifest-path", manifest, "--", "--check", "-l"]);
         shell.run(&format!("formatting of {manifest} (`cargo fmt --all` mends it)"), &mut fmt)?;
     }

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{Choice, TARGET};
+use super::guest::RELAXED_SIMD;
+use super::{Choice, RUSTFLAGS, TARGET};
 use crate::{BuildError, Built, Error, Source};
 
 /// Builds the crate in the source's folder. cargo's own messages go to stderr as they are.
@@ -19,6 +20,9 @@ pub fn build(source: &Source<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Bu
         command.arg("--quiet");
     }
     toolchain.configure(&mut command);
+    if wants_relaxed_simd(source.folder)? {
+        command.env("RUSTFLAGS", RUSTFLAGS.to_owned() + RELAXED_SIMD);
+    }
     let component = components(command.current_dir(source.folder))?.pop();
     let component = component.ok_or_else(|| BuildError::Source {
         message: "it builds, but into no component".to_owned(),
@@ -47,6 +51,38 @@ fn check(folder: &Path) -> Result<(), BuildError> {
         message: format!("there is no Cargo.toml in {}", folder.display()),
         hint: "`crate` names the folder of a Rust crate".to_owned(),
     })
+}
+
+/// Whether the crate's manifest has `relaxed-simd = true` under `[package.metadata.cofferdam]`.
+fn wants_relaxed_simd(folder: &Path) -> Result<bool, BuildError> {
+    let mut command = Command::new("cargo");
+    command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(folder);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|_| no_cargo())?;
+    if !output.status.success() {
+        return Err(BuildError::refused());
+    }
+    let manifest = folder.join("Cargo.toml").canonicalize().unwrap_or_default();
+    relaxed_simd(&output.stdout, &manifest)
+}
+
+/// The wish of the crate with that manifest, in what `cargo metadata` says.
+fn relaxed_simd(metadata: &[u8], manifest: &Path) -> Result<bool, BuildError> {
+    let metadata: Value = serde_json::from_slice(metadata).unwrap_or_default();
+    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let package = packages.find(|package| package["manifest_path"].as_str().map(Path::new) == Some(manifest));
+    let known = package.map_or(&Value::Null, |package| &package["metadata"]["cofferdam"]);
+    let wrong = |key: &str| BuildError::Source {
+        message: format!("[package.metadata.cofferdam] of its Cargo.toml has no `{key}`"),
+        hint: "it may have `relaxed-simd = true` and nothing else".to_owned(),
+    };
+    let mut wanted = false;
+    for (key, value) in known.as_object().into_iter().flatten() {
+        wanted = match (key.as_str(), value) {
+            ("relaxed-simd", Value::Bool(wanted)) => *wanted,
+            _ => return Err(wrong(&format!("{key} = {value}"))),
+        };
+    }
+    Ok(wanted)
 }
 
 fn no_cargo() -> Error {
@@ -108,5 +144,27 @@ mod tests {
         assert_eq!(built_component(line), Some(PathBuf::from("/t/ops.wasm")));
         assert_eq!(built_component(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(built_component("no JSON"), None);
+    }
+
+    #[test]
+    fn relaxed_simd_is_for_crates_that_ask_for_it() {
+        let asked = |metadata: &str| {
+            let metadata = format!(
+                r#"{{"packages": [{{"manifest_path": "/o/Cargo.toml", "metadata": null}},
+                    {{"manifest_path": "/a/Cargo.toml", "metadata": {metadata}}}]}}"#
+            );
+            relaxed_simd(metadata.as_bytes(), Path::new("/a/Cargo.toml"))
+        };
+        assert!(asked(r#"{"cofferdam": {"relaxed-simd": true}}"#).unwrap());
+        assert!(!asked(r#"{"cofferdam": {"relaxed-simd": false}}"#).unwrap());
+        assert!(!asked(r#"{"other": {"x": 1}}"#).unwrap());
+        assert!(!asked("null").unwrap());
+        for wrong in [r#"{"relaxed_simd": true}"#, r#"{"relaxed-simd": "yes"}"#] {
+            let Err(BuildError::Source { message, .. }) = asked(&format!(r#"{{"cofferdam": {wrong}}}"#))
+            else {
+                panic!("{wrong} is taken");
+            };
+            assert!(message.contains("[package.metadata.cofferdam]"), "{message}");
+        }
     }
 }

@@ -209,7 +209,8 @@ struct Greeting {
 /// Greets as its config says.
 #[op]
 fn configured(config: Greeting) -> String {
-    let lines: Vec<String> = config.names.iter().map(|name| format!("{}, {name}!", config.greeting)).collect();
+    let lines: Vec<String> =
+        config.names.iter().map(|name| format!("{}, {name}!", config.greeting)).collect();
     let text = vec![lines.join("\n"); config.times.into()].join("\n");
     if config.loud { text.to_uppercase() } else { text }
 }
@@ -221,8 +222,46 @@ fn pure_double(value: i64) -> i64 {
 }
 
 library!(
-    echo_text, echo_integer, echo_number, echo_flag, echo_list, echo_map, echo_nullable, echo_choice, echo_record,
-    echo_bytes, nothing, split_name, maybe, greet, numbers, twins, total, keyed, configured, pure_double, produce,
-    consume, slice, repeat, length, page, fail, fail_permanent, fail_later, flaky, crash, log, print, chatter,
-    progress, facts, who, remaining, spin, hog, count, setting
+    echo_text,
+    echo_integer,
+    echo_number,
+    echo_flag,
+    echo_list,
+    echo_map,
+    echo_nullable,
+    echo_choice,
+    echo_record,
+    echo_bytes,
+    nothing,
+    split_name,
+    maybe,
+    greet,
+    numbers,
+    twins,
+    total,
+    keyed,
+    configured,
+    pure_double,
+    produce,
+    consume,
+    slice,
+    repeat,
+    length,
+    page,
+    fail,
+    fail_permanent,
+    fail_later,
+    flaky,
+    crash,
+    log,
+    print,
+    chatter,
+    progress,
+    facts,
+    who,
+    remaining,
+    spin,
+    hog,
+    count,
+    setting
 );
