@@ -34,26 +34,26 @@ fn conforms(language: &str, key: &str) {
 }
 
 #[test]
-fn rust_conforms() {
+fn l1_rust_conforms() {
     conforms("rust", "crate");
 }
 
 #[test]
-fn python_conforms() {
+fn l1_python_conforms() {
     conforms("python", "python");
 }
 
 #[test]
-fn javascript_conforms() {
+fn l1_javascript_conforms() {
     conforms("javascript", "javascript");
 }
 
 #[test]
-fn c_conforms() {
+fn l1_c_conforms() {
     conforms("c", "c");
 }
 
 #[test]
-fn go_conforms() {
+fn l1_go_conforms() {
     conforms("go", "go");
 }
