@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::cache::{at, locked};
+use crate::cache::{at, once};
 
 /// Files of one folder: where they go, what they hold.
 pub(crate) type Files = &'static [(&'static str, &'static str)];
@@ -43,30 +43,18 @@ pub(crate) fn digest(parts: &[(&str, Files)]) -> String {
 
 /// The folder `sdk/NAME-DIGEST` of the cache with these files in it; written once, whole or not at all.
 pub(crate) fn unpack(cache: &Path, name: &str, parts: &[(&str, Files)]) -> Result<PathBuf, Error> {
-    let all = cache.join("sdk");
-    let home = all.join(format!("{name}-{}", digest(parts)));
-    if home.is_dir() {
-        return Ok(home);
-    }
-    let _lock = locked(&all, name)?;
-    if home.is_dir() {
-        return Ok(home);
-    }
-    // Whatever is there was left by a process that died: we hold the lock.
-    let work = all.join(format!("{name}-writing"));
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    }
-    for (folder, files) in parts {
-        for (path, text) in *files {
-            let path = work.join(folder).join(path);
-            let parent = path.parent().expect("a file is in a folder");
-            fs::create_dir_all(parent).map_err(at("make the folder", parent))?;
-            fs::write(&path, text).map_err(at("write", &path))?;
+    let home = cache.join("sdk").join(format!("{name}-{}", digest(parts)));
+    once(home, name, |work| {
+        for (folder, files) in parts {
+            for (path, text) in *files {
+                let path = work.join(folder).join(path);
+                let parent = path.parent().expect("a file is in a folder");
+                fs::create_dir_all(parent).map_err(at("make the folder", parent))?;
+                fs::write(&path, text).map_err(at("write", &path))?;
+            }
         }
-    }
-    fs::rename(&work, &home).map_err(at("move what was written to", &home))?;
-    Ok(home)
+        Ok(())
+    })
 }
 
 #[cfg(test)]

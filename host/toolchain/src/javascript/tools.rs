@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cache::{at, cache_folder, locked};
+use crate::cache::{at, cache_folder, locked, once};
 use crate::embedded::{self, Files, WIT, files};
 use crate::{Error, run};
 
@@ -71,29 +71,17 @@ fn check_node() -> Result<(), Error> {
 
 fn packages(cache: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
     let home = cache.join(format!("javascript-{}", embedded::digest(&[("", PACKAGES)])));
-    if home.is_dir() {
-        return Ok(home);
-    }
-    let _lock = locked(cache, "javascript")?;
-    if home.is_dir() {
-        return Ok(home);
-    }
-    say("npm packages that make components of JavaScript, in your cache folder (240 MB on disk, once)");
-    // Whatever is there was left by a process that died: we hold the lock.
-    let work = cache.join("javascript-building");
-    if work.exists() {
-        fs::remove_dir_all(&work).map_err(at("remove", &work))?;
-    }
-    fs::create_dir_all(&work).map_err(at("make the folder", &work))?;
-    for (name, text) in PACKAGES {
-        fs::write(work.join(name), text).map_err(at("write", &work.join(name)))?;
-    }
-    // No package has anything to run at its installation that would be needed here.
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]).current_dir(&work);
-    run::output("install what makes components of JavaScript", &mut npm)?;
-    fs::rename(&work, &home).map_err(at("move the packages to", &home))?;
-    Ok(home)
+    once(home, "javascript", |work| {
+        say("npm packages that make components of JavaScript, in your cache folder (240 MB on disk, once)");
+        for (name, text) in PACKAGES {
+            fs::write(work.join(name), text).map_err(at("write", &work.join(name)))?;
+        }
+        // No package has anything to run at its installation that would be needed here.
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"])
+            .current_dir(work);
+        run::output("install what makes components of JavaScript", &mut npm).map(drop)
+    })
 }
 
 #[cfg(test)]
