@@ -136,7 +136,7 @@ pub(crate) fn config(settings: &Settings) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         // Same bits on every machine, so that results can be compared and reused. One thing is left open: the sign and
         // payload of a NaN that an instruction makes, which is the processor family's. Making those equal takes four
-        // instructions after each of arithmetic, with which array code took five times as long.
+        // instructions after each of arithmetic, with which array code took more than twice as long.
         .relaxed_simd_deterministic(true)
         .max_wasm_stack(WASM_STACK_BYTES_MAX)
         .epoch_interruption(true)
