@@ -5,6 +5,9 @@ import type {
   Optional, Static, String as TypeString, TSchema, TSchemaOptions, TUnsafe, Tuple, Union, Unknown, Unsafe,
 } from "typebox";
 
+/** The type of a schema's values: `Static<typeof Airline>`. */
+export type { Static } from "typebox";
+
 /** `Type.String()`, `Type.Object({ … })` and so on: the schemas of TypeBox that JSON Schema can express. */
 export declare const Type: {
   Any: typeof Any;

@@ -118,6 +118,7 @@ mod output;
 mod reader;
 mod resource;
 mod schema;
+mod sensor;
 #[cfg(feature = "arrow")]
 mod table;
 mod writer;
@@ -139,6 +140,7 @@ pub use crate::reader::Reader;
 pub use crate::resource::{
     Blob, Command, Fault, FaultKind, Http, Keyvalue, Settings, Sql, command, http, sql,
 };
+pub use crate::sensor::{RunRequest, SensorAnswer, SensorTick};
 #[cfg(feature = "arrow")]
 pub use crate::table::Table;
 pub use crate::writer::{Stored, Writer};

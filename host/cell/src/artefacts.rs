@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use cofferdam_crash::reach;
 use cofferdam_model::{Failure, FailureKind, LibraryDigest};
 use tokio::io::AsyncWriteExt as _;
 
@@ -29,19 +32,44 @@ const MAC_BYTES: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Artefact {
     sealed: Arc<Sealed>,
-    cached: bool,
+    origin: Origin,
+}
+
+/// Where an artefact has come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It was in the cache.
+    Cache,
+    /// It was compiled here now.
+    Compiler,
+    /// Another host has compiled it.
+    Elsewhere,
 }
 
 impl Artefact {
-    /// It was compiled earlier. If an engine refuses it, compiling it once more may help.
-    pub fn is_cached(&self) -> bool {
-        self.cached
+    /// If an engine refuses one from the cache, getting it once more may help.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// For another process.
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.sealed.file()
     }
 
     /// Where another process of this user finds it.
     pub fn path(&self) -> PathBuf {
         self.sealed.path()
     }
+}
+
+/// What an artefact that is not in the cache is made of.
+#[derive(Debug)]
+pub enum Source<B> {
+    /// The library's bytes, verified; they are compiled here.
+    Component(B),
+    /// Machine code for the very engine, from somebody who is trusted to have compiled it.
+    Compiled(B),
 }
 
 /// The cache. Clones share it.
@@ -78,12 +106,11 @@ impl Artefacts {
     }
 
     /// The library, compiled for that engine: from the cache if an entry can be trusted,
-    /// else compiled in a child process. `component` gets the library's bytes, verified; it is awaited only if they
-    /// are needed.
+    /// else from `source`, which is awaited only then; a component is compiled in a child process.
     pub async fn get<B: AsRef<[u8]>>(
         &self,
         digest: &LibraryDigest,
-        component: impl Future<Output = Result<B, Failure>>,
+        source: impl Future<Output = Result<Source<B>, Failure>>,
         target: &Target,
     ) -> Result<Artefact, Failure> {
         let turn = self.turn(digest);
@@ -92,12 +119,21 @@ impl Artefacts {
         if let Some(artefact) = self.load(&path, digest, target) {
             return Ok(artefact);
         }
-        let component = component.await?;
-        let code = compile(&self.shared.command, component.as_ref(), target).await?;
-        if let Err(error) = self.publish(&path, &self.mac(digest, target, &code), &code) {
+        let (compiled, given);
+        let (code, origin) = match source.await? {
+            Source::Component(component) => {
+                compiled = compile(&self.shared.command, component.as_ref(), target).await?;
+                (&compiled[..], Origin::Compiler)
+            }
+            Source::Compiled(code) => {
+                given = code;
+                (given.as_ref(), Origin::Elsewhere)
+            }
+        };
+        if let Err(error) = self.publish(&path, &self.mac(digest, target, code), code) {
             tracing::warn!(path = %path.display(), %error, "a compiled library could not be cached");
         }
-        self.seal(&code, false).map_err(|error| {
+        self.seal(code, origin).map_err(|error| {
             Failure::new(FailureKind::Library, "the compiled library cannot be held in memory").because(error)
         })
     }
@@ -147,28 +183,36 @@ impl Artefacts {
             tracing::warn!(path = %path.display(), "a compiled library is damaged or foreign; compiling again");
             return None;
         }
-        self.seal(code, true).ok()
+        self.seal(code, Origin::Cache).ok()
     }
 
-    fn seal(&self, code: &[u8], cached: bool) -> io::Result<Artefact> {
+    fn seal(&self, code: &[u8], origin: Origin) -> io::Result<Artefact> {
         let sealed = Arc::new(Sealed::new(code, &self.shared.folder)?);
-        Ok(Artefact { sealed, cached })
+        Ok(Artefact { sealed, origin })
     }
 
     /// Writes an entry beside and renames it: a reader sees all of it or the one before.
     fn publish(&self, path: &Path, mac: &blake3::Hash, code: &[u8]) -> io::Result<()> {
-        let staged = path.with_extension(format!("{}.tmp", std::process::id()));
+        let staged = staged(path);
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-        let written = file
-            .write_all(mac.as_bytes())
-            .and_then(|()| file.write_all(code))
-            .and_then(|()| fs::rename(&staged, path));
+        let written = file.write_all(mac.as_bytes()).and_then(|()| file.write_all(code)).and_then(|()| {
+            reach("artefact.written");
+            fs::rename(&staged, path)
+        });
         if written.is_err() {
             let _ = fs::remove_file(&staged);
         }
         written
     }
+}
+
+/// Beside a file that is to be written: of this process and of this writing only, for a process may have the cache open
+/// more than once.
+fn staged(path: &Path) -> PathBuf {
+    static WRITINGS: AtomicU64 = AtomicU64::new(0);
+    let writing = WRITINGS.fetch_add(1, Ordering::Relaxed);
+    path.with_extension(format!("{}-{writing}.tmp", std::process::id()))
 }
 
 /// The key of this cache, drawn when it is first opened.
@@ -178,9 +222,9 @@ fn read_key(path: &Path) -> io::Result<[u8; MAC_BYTES]> {
     }
     let mut key = [0; MAC_BYTES];
     fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-    let staged = path.with_extension(std::process::id().to_string());
+    let staged = staged(path);
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?.write_all(&key)?;
-    // Of two processes that start at once, the first one's key holds.
+    // Of two that open it at once, the first one's key holds.
     let linked = fs::hard_link(&staged, path);
     fs::remove_file(&staged)?;
     match linked {
@@ -242,6 +286,23 @@ mod tests {
 
     const LIBRARY: LibraryDigest = LibraryDigest([1; 32]);
     const CODE: [u8; 3000] = [0x90; 3000];
+
+    #[test]
+    fn all_who_open_a_new_cache_at_once_have_one_key() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(4);
+            let open = || {
+                start.wait();
+                cache(&folder.path().join("artefacts")).shared.key
+            };
+            let keys = std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                opening.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert!(keys.iter().all(|key| *key == keys[0] && *key != [0; MAC_BYTES]));
+        }
+    }
 
     /// A cache with one entry and the bytes of its file.
     fn with_entry(folder: &Path) -> (Artefacts, PathBuf, Vec<u8>) {

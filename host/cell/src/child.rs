@@ -18,7 +18,6 @@ use cofferdam_sandbox::{
     Attempt, Content, EmittedContent, Ended, Input, InputValue, IoError, Library, StepIo, Value,
 };
 use nix::time::{ClockId, clock_gettime};
-use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::engines::Engines;
 use crate::frames::{
@@ -26,6 +25,7 @@ use crate::frames::{
     CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 use crate::wire::Wire;
+use crate::{held, jail};
 
 /// Runs the cell to its end. Succeeds when the supervisor closes the socket.
 #[expect(clippy::print_stderr, reason = "standard error is all that a broken cell can still reach")]
@@ -40,17 +40,17 @@ pub fn run() -> ExitCode {
 }
 
 fn serve() -> io::Result<()> {
-    // A core file would hold the values of whoever ran here.
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    let wall = jail::close()?;
     let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut engines = Engines::new().map_err(io::Error::other)?;
     let wire = Wire::new(stream, cofferdam_sandbox::ticks);
-    wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: engines.fingerprint() })?;
+    wire.send(&FromCell::Hello { pid: std::process::id(), fingerprint: engines.fingerprint(), wall })?;
     let mut libraries: HashMap<u32, Library> = HashMap::new();
     while let Some(order) = wire.next()? {
         match order {
-            ToCell::Load { library, artefact, fuel } => {
-                match engines.get(fuel).and_then(|sandbox| sandbox.load(&artefact)) {
+            ToCell::Load { library, fuel } => {
+                let artefact = wire.file()?;
+                match engines.get(fuel).and_then(|sandbox| sandbox.load(&held::path(&artefact))) {
                     Ok(loaded) => {
                         libraries.insert(library, loaded);
                     }

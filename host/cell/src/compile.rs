@@ -1,15 +1,16 @@
 //! The main of the compile child: a byte that says whether fuel is to be counted and one component in through
-//! standard input, its artefact or a refusal out through standard output. The compiler works on bytes that nobody trusts, so it gets a process of its own
-//! with limits of its own.
+//! standard input, its artefact or a refusal out through standard output. The compiler works on bytes that nobody trusts, so
+//! it gets a process of its own, with limits of its own and the second wall round it.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use cofferdam_model::{Failure, FailureKind, LIBRARY_BYTES_MAX};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Engines;
+use crate::jail;
 
 /// Memory of the compiler: twice what the largest known component (Python, 18 MB) needs.
 const DATA_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -36,11 +37,9 @@ pub fn compile() -> ExitCode {
 }
 
 fn answer() -> std::io::Result<()> {
-    let limit =
-        |resource, amount| setrlimit(resource, Rlimit { current: Some(amount), maximum: Some(amount) });
-    limit(Resource::Core, 0)?;
-    limit(Resource::Cpu, CPU_SECONDS_MAX)?;
-    limit(Resource::Data, DATA_BYTES_MAX)?;
+    jail::limit(Resource::Cpu, CPU_SECONDS_MAX)?;
+    jail::limit(Resource::Data, DATA_BYTES_MAX)?;
+    jail::close()?;
     let mut engines = Engines::new().map_err(std::io::Error::other)?;
     let (mut fuel, mut component) = ([0], vec![]);
     let mut input = std::io::stdin();

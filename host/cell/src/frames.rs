@@ -2,7 +2,6 @@
 //! ends are the same program, so the form has no version.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use cofferdam_model::{
@@ -10,6 +9,8 @@ use cofferdam_model::{
     ResourceCall, ResourceFault, ResourceKind, Usage,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::jail::Wall;
 
 /// Bytes of one frame. An invocation with every input inline at its bound stays far below; a cell that sends
 /// more is broken or taken over.
@@ -20,11 +21,10 @@ pub type Ticket = u64;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToCell {
-    /// From now on `library` means this verified artefact, for the engine that counts fuel or the one that
-    /// does not.
+    /// From now on `library` means the verified artefact that comes along, as an open file, for the engine that counts fuel
+    /// or the one that does not.
     Load {
         library: u32,
-        artefact: PathBuf,
         fuel: bool,
     },
     /// Nothing that comes after this names the library.
@@ -49,6 +49,7 @@ pub enum FromCell {
     Hello {
         pid: u32,
         fingerprint: String,
+        wall: Wall,
     },
     /// JSON of a `LibrarySpec`: schemas are free-form, which postcard cannot read back.
     Described {

@@ -1,16 +1,21 @@
 //! A supervisor's hold on one cell.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::artefacts::Artefact;
 use crate::frames::{FromCell, Inbox, Ticket, ToCell, encode};
 
 /// How to start the children: the same program with different arguments.
@@ -34,14 +39,30 @@ pub enum CellEvent {
 /// A running cell. Dropping it kills the process.
 pub struct Cell {
     orders: mpsc::UnboundedSender<Told>,
-    buffer: Vec<u8>,
+    buffer: Batch,
     mark: OwnedFd,
     driver: JoinHandle<()>,
 }
 
 enum Told {
-    Send(Vec<u8>),
+    Send(Batch),
     Kill,
+}
+
+/// Frames, and the files that go along with some of them.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// By the place where the frame begins.
+    files: VecDeque<(usize, Artefact)>,
+}
+
+impl Batch {
+    fn append(&mut self, other: Batch) {
+        let start = self.bytes.len();
+        self.bytes.extend(other.bytes);
+        self.files.extend(other.files.into_iter().map(|(at, file)| (start + at, file)));
+    }
 }
 
 /// Bytes taken from the socket at a time.
@@ -69,17 +90,23 @@ impl Cell {
         let (orders, told) = mpsc::unbounded_channel();
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborted on drop")]
         let driver = tokio::spawn(drive(number, child, stream, told, events));
-        Ok(Cell { orders, buffer: vec![], mark, driver })
+        Ok(Cell { orders, buffer: Batch::default(), mark, driver })
     }
 
-    /// Adds a frame to the next batch.
+    /// Adds a frame to the next batch; not [`ToCell::Load`].
     pub fn push(&mut self, frame: &ToCell) {
-        encode(frame, &mut self.buffer);
+        encode(frame, &mut self.buffer.bytes);
+    }
+
+    /// Adds the frame that loads a library.
+    pub fn load(&mut self, library: u32, artefact: &Artefact, fuel: bool) {
+        self.buffer.files.push_back((self.buffer.bytes.len(), artefact.clone()));
+        self.push(&ToCell::Load { library, fuel });
     }
 
     /// Sends the batch. A cell that has ended takes nothing; its end is told by `Exited`.
     pub fn flush(&mut self) {
-        if !self.buffer.is_empty() {
+        if !self.buffer.bytes.is_empty() {
             let _ = self.orders.send(Told::Send(std::mem::take(&mut self.buffer)));
         }
     }
@@ -113,9 +140,9 @@ pub struct Replies {
 impl Replies {
     /// Sends one frame at once.
     pub fn send(&self, frame: &ToCell) {
-        let mut bytes = vec![];
-        encode(frame, &mut bytes);
-        let _ = self.orders.send(Told::Send(bytes));
+        let mut batch = Batch::default();
+        encode(frame, &mut batch.bytes);
+        let _ = self.orders.send(Told::Send(batch));
     }
 }
 
@@ -153,11 +180,11 @@ async fn exchange(
     events: &mpsc::Sender<(u64, CellEvent)>,
 ) -> io::Result<()> {
     let (mut inbox, mut buffer) = (Inbox::default(), vec![0; RECEIVE_BYTES]);
-    let (mut out, mut sent): (Vec<u8>, usize) = (vec![], 0);
+    let (mut out, mut sent) = (Batch::default(), 0);
     loop {
         tokio::select! {
             order = told.recv() => match order {
-                Some(Told::Send(bytes)) => out.extend_from_slice(&bytes),
+                Some(Told::Send(batch)) => out.append(batch),
                 Some(Told::Kill) => child.start_kill()?,
                 None => return Ok(()),
             },
@@ -177,18 +204,36 @@ async fn exchange(
                     return Ok(());
                 }
             }
-            ready = stream.writable(), if sent < out.len() => ready?,
+            ready = stream.writable(), if sent < out.bytes.len() => ready?,
         }
-        while sent < out.len() {
-            match stream.try_write(&out[sent..]) {
+        while sent < out.bytes.len() {
+            match send(stream, &mut out, sent) {
                 Ok(written) => sent += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        if sent == out.len() {
-            out.clear();
+        if sent == out.bytes.len() {
+            out.bytes.clear();
             sent = 0;
         }
     }
+}
+
+/// Sends some of what is behind `sent`: up to the next frame with a file, or from that one on with its file.
+fn send(stream: &UnixStream, out: &mut Batch, sent: usize) -> io::Result<usize> {
+    let end = |n: usize| out.files.get(n).map_or(out.bytes.len(), |(at, _)| *at);
+    if out.files.front().is_none_or(|(at, _)| *at > sent) {
+        return stream.try_write(&out.bytes[sent..end(0)]);
+    }
+    let bytes = [IoSlice::new(&out.bytes[sent..end(1)])];
+    let written = stream.try_io(Interest::WRITABLE, || {
+        let file = [out.files[0].1.file()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut along = SendAncillaryBuffer::new(&mut space);
+        along.push(SendAncillaryMessage::ScmRights(&file));
+        Ok(sendmsg(stream, &bytes, &mut along, SendFlags::empty())?)
+    })?;
+    out.files.pop_front();
+    Ok(written)
 }

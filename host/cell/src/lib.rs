@@ -15,9 +15,10 @@ mod engines;
 mod frames;
 mod handle;
 mod held;
+mod jail;
 mod wire;
 
-pub use artefacts::{Artefact, Artefacts};
+pub use artefacts::{Artefact, Artefacts, Origin, Source};
 pub use child::run;
 pub use compile::compile;
 pub use engines::Target;
@@ -26,3 +27,4 @@ pub use frames::{
     CellOutputContent, CellUsage, CellValue, FromCell, IoFault, Ticket, ToCell,
 };
 pub use handle::{Cell, CellCommand, CellEvent, Replies};
+pub use jail::{Wall, close as close_wall};

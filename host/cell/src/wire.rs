@@ -3,13 +3,15 @@
 //! that this process is alive while it is at work, and ends it when the supervisor is gone.
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
+use std::io::{self, IoSliceMut, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use crate::frames::{FromCell, Inbox, Ticket, ToCell, encode};
 
@@ -23,6 +25,11 @@ const IDLE_TICKS: u32 = 20;
 const OUTPUT_BYTES_HELD: usize = 64 * 1024;
 /// Bytes taken from the socket at a time.
 const RECEIVE_BYTES: usize = 64 * 1024;
+/// No child of this process gets what it is given; there are none, and only Linux says so in the call.
+#[cfg(target_os = "linux")]
+const RECEIVE_FLAGS: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(not(target_os = "linux"))]
+const RECEIVE_FLAGS: RecvFlags = RecvFlags::empty();
 
 pub(crate) struct Wire {
     stream: UnixStream,
@@ -42,6 +49,8 @@ struct State {
     waiting: bool,
     parked: bool,
     scratch: Vec<u8>,
+    /// That came along with frames, in their order.
+    files: VecDeque<OwnedFd>,
     /// The supervisor has closed its end.
     closed: bool,
 }
@@ -117,6 +126,11 @@ impl Wire {
         Ok(())
     }
 
+    /// The file that came along with the order that was taken last.
+    pub(crate) fn file(&self) -> io::Result<OwnedFd> {
+        self.lock().files.pop_front().ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     fn flush(&self, state: &mut State) -> io::Result<()> {
         if !state.output.is_empty() {
             (&self.stream).write_all(&state.output)?;
@@ -145,10 +159,19 @@ impl Wire {
     fn receive(&self, state: &mut State) -> io::Result<()> {
         state.scratch.resize(RECEIVE_BYTES, 0);
         let mut scratch = std::mem::take(&mut state.scratch);
-        let received = recv(&self.stream, &mut scratch[..], RecvFlags::DONTWAIT);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut along = RecvAncillaryBuffer::new(&mut space);
+        let flags = RecvFlags::DONTWAIT | RECEIVE_FLAGS;
+        let received = recvmsg(&self.stream, &mut [IoSliceMut::new(&mut scratch)], &mut along, flags)
+            .map(|all| all.bytes);
+        for message in along.drain() {
+            if let RecvAncillaryMessage::ScmRights(files) = message {
+                state.files.extend(files);
+            }
+        }
         match received {
-            Ok((0, _)) => state.closed = true,
-            Ok((read, _)) => state.inbox.extend(&scratch[..read]),
+            Ok(0) => state.closed = true,
+            Ok(read) => state.inbox.extend(&scratch[..read]),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

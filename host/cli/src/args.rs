@@ -1,9 +1,14 @@
 //! The command line: what clap parses. Help texts are examples first.
 
+mod cluster;
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use cluster::{MetricsAt, Serve, Worker};
 
 /// Runs data pipelines whose steps are WebAssembly components.
 #[derive(Debug, Parser)]
@@ -22,7 +27,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Folder of the project: where `cofferdam.toml` is, or a folder below it.
     #[arg(short = 'C', long, global = true, value_name = "DIR", env = "COFFERDAM_PROJECT")]
@@ -65,8 +70,8 @@ pub(crate) enum Command {
     Config(Config),
     /// Run a job and wait for it.
     Run(Run),
-    /// Run a job, and again each time a file of the project is saved.
-    Dev(Run),
+    /// Serve the project's pages on this machine; or run a job, and again each time a file of the project is saved.
+    Dev(Dev),
     /// Go on with a run that was interrupted.
     Resume(Resume),
     /// Serve a cluster: take runs and hand their steps to workers.
@@ -79,9 +84,11 @@ pub(crate) enum Command {
     Drain(Drain),
     /// Cut a worker of a cluster off, at once and for good.
     Revoke(Revoke),
-    /// Look after the token of the cluster whose state is here.
+    /// Look after the tokens of the cluster whose state is here.
     #[command(subcommand)]
     Token(Token),
+    /// Show who did what on the cluster whose state is here, and that nothing was changed in that log.
+    Audit,
     /// Ask for the end of a run on a cluster.
     Cancel(Cancel),
     /// Say why a step of a run on a cluster does not run now.
@@ -99,17 +106,25 @@ pub(crate) enum Command {
     /// Look at assets and make them.
     #[command(subcommand)]
     Asset(crate::commands::asset::Asset),
+    /// Look at schedules, turn them on and off, try them.
+    #[command(subcommand)]
+    Schedule(crate::commands::automation::Schedule),
+    /// Look at sensors, turn them on and off, try them.
+    #[command(subcommand)]
+    Sensor(crate::commands::automation::Sensor),
     /// Look at the values that steps made.
     #[command(subcommand)]
     Value(crate::commands::value::Value),
     /// Run one step of a run again as it was run, and compare what comes out. Nothing is recorded.
     Replay(crate::commands::replay::Replay),
-    /// Look at libraries.
+    /// Look at libraries, sign them, carry them elsewhere.
     #[command(subcommand)]
     Library(Library),
     /// Compare worlds and libraries.
     #[command(subcommand)]
     Wit(Wit),
+    /// Say what this host refuses the processes in which libraries run and are compiled.
+    Doctor,
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the exit codes and what they mean.
@@ -120,6 +135,12 @@ pub(crate) enum Command {
     /// Compile one component, as a child of a worker.
     #[command(hide = true)]
     Compile,
+    /// End the programs of a worker that has died, as its child; or become one of them, once it would be ended.
+    #[command(hide = true)]
+    Leash {
+        #[arg(last = true)]
+        program: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +278,22 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cofferdam dev
+  cofferdam dev delays -c run.yaml --export out")]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    pub(crate) run: Run,
+    /// Address and port of the pages. There is no password, so it is one that only this machine reaches.
+    #[arg(long, value_name = "ADDR", default_value = PAGES_AT, env = "COFFERDAM_DEV")]
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+/// Where pages are, unless it is said otherwise.
+pub(crate) const PAGES_AT: &str = "127.0.0.1:4041";
+
+#[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  cofferdam rerun --from-failure\n  cofferdam rerun 0199 --select 'clean+' -c other.yaml"
 )]
@@ -314,9 +351,9 @@ pub(crate) struct Export {
 /// A command of clusters only.
 #[derive(Debug, Args)]
 pub(crate) struct Fleet {
-    /// Address of the scheduler: HOST:PORT.
-    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_CLUSTER")]
-    pub(crate) cluster: String,
+    /// Address of the scheduler: HOST:PORT. [default: that of the `cofferdam dev` which runs here, or 127.0.0.1:4040]
+    #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER")]
+    pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) token: TokenArgs,
 }
@@ -338,6 +375,17 @@ pub(crate) struct Drain {
     pub(crate) fleet: Fleet,
 }
 
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum IsolationOf {
+    /// Cells are used again and again.
+    #[default]
+    Own,
+    /// Cells are used again for attempts of the same namespace.
+    Tenant,
+    /// A cell for each attempt.
+    Attempt,
+}
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  cofferdam revoke 3    (its number or its name, as `cofferdam workers` lists them)\n\nWho still has the token can join anew: `cofferdam token rotate` makes another one."
@@ -355,6 +403,40 @@ pub(crate) enum Token {
     /// Make another token. The old one is refused from then on; workers that have joined stay. To be called where the
     /// scheduler's state is; one that runs takes the new token within a second.
     Rotate,
+    /// Make a token for a person or a program, with a role, for clients only. It is printed once; only its hash is kept.
+    #[command(
+        after_help = "Example:\n  cofferdam token create ci --role launcher --namespace team-a --expires 30d > ci.token"
+    )]
+    Create(TokenCreate),
+    /// List the tokens that were made for somebody.
+    List,
+    /// End such a token: it is refused within a second, and what it watches ends.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreate {
+    /// What it is called in lists, in refusals and in the audit log.
+    pub(crate) name: String,
+    /// What it may do: viewer, launcher, operator or admin.
+    #[arg(long)]
+    pub(crate) role: cofferdam_server::Role,
+    /// A namespace that it is for; may be said again. [default: all]
+    #[arg(long = "namespace", value_name = "NAME")]
+    pub(crate) namespaces: Vec<String>,
+    /// Time for which it holds.
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = token_life)]
+    pub(crate) expires: Duration,
+}
+
+fn token_life(text: &str) -> Result<Duration, String> {
+    match cofferdam_config::parse_duration(text)? {
+        time if time <= TOKEN_LIFE_MAX => Ok(time),
+        _ => Err(format!("a token holds for {} days at most", TOKEN_LIFE_MAX.as_secs() / 86_400)),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -402,109 +484,21 @@ pub(crate) struct TokenArgs {
     pub(crate) plaintext: bool,
 }
 
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  cofferdam serve                       # then, in other terminals:\n  cofferdam worker\n  cofferdam run hello --cluster 127.0.0.1:4040"
-)]
-pub(crate) struct Serve {
-    /// Address and port to listen at.
-    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_LISTEN")]
-    pub(crate) listen: std::net::SocketAddr,
-    /// Encrypt nothing: who is on the way reads the token and all values. For those who have a tunnel; workers and
-    /// clients must say the same.
-    #[arg(long, env = "COFFERDAM_PLAINTEXT")]
-    pub(crate) plaintext: bool,
-    /// Time for which certificates hold, such as `12h`. Workers have theirs renewed at half of it; one that was away for
-    /// longer shows its token again. [default: 24h]
-    #[arg(long, value_name = "TIME", value_parser = certificate_life, env = "COFFERDAM_CERTIFICATE_LIFE")]
-    pub(crate) certificate_life: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsAt,
-}
+/// Who needs one for longer makes another one.
+const TOKEN_LIFE_MAX: Duration = Duration::from_secs(3660 * 86_400);
 
-/// `12h`
-fn certificate_life(text: &str) -> Result<Duration, String> {
-    match cofferdam_config::parse_duration(text)? {
-        time if time >= CERTIFICATE_LIFE_MIN => Ok(time),
-        _ => Err(format!(
-            "a certificate holds for at least {} s, so that it can be renewed",
-            CERTIFICATE_LIFE_MIN.as_secs()
-        )),
-    }
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  cofferdam worker --scheduler 10.0.0.1:4040 --token-file token --resources GPU=2,MEMORY=64e9"
-)]
-pub(crate) struct Worker {
-    /// Address of the scheduler: HOST:PORT.
-    #[arg(long, value_name = "ADDR", default_value = cofferdam_wire::ADDRESS_DEFAULT, env = "COFFERDAM_CLUSTER")]
-    pub(crate) scheduler: String,
-    #[command(flatten)]
-    pub(crate) token: TokenArgs,
-    #[command(flatten)]
-    pub(crate) local: Local,
-    /// Seconds that running steps have to end in when the worker is asked to end.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub(crate) drain_timeout: u64,
-    /// Time after which it leaves by itself, such as `1h`. It starts only steps whose timeout ends before.
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
-    pub(crate) lifetime: Option<Duration>,
-    /// Address at which other workers get values and libraries from this one: ADDRESS or ADDRESS:PORT; `0.0.0.0` takes
-    /// every address of the host. [default: none: what others need goes through the scheduler]
-    #[arg(long, value_name = "ADDR", env = "COFFERDAM_INTERFACE", value_parser = interface)]
-    pub(crate) interface: Option<std::net::SocketAddr>,
-    /// Give values to other hosts, although what workers give each other is not encrypted on the way.
-    #[arg(long)]
-    pub(crate) give_plaintext: bool,
-    /// What people call it. [default: the name of the host]
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Folder for compiled libraries, and for values and libraries that were fetched or made. [default: in the user's
-    /// cache folder]
-    #[arg(long, value_name = "DIR", env = "COFFERDAM_LOCAL_DIRECTORY")]
-    pub(crate) local_directory: Option<PathBuf>,
-    /// Most bytes of values and libraries in that folder, such as `20GiB`; those used least recently go first.
-    /// [default: half of what is free there]
-    #[arg(long, value_name = "BYTES", env = "COFFERDAM_CACHE_BYTES", value_parser = cofferdam_config::parse_bytes)]
-    pub(crate) cache_bytes: Option<u64>,
-    #[command(flatten)]
-    pub(crate) metrics: MetricsAt,
-}
-
-/// Where metrics are asked for.
-#[derive(Debug, Args)]
-pub(crate) struct MetricsAt {
-    /// Address and port at which Prometheus can read metrics, such as `127.0.0.1:9464`; there is neither a password nor
-    /// encryption. [default: none]
-    #[arg(long, value_name = "ADDR", env = "COFFERDAM_METRICS")]
-    pub(crate) metrics: Option<std::net::SocketAddr>,
-}
-
-/// `10.0.0.2`, `10.0.0.2:4041`, `[fd00::2]:4041`
-fn interface(text: &str) -> Result<std::net::SocketAddr, String> {
-    let free_port = |address: std::net::IpAddr| std::net::SocketAddr::new(address, 0);
-    text.parse().or_else(|_| text.parse().map(free_port)).map_err(|_| {
-        "that is no address of this host; write ADDRESS or ADDRESS:PORT, such as 10.0.0.2 or [fd00::2]:4041"
-            .to_owned()
-    })
-}
-/// Certificates say their times in whole seconds.
-const CERTIFICATE_LIFE_MIN: Duration = Duration::from_secs(4);
-
-/// `90s`, `1h`
-fn lifetime(text: &str) -> Result<Duration, String> {
-    match cofferdam_config::parse_duration(text)? {
-        Duration::ZERO => Err("a worker without time does nothing; write for example `1h`".to_owned()),
-        time => Ok(time),
-    }
+/// Steps that one worker runs at once.
+const SLOTS_MAX: u32 = 1024;
+/// `8`
+fn slots(text: &str) -> Result<u32, String> {
+    let slots = text.parse().ok().filter(|slots| (1..=SLOTS_MAX).contains(slots));
+    slots.ok_or_else(|| format!("it is a whole number from 1 to {SLOTS_MAX}"))
 }
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct Local {
     /// Steps that run at once. [default: one per core]
-    #[arg(long, value_name = "N", env = "COFFERDAM_SLOTS", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", env = "COFFERDAM_SLOTS", value_parser = slots, allow_negative_numbers = true)]
     pub(crate) slots: Option<u32>,
     /// Abstract resources that steps may ask for: NAME=AMOUNT, with commas between them, such as `GPU=2,MEMORY=64e9`.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -556,11 +550,26 @@ pub(crate) enum RunsCommand {
     Pin(Pinned),
     /// Take the pin off again.
     Unpin(Pinned),
+    /// Write a run into a file, as it is now: its plan, its history, its log lines. Not the values that it has stored.
+    #[command(
+        after_help = "Example:\n  cofferdam runs export 0193 run.tar       # then, anywhere, without the instance:\n  cofferdam show --file run.tar\n  cofferdam logs --file run.tar --level warn"
+    )]
+    Export(ExportRun),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Pinned {
     pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportRun {
+    /// Run: its id or a unique start of it.
+    pub(crate) run: String,
+    /// File that is written. It must not be there yet.
+    pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) at: At,
 }
@@ -590,6 +599,12 @@ pub(crate) struct Show {
     /// Print the run's events instead, a JSON document per line.
     #[arg(long, conflicts_with = "all")]
     pub(crate) events: bool,
+    /// The same by the names and in the order of Dagster's event log.
+    #[arg(long, conflicts_with_all = ["all", "events"])]
+    pub(crate) dagster_events: bool,
+    /// A file that `cofferdam runs export` has written, instead of an instance.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cluster", "dir"])]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) at: At,
     #[command(flatten)]
@@ -609,6 +624,9 @@ pub(crate) struct Logs {
     /// Go on as the run does, until it has ended. With `--json`, a document per line.
     #[arg(short, long)]
     pub(crate) follow: bool,
+    /// A file that `cofferdam runs export` has written, instead of an instance.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cluster", "follow"])]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) at: At,
 }
@@ -635,4 +653,39 @@ pub(crate) enum Library {
         /// A component file, or the name of a library of the project.
         library: String,
     },
+    /// Make a key that signs libraries: the private one into a file, the public one is printed.
+    Keygen {
+        /// File that is made, for its owner only.
+        file: PathBuf,
+    },
+    /// Sign a library: its digest and the interface that it was made for. The signature goes with runs of the project.
+    Sign {
+        /// A component file, or the name of a library of the project.
+        library: String,
+        /// File with the private key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Say who has signed a library. Fails if nobody has, or none of the keys that are named.
+    Verify {
+        /// A component file, or the name of a library of the project.
+        library: String,
+        /// A public key of which one must have signed; may be said again.
+        #[arg(long = "key", value_name = "KEY")]
+        keys: Vec<cofferdam_model::SignerKey>,
+    },
+    /// Send a library to an OCI registry.
+    Push(crate::commands::registry::Push),
+    /// Bring a library from an OCI registry.
+    Pull(crate::commands::registry::Pull),
+    /// Put libraries into one file, to be carried to where there is no network.
+    Bundle(crate::commands::bundle::Pack),
+    /// Take the libraries out of such a file.
+    Unbundle(crate::commands::bundle::Unpack),
+    /// Put a library on a channel: who names the channel runs it from the next run on.
+    Promote(crate::commands::channel::Promote),
+    /// Put a channel back on the library that it was on before.
+    Rollback(crate::commands::channel::Rollback),
+    /// List channels and what they are on, or what one was on.
+    Channels(crate::commands::channel::Channels),
 }

@@ -7,18 +7,20 @@ use std::time::Duration;
 use cofferdam_client::{Cluster, Error, Objects};
 use cofferdam_engine::{Layout, RETRY_NUMBER_TAG, Run};
 use cofferdam_io::{Stores, Transient, ValueStore};
-use cofferdam_model::{Event, IoManagerKind, LogLevel, Place, Plan, RunId, RunStatus, Source, ValueRef};
+use cofferdam_model::{Event, IoManagerKind, LogLevel, Place, Plan, RunId, RunStatus, given};
 use cofferdam_runlog::RunSummary;
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::Token;
 use cofferdam_wire::tls::Unsafe;
 
 use crate::args;
-use crate::commands::{run, show};
+use crate::commands::{run, show, signature};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
+use crate::interrupts::Interrupts;
 use crate::output::{CYAN, Output, YELLOW, printable};
+use crate::pages::Sign;
 use crate::progress::Follow;
 use crate::project::StateDir;
 use crate::site::There;
@@ -68,9 +70,15 @@ pub(crate) fn at(address: &str, token: &Token) -> Result<Cluster> {
     Cluster::at(address, token).doing(Exit::Usage, "find the scheduler")
 }
 
+/// The address of the cluster that a command of clusters is about.
+pub(crate) fn address(fleet: &args::Fleet, own: Option<&StateDir>) -> String {
+    let at_home = || own.and_then(Sign::read)?.scheduler.map(|at| at.to_string());
+    fleet.cluster.clone().or_else(at_home).unwrap_or_else(|| cofferdam_wire::ADDRESS_DEFAULT.to_owned())
+}
+
 /// The cluster that a command of clusters is about; `own` may have its token.
 pub(crate) fn of(fleet: &args::Fleet, own: Option<&StateDir>) -> Result<Cluster> {
-    at(&fleet.cluster, &token(&fleet.token, own)?)
+    at(&address(fleet, own), &token(&fleet.token, own)?)
 }
 
 /// The stores of a cluster, as seen from this host; what is read and written is kept below `folder`, at most so many
@@ -100,7 +108,8 @@ pub(crate) async fn hand_over(
     let cluster = &there.cluster;
     send_libraries(&submission.plan, there, output).await?;
     send_values(&submission.plan, there).await?;
-    let (id, warnings) = cluster.submit(submission).await.map_err(failed)?;
+    let signatures = signatures(&submission.plan, there, output)?;
+    let (id, warnings) = cluster.submit(submission, signatures).await.map_err(failed)?;
     for warning in &warnings {
         output.say(&format!("{YELLOW}waiting{YELLOW:#} {}", printable(warning)));
     }
@@ -109,6 +118,12 @@ pub(crate) async fn hand_over(
     }
     output.say(&format!("run {id} has this idempotency key already"));
     Ok((id, plan(id, there).await?))
+}
+
+/// Who vouches for the libraries; nobody where there is no project.
+fn signatures(plan: &Plan, there: &There, output: Output) -> Result<Vec<String>> {
+    let Ok(own) = there.own() else { return Ok(vec![]) };
+    signature::of_libraries(own.project(), plan.libraries.values().copied(), output)
 }
 
 async fn plan(id: RunId, there: &There) -> Result<Arc<Plan>> {
@@ -121,6 +136,7 @@ pub(crate) async fn watch(
     id: RunId,
     plan: Arc<Plan>,
     there: &There,
+    interrupts: &mut Interrupts,
     least: LogLevel,
     output: Output,
 ) -> Result<Run> {
@@ -128,7 +144,7 @@ pub(crate) async fn watch(
     loop {
         let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
         let progress = Follow::new(Run::new(id, layout), least, output);
-        let (seen, retry) = follow(id, progress, &there.cluster, output).await?;
+        let (seen, retry) = follow(id, progress, &there.cluster, interrupts, output).await?;
         let Some(next) = retry else {
             // This terminal may have been too slow for all updates; the log has them.
             return if seen.status().is_terminal() {
@@ -187,15 +203,9 @@ async fn send_libraries(plan: &Plan, there: &There, output: Output) -> Result<()
 
 /// Sends the files that the plan reads, and only those that the cluster lacks.
 async fn send_values(plan: &Plan, there: &There) -> Result<()> {
-    let inputs = plan.steps.iter().flat_map(|step| &step.inputs);
-    let values = inputs.flat_map(|input| match &input.source {
-        Source::Value(value) => std::slice::from_ref(value).iter().collect::<Vec<&ValueRef>>(),
-        Source::Values(values) => values.iter().map(|keyed| &keyed.value).collect(),
-        Source::Output(_) | Source::Collect(_) | Source::FanIn(_) => vec![],
-    });
     let stores = there.stores()?;
     let doing = "send an input to the cluster";
-    for value in values.filter(|value| matches!(value.place, Place::Stored(_))) {
+    for value in given(plan).filter(|value| matches!(value.place, Place::Stored(_))) {
         let key = stores.main().key(&value.place).doing(Exit::Internal, doing)?;
         match stores.main().size(&key).await {
             Ok(_) => {}
@@ -215,21 +225,19 @@ async fn follow(
     id: RunId,
     mut progress: Follow,
     cluster: &Cluster,
+    interrupts: &mut Interrupts,
     output: Output,
 ) -> Result<(Run, Option<RunId>)> {
     let told = {
         let telling = tell(id, cluster, |update| progress.take(update), output);
         tokio::pin!(telling);
-        let mut interrupts = 0;
         loop {
             tokio::select! {
                 told = &mut telling => break told.map_err(|error| {
                     failed(error).hint(format!("run {id} is the cluster's: it goes on without this program"))
                 }),
-                signal = tokio::signal::ctrl_c() => {
-                    signal.doing(Exit::Internal, "wait for an interrupt")?;
-                    interrupts += 1;
-                    if interrupts > 1 {
+                times = interrupts.next() => {
+                    if times > 1 {
                         let left = format!("left; the cluster goes on cancelling run {id}");
                         break Err(Failed::new(Exit::Interrupted, left));
                     }

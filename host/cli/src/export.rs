@@ -108,14 +108,8 @@ async fn read_whole(value: &ValueRef, values: &Stores) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Structured data as JSON.
-pub(crate) fn json_of_cbor(cbor: &[u8]) -> std::result::Result<serde_json::Value, String> {
-    let value: ciborium::Value = ciborium::from_reader(cbor).map_err(|error| error.to_string())?;
-    serde_json::to_value(&value).map_err(|error| error.to_string())
-}
-
 fn to_json(cbor: &[u8]) -> std::result::Result<Vec<u8>, String> {
-    let value: ciborium::Value = ciborium::from_reader(cbor).map_err(|error| error.to_string())?;
+    let value = cofferdam_model::cbor::to_json(cbor)?;
     let mut json = serde_json::to_vec_pretty(&value).map_err(|error| error.to_string())?;
     json.push(b'\n');
     Ok(json)

@@ -35,7 +35,7 @@ fn literal_of_cbor(bytes: &[u8]) -> std::result::Result<Value, String> {
     if holds_bytes(&value) {
         return Err("it holds byte strings, which no literal can say".to_owned());
     }
-    crate::export::json_of_cbor(bytes)
+    cofferdam_model::cbor::to_json(bytes)
 }
 
 fn holds_bytes(value: &ciborium::Value) -> bool {

@@ -8,10 +8,11 @@ use cofferdam_depot::Depot;
 use cofferdam_io::{Stores, Transient, ValueStore};
 use cofferdam_model::{
     Failure, FailureKind, LibraryDigest, LibrarySpec, Name, OpSpec, Order, Output, PlanOutput, Report, RunId,
+    WorkerId,
 };
 use cofferdam_runlog::{FindError, RunFilter, RunLog};
 use cofferdam_scheduler::{Scheduler, Settings, WorkerOffer, system_clock, system_time};
-use cofferdam_worker::{Evaluation, Observer, Resources, Worker};
+use cofferdam_worker::{Compiled, Evaluation, Isolation, LeashCommand, Observer, Resources, Worker};
 use tokio::sync::mpsc;
 
 use crate::error::{Doing, Failed, Result};
@@ -69,15 +70,17 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 /// same version as the process that starts them, and an upgrade must not end what runs.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
+fn own_program() -> Result<PathBuf> {
+    let own = Path::new(OWN_PROGRAM);
+    if own.exists() {
+        return Ok(own.to_owned());
+    }
+    std::env::current_exe().doing(Exit::Internal, "find this program's own file")
+}
+
 /// How cells are started: this program with another first argument.
 pub(crate) fn cell_command() -> Result<CellCommand> {
-    let own = Path::new(OWN_PROGRAM);
-    let program = if own.exists() {
-        own.to_owned()
-    } else {
-        std::env::current_exe().doing(Exit::Internal, "find this program's own file")?
-    };
-    Ok(CellCommand { program, run: vec!["cell".into()], compile: vec!["compile".into()] })
+    Ok(CellCommand { program: own_program()?, run: vec!["cell".into()], compile: vec!["compile".into()] })
 }
 
 /// The cache of compiled libraries.
@@ -137,6 +140,15 @@ pub(crate) struct OwnWorker {
     pub(crate) reports: mpsc::Receiver<Vec<Report>>,
 }
 
+/// What a worker may have besides.
+#[derive(Default)]
+pub(crate) struct More {
+    pub(crate) isolation: Isolation,
+    /// Asked for compiled libraries before they are compiled here.
+    pub(crate) compiled: Option<Arc<dyn Compiled>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+}
+
 /// Starts a worker. Relative paths of resources start at `project`.
 pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Result<OwnWorker> {
     start_worker_over(
@@ -145,7 +157,7 @@ pub(crate) fn start_worker(state: &StateDir, project: &Path, slots: u32) -> Resu
         slots,
         depot(state)?,
         stores_at(state, project)?,
-        metrics::worker_observer(None),
+        More { observer: metrics::worker_observer(None), ..More::default() },
     )
 }
 
@@ -156,19 +168,22 @@ pub(crate) fn start_worker_over(
     slots: u32,
     depot: Depot,
     stores: Stores,
-    observer: Option<Arc<dyn Observer>>,
+    more: More,
 ) -> Result<OwnWorker> {
     let (orders, orders_in) = mpsc::channel(CHANNEL_BATCHES);
     let (reports_out, reports) = mpsc::channel(CHANNEL_BATCHES);
     let settings = cofferdam_worker::Settings {
         slots: slots as usize,
         cell: cell_command()?,
+        isolation: more.isolation,
         artefacts: state.artefacts(),
         clock: system_time,
         environment,
-        observer,
+        compiled: more.compiled,
+        observer: more.observer,
     };
-    let resources = Arc::new(Resources::new(project, state.resources(), environment));
+    let leash = LeashCommand { program: own_program()?, arguments: vec!["leash".into()] };
+    let resources = Arc::new(Resources::new(project, state.resources(), environment).leashed(leash));
     let worker = Worker::start(settings, depot, stores, resources, orders_in, reports_out);
     let worker = worker.doing(Exit::Internal, "start the worker")?;
     Ok(OwnWorker { worker, orders, reports })
@@ -177,9 +192,11 @@ pub(crate) fn start_worker_over(
 /// Everything that drives runs, in this process: run log, scheduler and one worker, joined by channels.
 pub(crate) struct Instance {
     pub(crate) log: Arc<dyn RunLog>,
-    pub(crate) scheduler: Scheduler,
+    pub(crate) scheduler: Arc<Scheduler>,
     /// What its worker offers.
     pub(crate) offer: WorkerOffer,
+    /// Its number.
+    pub(crate) id: WorkerId,
     worker: Worker,
     transient: PathBuf,
 }
@@ -193,12 +210,12 @@ impl Instance {
         remove(&state.transient())?;
         let observer = metrics::scheduler_observer(None);
         let limits = Settings { quotas: settings::quotas(state)?, observer, ..Settings::default() };
-        let scheduler = Scheduler::start_with(log.clone(), system_clock(), limits);
-        let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
+        let scheduler = take_office(log.clone(), &values(state)?, limits).await?;
         let OwnWorker { worker, orders, reports } = start_worker(state, project, offer.slots)?;
         let attached = scheduler.attach_worker(offer.clone(), orders, reports).await;
-        attached.doing(Exit::Internal, "attach the worker")?;
-        Ok(Instance { log, scheduler, offer, worker, transient: state.transient() })
+        let id = attached.doing(Exit::Internal, "attach the worker")?;
+        let transient = state.transient();
+        Ok(Instance { log, scheduler: Arc::new(scheduler), offer, id, worker, transient })
     }
 
     /// Stops the scheduler, then lets the worker end with it, and what it kept.
@@ -208,6 +225,20 @@ impl Instance {
         // What cannot be removed now goes when another one starts, or that says why not.
         let _ = remove(&self.transient);
     }
+}
+
+/// Starts a scheduler in a term after all that the log and the store of values know: where the log is an older copy that
+/// was put back, values are there whose names it would give again.
+pub(crate) async fn take_office(
+    log: Arc<dyn RunLog>,
+    values: &ValueStore,
+    settings: Settings,
+) -> Result<Scheduler> {
+    let after = values.noted_term().await.doing(Exit::Unreachable, "read the last term")?;
+    let scheduler = Scheduler::start_with(log, system_clock(), Settings { after, ..settings });
+    let scheduler = scheduler.await.doing(Exit::Unreachable, "start the scheduler")?;
+    values.note_term(scheduler.term()).await.doing(Exit::Unreachable, "note the term")?;
+    Ok(scheduler)
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -4,9 +4,12 @@
 //! a plan, `instance` opens what a run needs. Meaning goes to stdout, talk to stderr, the outcome into the
 //! exit code.
 
+mod archive;
 mod args;
+mod background;
 mod cluster;
 mod commands;
+mod compiled;
 mod cost;
 mod drive;
 mod error;
@@ -15,14 +18,19 @@ mod export;
 mod given;
 mod gone;
 mod instance;
+mod interface;
+mod interrupts;
 mod libraries;
+mod locations;
 mod mapping;
 mod metrics;
 mod offer;
 mod output;
+mod pages;
 mod prepare;
 mod progress;
 mod project;
+mod scratch;
 mod selected;
 mod settings;
 mod site;
@@ -38,15 +46,20 @@ use error::{Doing, Result};
 use exit::Exit;
 use output::Output;
 use project::StateDir;
-use site::Site;
 
 /// Parses the command line, does what it says, gives the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // The children of a worker come before everything else: they must start fast and touch nothing.
-    match cli.command {
+    match &cli.command {
         Command::Cell => return cofferdam_cell::run(),
         Command::Compile => return cofferdam_cell::compile(),
+        Command::Leash { program } => {
+            return match program.split_first() {
+                Some((program, arguments)) => cofferdam_worker::become_program(program.as_ref(), arguments),
+                None => cofferdam_worker::hold_leash(),
+            };
+        }
         _ => {}
     }
     let output = Output::new(&cli.global);
@@ -80,7 +93,6 @@ const RUNTIME_THREADS: usize = 2;
 async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
     let Cli { global, command } = cli;
     let state = || StateDir::find(&global);
-    let site = |at| Site::find(at, &global);
     match &command {
         Command::New(args) => commands::new::run(args, output)?,
         Command::Build(args) => commands::build::run(args, &global, output).await?,
@@ -95,31 +107,63 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Run(args) => return commands::run::run(args, &global, output).await,
         Command::Dev(args) => return commands::dev::run(args, &global, output).await,
         Command::Resume(args) => return commands::run::resume(args, &global, output).await,
-        Command::Serve(args) => commands::serve::run(args, &state()?, output).await?,
+        Command::Serve(args) => commands::serve::run(args, &global, &state()?, output).await?,
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
         Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
         Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
         Command::Revoke(args) => commands::revoke::run(args, state().ok(), output).await?,
-        Command::Token(args::Token::Rotate) => commands::token::rotate(&state()?, output)?,
+        Command::Token(args) => commands::token::run(args, &state()?, output).await?,
+        Command::Audit => commands::audit::run(&state()?, output)?,
         Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
         Command::Why(args) => commands::why::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &global, output).await?,
         Command::Gc(args) => commands::gc::run(args, &global, output).await?,
-        Command::Show(args) => commands::show::run(args, &site(&args.at)?, output).await?,
-        Command::Logs(args) => commands::logs::run(args, &site(&args.at)?, output).await?,
+        Command::Show(args) => commands::show::run(args, &global, output).await?,
+        Command::Logs(args) => commands::logs::run(args, &global, output).await?,
         Command::Asset(args) => return commands::asset::run(args, &global, output).await,
+        Command::Schedule(asked) => commands::automation::schedule(asked, &global, output).await?,
+        Command::Sensor(asked) => commands::automation::sensor(asked, &global, output).await?,
         Command::Value(args) => commands::value::run(args, &global, output).await?,
         Command::Replay(args) => return commands::replay::run(args, &state()?, output).await,
         Command::Library(args::Library::Inspect { library }) => {
             commands::library::inspect(library, &global, output).await?;
         }
+        Command::Library(args::Library::Keygen { file }) => commands::signature::keygen(file, output)?,
+        Command::Library(args::Library::Sign { library, key }) => {
+            commands::signature::sign(library, key, &global, output).await?;
+        }
+        Command::Library(args::Library::Verify { library, keys }) => {
+            commands::signature::verify(library, keys, &global, output).await?;
+        }
+        Command::Library(args::Library::Push(args)) => {
+            commands::registry::push(args, &global, output).await?
+        }
+        Command::Library(args::Library::Pull(args)) => {
+            commands::registry::pull(args, &global, output).await?
+        }
+        Command::Library(args::Library::Bundle(args)) => {
+            commands::bundle::bundle(args, &global, output).await?;
+        }
+        Command::Library(args::Library::Unbundle(args)) => commands::bundle::unbundle(args, &global, output)?,
+        Command::Library(args::Library::Promote(args)) => {
+            commands::channel::promote(args, &global, output).await?;
+        }
+        Command::Library(args::Library::Rollback(args)) => {
+            commands::channel::roll_back(args, &global, output).await?;
+        }
+        Command::Library(args::Library::Channels(args)) => {
+            commands::channel::list(args, &global, output).await?;
+        }
         Command::Wit(args::Wit::Diff { old, new }) => {
             return commands::wit::diff(old, new, &global, output).await;
         }
+        Command::Doctor => commands::doctor::run(output).await?,
         Command::Completions { shell } => completions(*shell, output)?,
         Command::ExitCodes => commands::exit_codes::run(output)?,
-        Command::Cell | Command::Compile => unreachable!("the children were started above"),
+        Command::Cell | Command::Compile | Command::Leash { .. } => {
+            unreachable!("the children were started above")
+        }
     }
     Ok(Exit::Ok)
 }

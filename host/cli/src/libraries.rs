@@ -1,13 +1,16 @@
-//! The libraries of a project: builds those that are source, takes those that are files, and puts both into the depot.
+//! The libraries of a project: builds those that are source, takes those that are files, in a registry or
+//! on a channel, and puts them into the depot.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
-use cofferdam_model::{Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
+use cofferdam_model::{Channel, Language, LibraryDef, LibraryDigest, LibrarySource, Name, ValueDigest};
 use cofferdam_toolchain::{BuildError, Built, Source, c, fingerprint, go, javascript, python, rust};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::channel;
+use crate::commands::registry::{self, Access};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::{CYAN, Output};
@@ -18,9 +21,10 @@ fn built_by() -> String {
     format!("{} {}", env!("CARGO_PKG_VERSION"), fingerprint())
 }
 
-/// What the last build of a library gave, kept so that a run does not have to start its language's tools.
+/// What the last build of a library gave, kept so that a run does not have to start its language's tools or ask a registry.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stamp {
+    /// What built it, or the reference that it was pulled by.
     built_by: String,
     component: PathBuf,
     digest: LibraryDigest,
@@ -48,23 +52,9 @@ pub(crate) fn chosen<'a>(project: &'a Project, asked: &[String]) -> Result<Vec<(
     Ok(known.iter().filter(|(name, _)| named(name)).collect())
 }
 
-/// Makes sure that every library of the project is in the depot in its newest form. `always` builds
-/// even if nothing has changed.
+/// Makes sure that a library of the project is in the depot in its newest form. `always` builds even if nothing has
+/// changed.
 pub(crate) async fn prepare(
-    project: &Project,
-    depot: &Depot,
-    always: bool,
-    output: Output,
-) -> Result<Vec<Ready>> {
-    let mut ready = vec![];
-    for (name, library) in &project.definitions.libraries {
-        ready.push(prepare_one(project, depot, name, library, always, output).await?);
-    }
-    Ok(ready)
-}
-
-/// Like [`prepare`], for one library.
-pub(crate) async fn prepare_one(
     project: &Project,
     depot: &Depot,
     name: &Name,
@@ -78,14 +68,12 @@ pub(crate) async fn prepare_one(
             let digest = put(depot, name, &component).await?;
             Ok(Ready { name: name.clone(), digest, component })
         }
+        LibrarySource::Registry(reference) => pulled(project, depot, name, reference, output).await,
+        LibrarySource::Channel(on) => promoted(project, depot, name, on).await,
         LibrarySource::Source { language, folder } => {
             let stamp_path = project.state.builds().join(format!("{name}.json"));
-            if !always
-                && let Some(stamp) = Stamp::current(&stamp_path)
-                && depot.contains(&stamp.digest).await.doing(Exit::Unreachable, "look into the depot")?
-            {
-                let Stamp { component, digest, .. } = stamp;
-                return Ok(Ready { name: name.clone(), digest, component });
+            if !always && let Some(ready) = current(&stamp_path, &built_by(), depot, name).await? {
+                return Ok(ready);
             }
             let Built { component, inputs } = build(project, name, *language, folder, output)?;
             let digest = put(depot, name, &component).await?;
@@ -94,6 +82,55 @@ pub(crate) async fn prepare_one(
             Ok(Ready { name: name.clone(), digest, component: stamp.component })
         }
     }
+}
+
+/// What the last build gave, if it would give the same again and that is in the depot still.
+async fn current(stamp: &Path, by: &str, depot: &Depot, name: &Name) -> Result<Option<Ready>> {
+    let Some(Stamp { component, digest, .. }) = Stamp::current(stamp, by) else { return Ok(None) };
+    let is_there = depot.contains(&digest).await.doing(Exit::Unreachable, "look into the depot")?;
+    Ok(is_there.then(|| Ready { name: name.clone(), digest, component }))
+}
+
+/// A library from a registry, which is asked once: the reference says which bytes they are.
+async fn pulled(
+    project: &Project,
+    depot: &Depot,
+    name: &Name,
+    reference: &str,
+    output: Output,
+) -> Result<Ready> {
+    let reference = registry::read(reference)?;
+    let stamp_path = project.state.builds().join(format!("{name}.json"));
+    if let Some(ready) = current(&stamp_path, &reference.to_string(), depot, name).await? {
+        return Ok(ready);
+    }
+    output.say(&format!("{CYAN}pulling{CYAN:#} {name} ({reference})"));
+    let access = Access::of_environment()?;
+    let pulled = registry::fetch(&reference, &access, Some(&project.root), output).await?;
+    let component = project.state.builds().join(name.as_str()).join("library.wasm");
+    registry::write(&component, &pulled.bytes)?;
+    let digest = put(depot, name, &component).await?;
+    let inputs = digests(vec![component.clone()]);
+    Stamp { built_by: reference.to_string(), inputs, component: component.clone(), digest }
+        .write(&stamp_path)?;
+    Ok(Ready { name: name.clone(), digest, component })
+}
+
+/// The library that a channel is on now: whoever plans a run is pinned to it.
+async fn promoted(project: &Project, depot: &Depot, name: &Name, on: &Channel) -> Result<Ready> {
+    let digest = channel::newest(&project.site, on).await?.library;
+    if !depot.contains(&digest).await.doing(Exit::Unreachable, "look into the depot")? {
+        let doing = || format!("get what the channel `{on}` is on");
+        let bytes = project.site.depot()?.get(&digest).await.doing(Exit::Unreachable, doing())?;
+        depot.put(bytes).await.doing(Exit::Unreachable, doing())?;
+    }
+    let component = project.state.builds().join(name.as_str()).join("library.wasm");
+    let is_current = std::fs::read(&component).is_ok_and(|bytes| cofferdam_depot::digest(&bytes) == digest);
+    if !is_current {
+        let bytes = depot.get(&digest).await.doing(Exit::Unreachable, "look into the depot")?;
+        registry::write(&component, &bytes)?;
+    }
+    Ok(Ready { name: name.clone(), digest, component })
 }
 
 /// Builds a library from its source. The messages of its language's tools go through.
@@ -168,11 +205,11 @@ async fn put(depot: &Depot, name: &Name, component: &Path) -> Result<LibraryDige
 }
 
 impl Stamp {
-    /// The stamp, if this program wrote it and nothing that the build read has changed since.
-    fn current(path: &Path) -> Option<Stamp> {
+    /// The stamp, if the same made it and nothing that was read for it has changed since.
+    fn current(path: &Path, by: &str) -> Option<Stamp> {
         let stamp: Stamp = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         let unchanged = stamp.inputs.iter().all(|(path, digest)| digest_of(path) == *digest);
-        (stamp.built_by == built_by() && unchanged && stamp.component.is_file()).then_some(stamp)
+        (stamp.built_by == by && unchanged && stamp.component.is_file()).then_some(stamp)
     }
 
     fn write(&self, path: &Path) -> Result<()> {
@@ -219,7 +256,7 @@ mod tests {
             digest: format!("sha256:{}", "0".repeat(64)).parse().expect("a digest"),
         };
         stamp.write(&path).expect("a stamp can be written");
-        let current = || Stamp::current(&path).is_some();
+        let current = || Stamp::current(&path, &built_by()).is_some();
         assert!(current());
         write(&source, "one");
         assert!(current(), "the same text again is no change");

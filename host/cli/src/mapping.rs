@@ -72,7 +72,7 @@ async fn run(project: &Project, libraries: &Libraries, mapping: &PendingMapping)
     let Some(Place::Inline(bytes)) = result.map(|output| &output.value.place) else {
         return Err(malformed("gave no output `result`".to_owned()));
     };
-    crate::export::json_of_cbor(bytes)
+    cofferdam_model::cbor::to_json(bytes)
         .map_err(|why| malformed(format!("gave something that is no config: {why}")))
 }
 

@@ -121,7 +121,14 @@ impl cofferdam_worker::Observer for OfWorker {
                 cofferdam_worker::Got::Memory => cofferdam_telemetry::Got::Memory,
                 cofferdam_worker::Got::Cache => cofferdam_telemetry::Got::Cache,
                 cofferdam_worker::Got::Compiler => cofferdam_telemetry::Got::Compiler,
+                cofferdam_worker::Got::Elsewhere => cofferdam_telemetry::Got::Elsewhere,
             });
+        }
+    }
+
+    fn cell_started(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.cell_started();
         }
     }
 

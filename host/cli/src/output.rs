@@ -9,6 +9,8 @@ use crate::args::Global;
 use crate::error::Failed;
 use crate::exit::Exit;
 
+/// Bytes of a message or cause that are shown to a person.
+const MESSAGE_BYTES_MAX: usize = 4096;
 /// Columns for rendering when the terminal does not say.
 const WIDTH_DEFAULT: usize = 100;
 
@@ -66,14 +68,19 @@ impl Output {
             let _ = write!(stderr, "{text}");
             return;
         }
-        let _ = writeln!(stderr, "{RED}error{RED:#}: {}", printable(&failed.message));
+        let _ = writeln!(stderr, "{RED}error{RED:#}: {}", printable(short(&failed.message)));
         for cause in &failed.causes {
-            let _ = writeln!(stderr, "  because: {}", printable(cause));
+            let _ = writeln!(stderr, "  because: {}", printable(short(cause)));
         }
         if let Some(hint) = &failed.hint {
             let _ = writeln!(stderr, "{CYAN}hint{CYAN:#}: {hint}");
         }
     }
+}
+
+/// What is wrong, without the end of a text that somebody gave and that is too long to be read.
+fn short(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)]
 }
 
 fn failure_json(failed: &Failed) -> Value {

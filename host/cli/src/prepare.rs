@@ -1,6 +1,7 @@
 //! From a project to a plan: libraries built and described, files read, everything checked.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use cofferdam_depot::Depot;
@@ -13,6 +14,7 @@ use cofferdam_plan::{
     Address, Catalog, Executor, FileForm, FileSource, Files, Libraries, Present, Request, Target, World,
 };
 use cofferdam_scheduler::system_time;
+use tempfile::NamedTempFile;
 
 use crate::args::{At, Given, JobArgs};
 use crate::error::{Doing, Failed, Result};
@@ -34,6 +36,8 @@ const FILES_PER_PATTERN_MAX: usize = 10_000;
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) project: Project,
+    /// Those that the plan may use.
+    pub(crate) libraries: Libraries,
 }
 
 /// What to do with the files that a job reads.
@@ -102,11 +106,24 @@ pub(crate) async fn prepare_wanted(
     reading: Reading,
     output: Output,
 ) -> Result<Prepared> {
+    let (mut prepared, warnings) = compile(project, wanted, given, run_config, reading, output).await?;
+    prepared.project.texts = sort_out(std::mem::take(&mut prepared.project.texts), warnings, output)?;
+    Ok(prepared)
+}
+
+/// The same with its warnings, for whoever shows them elsewhere.
+pub(crate) async fn compile(
+    project: Project,
+    wanted: &Wanted,
+    given: &Given,
+    run_config: &RunConfig,
+    reading: Reading,
+    output: Output,
+) -> Result<(Prepared, Vec<Diagnostic>)> {
     match wanted {
         Wanted::Job { selection, .. } => selected::say(selection, &cofferdam_select::OPS, output),
         Wanted::Assets(selection) => selected::say(selection, &cofferdam_select::ASSETS, output),
     }
-    let libraries = describe_all(&project, output).await?;
     let environment = environment(given.environment.as_deref())?;
     let (target, selection) = match wanted {
         Wanted::Job { name, selection } => (Target::Job(name), selection.as_slice()),
@@ -120,6 +137,7 @@ pub(crate) async fn prepare_wanted(
         partition: given.partition.as_deref(),
     };
     let present = present(&project).await?;
+    let libraries = describe_used(&project, request, &present, output).await?;
     let mappings = match mapping::run_all(&project, &libraries, request, &present).await {
         Ok(mappings) => mappings,
         Err(problems) => return Err(Failed::diagnosed(project.texts, problems)),
@@ -134,8 +152,8 @@ pub(crate) async fn prepare_wanted(
     let Project { root, state, site, texts, definitions } = project;
     match cofferdam_plan::compile(&definitions, &libraries, request, &world) {
         Ok((plan, warnings)) => {
-            let texts = sort_out(texts, warnings, output)?;
-            Ok(Prepared { plan, project: Project { root, state, site, texts, definitions } })
+            let project = Project { root, state, site, texts, definitions };
+            Ok((Prepared { plan, project, libraries }, warnings))
         }
         Err(errors) => Err(Failed::diagnosed(texts, errors)),
     }
@@ -198,13 +216,32 @@ pub(crate) async fn read_catalog(project: &Project) -> Result<Catalog> {
 
 /// Builds what is stale and gives every library's digest and description.
 pub(crate) async fn describe_all(project: &Project, output: Output) -> Result<Libraries> {
+    describe_each(project, |_| true, output).await
+}
+
+/// The same for the libraries that what is asked for may use: tools for the others need not be there.
+pub(crate) async fn describe_used(
+    project: &Project,
+    request: Request<'_>,
+    present: &Present,
+    output: Output,
+) -> Result<Libraries> {
+    let used = cofferdam_plan::libraries_used(&project.definitions, request, present);
+    describe_each(project, |name| used.contains(name), output).await
+}
+
+async fn describe_each(
+    project: &Project,
+    is_wanted: impl Fn(&Name) -> bool,
+    output: Output,
+) -> Result<Libraries> {
     project.state.create()?;
     let depot = instance::depot(&project.state)?;
-    let ready = libraries::prepare(project, &depot, false, output).await?;
     let mut described = BTreeMap::new();
-    for library in ready {
-        let spec = describe(project, &depot, &library.name, library.digest).await?;
-        described.insert(library.name, (library.digest, spec));
+    for (name, library) in project.definitions.libraries.iter().filter(|(name, _)| is_wanted(name)) {
+        let ready = libraries::prepare(project, &depot, name, library, false, output).await?;
+        let spec = describe(project, &depot, name, ready.digest).await?;
+        described.insert(name.clone(), (ready.digest, spec));
     }
     Ok(described)
 }
@@ -232,12 +269,13 @@ pub(crate) async fn describe(
 
 fn keep(path: &Path, spec: &LibrarySpec) -> Result<()> {
     let doing = || format!("keep a description in {}", path.display());
-    std::fs::create_dir_all(path.parent().expect("descriptions are in a folder"))
-        .doing(Exit::Unreachable, doing())?;
+    let folder = path.parent().expect("descriptions are in a folder");
+    std::fs::create_dir_all(folder).doing(Exit::Unreachable, doing())?;
     let text = serde_json::to_vec(spec).expect("a description can be written as JSON");
     // Written beside and renamed, so that a reader never sees half of it.
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).doing(Exit::Unreachable, doing())
+    let mut part = NamedTempFile::new_in(folder).doing(Exit::Unreachable, doing())?;
+    part.write_all(&text).doing(Exit::Unreachable, doing())?;
+    part.persist(path).map(drop).map_err(|error| error.error).doing(Exit::Unreachable, doing())
 }
 
 pub(crate) fn read_config(
@@ -255,9 +293,9 @@ pub(crate) fn read_config(
     Ok(cofferdam_config::read_run_config(texts, &name, &content))
 }
 
-/// Reads the files that the job's inputs name. What is not there is left out: the plan's diagnostics say so,
+/// Reads the files that inputs name. What is not there is left out: the plan's diagnostics say so,
 /// at the place where it is named.
-async fn read_files(
+pub(crate) async fn read_files(
     project: &Project,
     sources: &[FileSource],
     values: &ValueStore,

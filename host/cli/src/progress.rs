@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cofferdam_engine::Run;
-use cofferdam_model::{Event, LogLevel, LogLine, Progress, Recorded, StepKey, StepStatus, Timestamp};
+use cofferdam_model::{Event, LogLevel, LogLine, Progress, Recorded, StepKey, StepStatus, Timestamp, Why};
 use cofferdam_scheduler::Update;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -65,6 +65,7 @@ impl Follow {
             Update::Progress { step, progress, .. } => {
                 self.notes.insert(step, note(&progress));
             }
+            Update::Waits { step, why } => self.say(&waits(&step, why.as_ref())),
             // What was missed is in the run log, and the summary is made from it.
             Update::Missed(_) => {}
         }
@@ -135,6 +136,10 @@ impl Follow {
             Event::StepCancelled { step, .. } => {
                 self.end(step, &format!("{DIM}cancel   {step}{DIM:#}"), false);
             }
+            Event::RunCancelRequested { limit: Some(limit) } => {
+                let line = format!("{RED} ending{RED:#}  the run: {}", limit.phrase());
+                self.say(&line);
+            }
             Event::StepReused { step, .. } => {
                 self.end(step, &format!("{DIM}reused   {step}{DIM:#}"), false);
             }
@@ -145,7 +150,7 @@ impl Follow {
             | Event::AssetChecked { .. }
             | Event::RunAccepted { .. }
             | Event::StepStarted { .. }
-            | Event::RunCancelRequested
+            | Event::RunCancelRequested { limit: None }
             | Event::RunFinished { .. } => {}
         }
     }
@@ -173,9 +178,13 @@ impl Follow {
             LogLevel::Error => RED,
         };
         let text = format!("{style}    log{style:#}  {step}: {}", printable(&line.message));
+        self.say(&text);
+    }
+
+    fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.output.say(&text)),
-            None => self.output.say(&text),
+            Some(bar) => bar.suspend(|| self.output.say(line)),
+            None => self.output.say(line),
         }
     }
 
@@ -199,6 +208,14 @@ impl Follow {
             message.push_str(&format!("\n  and {} more", self.running.len() - RUNNING_SHOWN_MAX));
         }
         bar.set_message(message);
+    }
+}
+
+/// A step whose worker has gone, or has come.
+fn waits(step: &StepKey, why: Option<&Why>) -> String {
+    match why {
+        Some(why) => format!("{YELLOW}  waits{YELLOW:#}  {step}  {why}"),
+        None => format!("{DIM}  waits  {step}  no more: a worker offers what it asks for{DIM:#}"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use cofferdam_config::Texts;
-use cofferdam_model::{Definitions, Diagnostic, Name, Severity};
+use cofferdam_model::{Definitions, Diagnostic, Name, Severity, ValueDigest};
 
 use crate::args::{At, Global};
 use crate::error::{Doing, Failed, Result};
@@ -16,6 +16,9 @@ pub(crate) const DEFINITIONS_FILE: &str = "cofferdam.toml";
 /// Folder of the state, beside the definitions.
 const STATE_FOLDER: &str = ".cofferdam";
 
+/// Of the digest of a project's folder, where it is a part of a path.
+const PROJECT_DIGITS: usize = 16;
+
 /// Where an instance keeps what: one folder, nothing to set up.
 #[derive(Debug, Clone)]
 pub(crate) struct StateDir {
@@ -25,6 +28,8 @@ pub(crate) struct StateDir {
     settings: Option<PathBuf>,
     /// Where runs and what they make are, if not in the folder.
     runs: Option<PathBuf>,
+    /// Where resources keep what no setting names, if not beside the runs.
+    resources: Option<PathBuf>,
 }
 
 impl StateDir {
@@ -34,13 +39,19 @@ impl StateDir {
         let settings = global.instance.clone();
         match (&global.state_dir, project) {
             (Some(folder), Ok(project)) => {
-                Ok(StateDir { folder: folder.clone(), project, settings, runs: None })
+                Ok(StateDir { folder: folder.clone(), project, settings, runs: None, resources: None })
             }
             // Looking at runs takes no project.
             (Some(folder), Err(_)) => Ok(StateDir { settings, ..StateDir::at(folder) }),
             (None, project) => {
                 let project = project?;
-                Ok(StateDir { folder: project.join(STATE_FOLDER), project, settings, runs: None })
+                Ok(StateDir {
+                    folder: project.join(STATE_FOLDER),
+                    project,
+                    settings,
+                    runs: None,
+                    resources: None,
+                })
             }
         }
     }
@@ -48,12 +59,17 @@ impl StateDir {
     /// A folder of the caller's choice, with no other project than what is around it.
     pub(crate) fn at(folder: &Path) -> StateDir {
         let project = folder.parent().map(Path::to_path_buf).unwrap_or_default();
-        StateDir { folder: folder.to_path_buf(), project, settings: None, runs: None }
+        StateDir { folder: folder.to_path_buf(), project, settings: None, runs: None, resources: None }
     }
 
     /// The same libraries, with runs, values and settings in another folder: for runs that nobody wants to keep.
     pub(crate) fn with_runs_in(&self, folder: &Path) -> StateDir {
-        StateDir { settings: None, runs: Some(folder.to_path_buf()), ..self.clone() }
+        StateDir { settings: None, runs: Some(folder.to_path_buf()), resources: None, ..self.clone() }
+    }
+
+    /// The same, but resources keep what they keep.
+    pub(crate) fn with_only_runs_in(&self, folder: &Path) -> StateDir {
+        StateDir { resources: Some(self.resources()), ..self.with_runs_in(folder) }
     }
 
     fn runs(&self) -> &Path {
@@ -72,7 +88,7 @@ impl StateDir {
 
     /// Files of resources that no setting names.
     pub(crate) fn resources(&self) -> PathBuf {
-        self.runs().join("resources")
+        self.resources.clone().unwrap_or_else(|| self.runs().join("resources"))
     }
 
     pub(crate) fn run_log(&self) -> PathBuf {
@@ -112,9 +128,25 @@ impl StateDir {
         self.folder.join("token")
     }
 
-    /// What the last build of each library gave.
+    /// Where who serves pages says what is where.
+    pub(crate) fn sign(&self) -> PathBuf {
+        self.folder.join("dev.json")
+    }
+
+    /// Names the `workspace.toml` whose code locations the instance has, if it has several.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.folder.join("workspace")
+    }
+
+    /// What the last build of each library of the project gave. Several projects of one instance may have libraries of one
+    /// name.
     pub(crate) fn builds(&self) -> PathBuf {
-        self.folder.join("builds")
+        let builds = self.folder.join("builds");
+        if self.folder.starts_with(&self.project) {
+            return builds;
+        }
+        let project = ValueDigest::of(self.project.as_os_str().as_encoded_bytes()).hex();
+        builds.join(&project[..PROJECT_DIGITS])
     }
 
     /// Descriptions of libraries by digest.

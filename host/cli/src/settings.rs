@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_config::{DatabaseUrl, InstanceSettings, RunLogSettings, Texts, read_instance};
+use cofferdam_config::{
+    DatabaseUrl, InstanceSettings, NamespaceSettings, RunLogSettings, Texts, read_instance,
+};
+use cofferdam_model::{Grant, Signers};
 use cofferdam_runlog::{Error, Postgres, RunLog, Sqlite};
 use cofferdam_scheduler::Quotas;
 
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
+use crate::pages::Sign;
 use crate::project::{StateDir, read_text, shown};
 
 /// How long a database may be away before whoever writes to it gives up: long enough for a restart, or for another
@@ -46,10 +50,20 @@ pub(crate) async fn read(state: &StateDir) -> Result<Arc<dyn RunLog>> {
 
 /// The run log, for writing, which no second process may do at the same time.
 pub(crate) async fn write(state: &StateDir) -> Result<Arc<dyn RunLog>> {
-    match place(state)? {
-        Place::Sqlite(path) => open(Sqlite::open(&path)),
-        Place::Postgres(url) => open(Postgres::open(&url, DATABASE_PATIENCE).await),
-    }
+    let opened = match place(state)? {
+        Place::Sqlite(path) => Sqlite::open(&path).map(|log| Arc::new(log) as Arc<dyn RunLog>),
+        Place::Postgres(url) => {
+            Postgres::open(&url, DATABASE_PATIENCE).await.map(|log| Arc::new(log) as Arc<dyn RunLog>)
+        }
+    };
+    let sign = matches!(&opened, Err(Error::InUse { .. })).then(|| Sign::read(state)).flatten();
+    let opened = opened.doing(Exit::Unreachable, "open the run log");
+    opened.map_err(|failed| match sign {
+        Some(Sign { pages, .. }) => {
+            failed.hint(format!("who serves the pages at http://{pages} has it: end that first"))
+        }
+        None => failed,
+    })
 }
 
 /// The same for a scheduler: in a database it waits until the one in office has gone, and says so.
@@ -71,8 +85,20 @@ pub(crate) async fn take_over(state: &StateDir, say: impl FnOnce()) -> Result<Ar
 
 /// What is limited for all runs together.
 pub(crate) fn quotas(state: &StateDir) -> Result<Quotas> {
-    let InstanceSettings { pools, namespaces, .. } = read_settings(state, &state.settings())?;
-    Ok(Quotas { pools: pools.limits, pool_default: pools.default_limit, weights: namespaces })
+    let InstanceSettings { run_queue, pools, namespaces, .. } = read_settings(state, &state.settings())?;
+    let NamespaceSettings { weights, limits, isolation, quotas } = namespaces;
+    let (pools, pool_default) = (pools.limits, pools.default_limit);
+    Ok(Quotas { pools, pool_default, weights, namespaces: limits, isolation, quotas, runs: run_queue })
+}
+
+/// What runs may have beside their own values.
+pub(crate) fn grants(state: &StateDir) -> Result<Vec<Grant>> {
+    Ok(read_settings(state, &state.settings())?.grants)
+}
+
+/// Who must have signed the libraries of runs.
+pub(crate) fn signers(state: &StateDir) -> Result<Vec<Signers>> {
+    Ok(read_settings(state, &state.settings())?.signers)
 }
 
 fn open<L: RunLog + 'static>(opened: std::result::Result<L, Error>) -> Result<Arc<dyn RunLog>> {

@@ -1,12 +1,14 @@
 //! Where runs are: in the state folder of a project, or with a cluster. Most commands ask here and need not know which.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_client::Cluster;
+use cofferdam_depot::Depot;
 use cofferdam_io::Stores;
+use cofferdam_model::LibraryDigest;
 use cofferdam_runlog::{Ask, Error, Question, Remote, RunLog};
 use tempfile::TempDir;
 
@@ -15,6 +17,7 @@ use crate::cluster;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
+use crate::pages::Sign;
 use crate::project::StateDir;
 use crate::settings;
 
@@ -44,7 +47,7 @@ impl Site {
     /// The cluster that is asked for, or the instance of the project.
     pub(crate) fn find(at: &args::At, global: &Global) -> Result<Site> {
         match &at.cluster {
-            None => StateDir::find(global).map(Site::Here),
+            None => Site::at_home(StateDir::find(global)?, &at.token),
             Some(address) => There::new(address, &at.token, StateDir::find(global).ok()).map(Site::There),
         }
     }
@@ -52,8 +55,18 @@ impl Site {
     /// The same for a command that has found the project already.
     pub(crate) fn of(at: &args::At, state: &StateDir) -> Result<Site> {
         match &at.cluster {
-            None => Ok(Site::Here(state.clone())),
+            None => Site::at_home(state.clone(), &at.token),
             Some(address) => There::new(address, &at.token, Some(state.clone())).map(Site::There),
+        }
+    }
+
+    /// Where a project's own runs are: with the scheduler that runs for it, or here.
+    fn at_home(state: StateDir, token: &args::TokenArgs) -> Result<Site> {
+        match Sign::read(&state) {
+            Some(Sign { scheduler: Some(scheduler), .. }) => {
+                There::new(&scheduler.to_string(), token, Some(state)).map(Site::There)
+            }
+            _ => Ok(Site::Here(state)),
         }
     }
 
@@ -84,6 +97,28 @@ impl Site {
         }
     }
 
+    /// The libraries that are where the runs are, for reading.
+    pub(crate) fn depot(&self) -> Result<Depot> {
+        match self {
+            Site::Here(state) => instance::depot(state),
+            Site::There(there) => there.depot(),
+        }
+    }
+
+    /// Whether a library is where the runs are.
+    pub(crate) async fn has_library(&self, digest: &LibraryDigest) -> Result<bool> {
+        match self {
+            Site::Here(state) => {
+                let found = instance::depot(state)?.contains(digest).await;
+                found.doing(Exit::Unreachable, "look into the depot")
+            }
+            Site::There(there) => {
+                let missing = there.cluster.missing(&[*digest]).await.map_err(cluster::failed)?;
+                Ok(missing.is_empty())
+            }
+        }
+    }
+
     /// All stores that values are in.
     pub(crate) fn stores(&self) -> Result<Stores> {
         match self {
@@ -104,6 +139,12 @@ impl There {
     pub(crate) async fn log(&self) -> Result<Arc<dyn RunLog>> {
         self.cluster.reach().await.map_err(cluster::failed)?;
         Ok(Arc::new(Remote(Asked(self.cluster.clone()))))
+    }
+
+    fn depot(&self) -> Result<Depot> {
+        let (objects, _) =
+            cluster::stores(&self.cluster, self.fetched.path(), Some(u64::MAX), Path::new(""))?;
+        Ok(Depot::over(objects))
     }
 
     pub(crate) fn stores(&self) -> Result<Stores> {

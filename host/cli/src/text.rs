@@ -1,8 +1,14 @@
-//! Durations, sizes and moments in words.
+//! Durations, sizes, moments and failures in words.
 
 use std::time::Duration;
 
-use cofferdam_model::Timestamp;
+use cofferdam_model::{Failure, Timestamp};
+
+/// A failure with what caused it, on one line.
+pub(crate) fn in_words(failure: &Failure) -> String {
+    let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
+    failure.message.clone() + &causes.collect::<String>()
+}
 
 /// `840 ms`, `12.4 s`, `3 min 05 s`, `2 h 10 min`.
 pub(crate) fn duration(duration: Duration) -> String {

@@ -1,23 +1,27 @@
 //! Gives other workers what of the cluster's objects is here, if they have a ticket for it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_model::CHUNK_BYTES;
+use cofferdam_scheduler::Clock;
+use cofferdam_wire::tls::{Door, Peer, Seen, incoming};
 use cofferdam_wire::v1::peers_server::{Peers, PeersServer};
 use cofferdam_wire::v1::{Gives, Part, PeerRequest};
 use cofferdam_wire::{MESSAGE_BYTES_MAX, Packer, Secret};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::Objects;
 use crate::near::Held;
+use crate::{Cluster, Objects};
 
 /// Objects that are given at once. Who comes then asks somebody else: the steps of this worker need its network too.
 const GIVEN_MAX: usize = 16;
@@ -35,6 +39,7 @@ pub struct Giver {
     listener: TcpListener,
     secret: Secret,
     objects: Arc<Objects>,
+    clock: Clock,
 }
 
 /// What the scheduler must know to send others to a worker.
@@ -56,35 +61,73 @@ impl Giving {
 }
 
 impl Giver {
-    /// Listens at `address`; port 0 takes a free one.
-    pub async fn bind(address: SocketAddr, objects: Arc<Objects>) -> std::io::Result<Giver> {
+    /// Listens at `address`; port 0 takes a free one. What is given is encrypted if the cluster of the objects is.
+    pub async fn bind(address: SocketAddr, objects: Arc<Objects>, clock: Clock) -> io::Result<Giver> {
         let listener = TcpListener::bind(address).await?;
-        let secret = Secret::generate().map_err(std::io::Error::other)?;
-        Ok(Giver { listener, secret, objects })
+        let secret = Secret::generate().map_err(io::Error::other)?;
+        Ok(Giver { listener, secret, objects, clock })
     }
 
     /// What the scheduler must know to send others here.
-    pub fn giving(&self) -> std::io::Result<Giving> {
+    pub fn giving(&self) -> io::Result<Giving> {
         Ok(Giving { address: self.listener.local_addr()?, secret: self.secret.clone() })
     }
 
     /// Gives until it is dropped.
     pub async fn serve(self) -> Result<(), tonic::transport::Error> {
-        let Giver { listener, secret, objects } = self;
+        let Giver { listener, secret, objects, clock } = self;
         let room = Arc::new(Semaphore::new(GIVEN_MAX));
-        let service = PeersServer::new(Service { secret, objects, room });
+        let door = Arc::new(WorkerDoor { cluster: objects.cluster().clone(), clock });
+        let service = PeersServer::new(Service { door: door.clone(), secret, objects, room });
         Server::builder()
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
             .http2_max_header_list_size(HEADER_BYTES_MAX)
             .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
             .add_service(service.max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+            .serve_with_incoming(incoming(listener, door))
             .await
     }
 }
 
+/// Lets in the members of its cluster whose certificates hold.
+struct WorkerDoor {
+    cluster: Cluster,
+    clock: Clock,
+}
+
+impl Door for WorkerDoor {
+    const NOT_ENCRYPTED: &'static str =
+        "this worker takes encrypted connections from members of its cluster only";
+
+    fn acceptor(&self) -> io::Result<Option<TlsAcceptor>> {
+        match self.cluster.credentials() {
+            Some(own) => Ok(Some(own.acceptor())),
+            None if self.cluster.is_encrypted() => Err(io::Error::other("this worker has not joined yet")),
+            None => Ok(None),
+        }
+    }
+
+    fn end(&self, seen: &Seen) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let (cut_off, now) = (&self.cluster.cut_off, (self.clock)());
+        cut_off.check(seen, now).is_ok().then(|| Box::pin(cut_off.end(seen, now)) as _)
+    }
+}
+
+impl WorkerDoor {
+    fn check(&self, peer: Option<&Peer>) -> Result<(), Status> {
+        match peer.and_then(|peer| peer.worker.as_ref()) {
+            Some(seen) => self.cluster.cut_off.check(seen, (self.clock)()),
+            None if self.cluster.is_encrypted() => {
+                Err(Status::unauthenticated("who asks a worker shows a worker's certificate"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 struct Service {
+    door: Arc<WorkerDoor>,
     secret: Secret,
     objects: Arc<Objects>,
     room: Arc<Semaphore>,
@@ -95,6 +138,7 @@ impl Peers for Service {
     type FetchStream = BoxStream<'static, Result<Part, Status>>;
 
     async fn fetch(&self, request: Request<PeerRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        self.door.check(request.extensions().get())?;
         let PeerRequest { key, start, ticket } = request.into_inner();
         if !self.secret.admits(&key, &ticket) {
             return Err(Status::permission_denied("the ticket is for another object or another worker"));

@@ -26,7 +26,7 @@ pub struct Held {
     n_durable: u64,
     /// Nothing follows on this stream.
     last: bool,
-    /// It was told so once, whoever wanted it: over another stream it asks for it again.
+    /// It wants to leave, or was told to: over another stream it says so at once.
     leaves: bool,
 }
 
@@ -109,7 +109,12 @@ impl Held {
         self.last && self.is_empty()
     }
 
-    /// Whether it is to leave, although nobody here has asked for it.
+    /// Somebody here has asked it to leave.
+    pub(crate) fn leave(&mut self) {
+        self.leaves = true;
+    }
+
+    /// Whether it is to leave, whoever has asked for it.
     pub fn leaves(&self) -> bool {
         self.leaves
     }
@@ -133,6 +138,7 @@ impl Held {
             held: encode(&attempts),
             acknowledged: self.n_durable,
             gives: offer.gives.as_ref().map(Giving::told),
+            leaving: self.leaves,
         }
     }
 }
@@ -188,5 +194,6 @@ mod tests {
         held.welcomed(&Welcome::default());
         assert!(!held.is_done(), "a new stream may bring more");
         assert!(held.leaves(), "a break or another scheduler does not make it stay");
+        assert!(held.hello(&Offer::default(), 1).leaving, "and it says so in its first word");
     }
 }

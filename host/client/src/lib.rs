@@ -13,15 +13,17 @@ mod libraries;
 mod member;
 mod near;
 mod objects;
+mod pages;
 mod peers;
 mod runs;
 mod upload;
 mod worker;
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
-use cofferdam_wire::tls::{Credentials, Tls};
-use cofferdam_wire::{AddToken, InvalidAddress, Token};
+use cofferdam_wire::tls::{Credentials, CutOff, Tls};
+use cofferdam_wire::{Introduce, InvalidAddress, Token};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -31,16 +33,22 @@ pub use held::Held;
 pub use member::{Membership, MembershipError};
 pub use near::Counted;
 pub use objects::{Objects, Traffic};
+pub use pages::{PagesError, ask_pages};
 pub use runs::Watch;
 pub use worker::{Offer, Said, WAIT_FIRST, WAIT_MAX, Whom, work};
 
-pub(crate) type Link = InterceptedService<Channel, AddToken>;
+pub(crate) type Link = InterceptedService<Channel, Introduce>;
+
+/// Time for a scheduler to answer the first question.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A cluster, by the address of its scheduler. Clones share one connection, which is made when it is first needed and
 /// made anew when it is lost.
 #[derive(Clone)]
 pub struct Cluster {
     showing: Arc<RwLock<Showing>>,
+    /// The workers that get nothing any more, as far as the scheduler has said so.
+    cut_off: CutOff,
     address: Arc<str>,
 }
 
@@ -48,6 +56,9 @@ pub struct Cluster {
 struct Showing {
     link: Link,
     what: &'static str,
+    is_encrypted: bool,
+    /// Of a worker that has joined.
+    own: Option<Credentials>,
 }
 
 impl Cluster {
@@ -59,7 +70,7 @@ impl Cluster {
 
     fn showing(address: &str, proof: Proof<'_>) -> Result<Cluster, InvalidAddress> {
         let showing = Arc::new(RwLock::new(Showing::new(address, proof)?));
-        Ok(Cluster { showing, address: address.into() })
+        Ok(Cluster { showing, cut_off: CutOff::default(), address: address.into() })
     }
 
     /// From now on connections are made anew and show that; calls that are under way stay on the one that they were
@@ -74,9 +85,16 @@ impl Cluster {
         &self.address
     }
 
-    /// Whether it answers and takes the token.
+    /// Whether it answers and takes the token. Who waits is a person, so it has [`REACH_TIMEOUT`].
     pub async fn reach(&self) -> Result<(), Error> {
-        self.missing(&[]).await.map(|_| ())
+        let doing = "ask the scheduler";
+        match tokio::time::timeout(REACH_TIMEOUT, self.ask_missing(&[], doing)).await {
+            Ok(answered) => answered.map(|_| ()),
+            Err(_) => {
+                let why = format!("nothing has answered for {} s", REACH_TIMEOUT.as_secs());
+                Err(Error::Unreachable { doing, address: self.address.to_string(), why })
+            }
+        }
     }
 
     /// The connection of now.
@@ -87,6 +105,15 @@ impl Cluster {
     /// What is shown over it.
     fn shown(&self) -> &'static str {
         self.showing.read().expect("nobody panics while holding it").what
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.showing.read().expect("nobody panics while holding it").is_encrypted
+    }
+
+    /// What a worker that has joined shows now, to the scheduler and to other workers.
+    fn credentials(&self) -> Option<Credentials> {
+        self.showing.read().expect("nobody panics while holding it").own.clone()
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(tonic::Status) -> Error + Clone + use<> {
@@ -105,16 +132,22 @@ const CERTIFICATE: &str = "certificate";
 
 impl Showing {
     fn new(address: &str, proof: Proof<'_>) -> Result<Showing, InvalidAddress> {
-        let (tls, secret, what) = match proof {
+        let (tls, secret, what, own) = match proof {
             Proof::Token(token) => {
                 let tls = token.authority.map(|authority| Tls::to_scheduler(authority, None));
-                (tls, Some(&token.secret), "token")
+                (tls, Some(&token.secret), "token", None)
             }
             Proof::Certificate(own) => {
-                (Some(Tls::to_scheduler(own.authority(), Some(own))), None, CERTIFICATE)
+                (Some(Tls::to_scheduler(own.authority(), Some(own))), None, CERTIFICATE, Some(own.clone()))
             }
         };
+        let is_encrypted = tls.is_some();
         let channel = cofferdam_wire::connect(address, tls)?;
-        Ok(Showing { link: InterceptedService::new(channel, AddToken::new(secret)), what })
+        Ok(Showing {
+            link: InterceptedService::new(channel, Introduce::new(secret)),
+            what,
+            is_encrypted,
+            own,
+        })
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use cofferdam_crash::reach;
 use cofferdam_wire::private::{self, PrivateError};
 use cofferdam_wire::tls::{Credentials, PublicKey};
 use cofferdam_wire::v1::EnrolRequest;
@@ -121,13 +122,9 @@ impl Membership {
         *self.signed.lock().expect("nobody panics while holding it")
     }
 
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.token.as_ref().is_none_or(|token| token.authority.is_some())
-    }
-
     /// Has a key signed, if connections are encrypted.
     pub(crate) async fn enrol(&self) -> Result<(), Error> {
-        if !self.is_encrypted() {
+        if !self.cluster.is_encrypted() {
             return Ok(());
         }
         match (self.sign().await, &self.token) {
@@ -152,6 +149,7 @@ impl Membership {
         let reply = reply.map_err(self.cluster.failed(doing))?.into_inner();
         let chain = reply.chain.iter().map(|certificate| certificate.to_vec().into()).collect();
         let signed = key.signed(chain).map_err(|error| own(&error))?;
+        reach("join.before_keep");
         if let Some((path, _)) = &self.place
             && let Err(error) = private::write(path, &signed.to_pem())
         {

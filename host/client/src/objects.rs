@@ -275,11 +275,16 @@ impl Objects {
             None if library(location).is_some() => LIBRARY_BYTES_MAX,
             None => return Ok(false),
         };
+        let own = self.cluster.credentials();
+        // Workers give to workers.
+        if self.cluster.is_encrypted() && own.is_none() {
+            return Ok(false);
+        }
         let mut scheduler = WorkersClient::new(self.cluster.link());
         let asked = scheduler.locate(LocateRequest { key: location.to_string() });
         let Ok(Ok(found)) = tokio::time::timeout(LOCATE_TIMEOUT, asked).await else { return Ok(false) };
         for holder in found.into_inner().holders {
-            let fault = match self.peers.fetch(&holder, location, bytes_max, draft).await {
+            let fault = match self.peers.fetch(&holder, own.as_ref(), location, bytes_max, draft).await {
                 Ok(()) if self.is_whole(location, value, draft).await? => return Ok(true),
                 Ok(()) => {
                     self.counts.n_refused.fetch_add(1, Ordering::Relaxed);

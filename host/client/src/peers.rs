@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use cofferdam_wire::tls::{Credentials, Tls, Undecipherable};
 use cofferdam_wire::v1::peers_client::PeersClient;
 use cofferdam_wire::v1::{Holder, PeerRequest};
 use object_store::path::Path;
@@ -28,7 +29,10 @@ pub(crate) struct Peers(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    channels: HashMap<String, Channel>,
+    /// By address and who answers there.
+    channels: HashMap<(String, String), Channel>,
+    /// What was shown over them.
+    shown: Option<Credentials>,
     shunned: HashMap<String, Instant>,
 }
 
@@ -37,15 +41,17 @@ impl Peers {
         self.0.lock().expect("nobody panics while holding it")
     }
 
-    /// Fills an empty draft with an object of at most so many bytes. They are not verified here.
+    /// Fills an empty draft with an object of at most so many bytes. They are not verified here. `own` is shown, unless
+    /// nothing is encrypted.
     pub(crate) async fn fetch(
         &self,
         holder: &Holder,
+        own: Option<&Credentials>,
         location: &Path,
         bytes_max: u64,
         draft: &mut Draft,
     ) -> Result<(), Fault> {
-        let channel = self.channel(&holder.address).map_err(Fault::Far)?;
+        let channel = self.channel(holder, own).map_err(Fault::Far)?;
         let request = PeerRequest { key: location.to_string(), start: 0, ticket: holder.ticket.clone() };
         let mut client = PeersClient::new(channel);
         let opened = within(async { client.fetch(request).await.map_err(Fault::Far) }).await;
@@ -75,23 +81,32 @@ impl Peers {
         let now = Instant::now();
         state.shunned.retain(|_, until| *until > now);
         state.shunned.insert(address.to_owned(), now + time);
-        state.channels.remove(address);
+        state.channels.retain(|(known, _), _| known != address);
     }
 
-    fn channel(&self, address: &str) -> Result<Channel, Status> {
+    fn channel(&self, holder: &Holder, own: Option<&Credentials>) -> Result<Channel, Status> {
+        let Holder { address, member, .. } = holder;
         let mut state = self.state();
         if state.shunned.get(address).is_some_and(|until| *until > Instant::now()) {
             return Err(Status::unavailable("it could not be reached or believed a moment ago"));
         }
-        if let Some(channel) = state.channels.get(address) {
+        // A certificate that was renewed is shown from the next connection on: the old one ends.
+        if state.shown.as_ref() != own {
+            state.channels.clear();
+            state.shown = own.cloned();
+        }
+        let who = (address.clone(), member.clone());
+        if let Some(channel) = state.channels.get(&who) {
             return Ok(channel.clone());
         }
-        let made = cofferdam_wire::connect(address, None);
-        let channel = made.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let tls = own.map(|own| Ok(Tls::to_member(member.parse()?, own))).transpose();
+        let invalid = |error: &dyn std::error::Error| Status::invalid_argument(error.to_string());
+        let tls = tls.map_err(|error: Undecipherable| invalid(&error))?;
+        let channel = cofferdam_wire::connect(address, tls).map_err(|error| invalid(&error))?;
         if state.channels.len() >= CHANNELS_MAX {
             state.channels.clear();
         }
-        state.channels.insert(address.to_owned(), channel.clone());
+        state.channels.insert(who, channel.clone());
         Ok(channel)
     }
 }

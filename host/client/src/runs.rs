@@ -22,7 +22,11 @@ impl Cluster {
 
     /// Hands a run over. When this answers the run is accepted durably: this program may end. Gives the run and what a
     /// person should know about it. A scheduler that is away, or whose run log is, is asked again: it records a run once.
-    pub async fn submit(&self, submission: &Submission) -> Result<(RunId, Vec<String>), Error> {
+    pub async fn submit(
+        &self,
+        submission: &Submission,
+        signatures: Vec<String>,
+    ) -> Result<(RunId, Vec<String>), Error> {
         let doing = "submit the run";
         let head = Head {
             run: submission.run.to_string(),
@@ -30,6 +34,7 @@ impl Cluster {
             idempotency_key: submission.idempotency_key.clone(),
             origin: submission.origin.as_ref().map(encode),
             known: encode(&submission.known),
+            signatures,
         };
         let mut head = Some(head);
         let parts: Vec<SubmitRequest> = chunks(Bytes::from(submission.plan.encode()))
@@ -123,6 +128,10 @@ impl Watch {
                 let watch_reply::Progress { step, attempt, done, total, message } = progress;
                 let progress = Progress { done, total, message };
                 Some(Update::Progress { step: StepKey::new(&step), attempt, progress })
+            }
+            watch_reply::Update::Waits(watch_reply::Waits { step, why }) => {
+                let why = why.map(|why| decode(&why, "a reason")).transpose()?;
+                Some(Update::Waits { step: StepKey::new(&step), why })
             }
             watch_reply::Update::Missed(missed) => Some(Update::Missed(missed)),
             watch_reply::Update::Retry(run) => {

@@ -8,11 +8,13 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use cofferdam_crash::reach;
 use cofferdam_model::{Order, Report};
+use cofferdam_wire::tls::{MEMBER_BYTES, Member};
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{
-    DrainRequest, Draining, FromWorker, Hello, ListRequest, RevokeRequest, ToWorker, Welcome, WorkerState,
-    from_worker, revoke_request, to_worker,
+    CutOff, DrainRequest, Draining, FromWorker, Hello, ListRequest, RevokeRequest, ToWorker, Welcome,
+    WorkerState, from_worker, revoke_request, to_worker,
 };
 use cofferdam_wire::{Joiner, decode, pieces};
 use futures::stream::FuturesUnordered;
@@ -106,6 +108,9 @@ pub async fn work(
     let (mut named, mut lost) = (None, false);
     loop {
         let idle = lock(&held).is_empty();
+        if leave.clone().now_or_never().is_some() {
+            lock(&held).leave();
+        }
         let hello = lock(&held).hello(offer, instance);
         let joined = tokio::select! {
             joined = enter(membership, hello) => joined,
@@ -176,7 +181,7 @@ async fn enter(membership: &Membership, hello: Hello) -> Result<Stream, Error> {
     membership.ready().await?;
     match join(membership.cluster(), hello.clone()).await {
         // It was away for longer than its certificate holds, and this process did not notice: its host slept.
-        Err(Error::Denied { .. }) if membership.is_encrypted() => {
+        Err(Error::Denied { .. }) if membership.cluster().is_encrypted() => {
             membership.enrol().await?;
             join(membership.cluster(), hello).await
         }
@@ -226,6 +231,7 @@ impl Stream {
         let ask = async {
             if !lock(held).leaves() {
                 leave.await;
+                lock(held).leave();
             }
             let draining = FromWorker { message: Some(from_worker::Message::Draining(Draining {})) };
             // If the stream has ended, its other direction tells.
@@ -266,6 +272,11 @@ async fn carry_orders(
             Ok(Some(ToWorker { message: Some(to_worker::Message::Orders(piece)) })) => piece,
             Ok(Some(ToWorker { message: Some(to_worker::Message::Wanted(key)) })) => {
                 sending.push(async move { objects.send(&key).await });
+                continue;
+            }
+            Ok(Some(ToWorker { message: Some(to_worker::Message::CutOff(CutOff { members })) })) => {
+                let members = members.chunks_exact(MEMBER_BYTES).filter_map(|bytes| bytes.try_into().ok());
+                cluster.cut_off.add(members.map(Member::from_bytes));
                 continue;
             }
             Ok(Some(_)) => return Ended::Stream("the scheduler sent something else than orders".to_owned()),
@@ -318,10 +329,12 @@ async fn carry_reports(
     loop {
         for piece in waiting.drain(..).flat_map(pieces) {
             let message = FromWorker { message: Some(from_worker::Message::Reports(piece)) };
+            reach("reports.before_send");
             if outbound.send(message).await.is_err() {
                 // Why the stream has ended is told by its other direction.
                 std::future::pending::<()>().await;
             }
+            reach("reports.after_send");
         }
         match reports.recv().await {
             Some(batch) => waiting.push(lock(held).reported(&batch)),

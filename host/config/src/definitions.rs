@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use cofferdam_model::{Definitions, Diagnostic, Language, LibraryDef, LibrarySource, Name, Node, Spanned};
+use cofferdam_model::{
+    Channel, Definitions, Diagnostic, Language, LibraryDef, LibraryDigest, LibrarySource, Name, Node,
+    Spanned, TestDef,
+};
 
 use crate::assets::{read_asset, read_asset_check, read_asset_job};
+use crate::automation::{read_schedule, read_sensor};
 use crate::expectations::read_test;
 use crate::graphs::read_graph;
 use crate::jobs::read_job;
 use crate::partitions::read_partitions;
-use crate::reader::{FILE, Problems, Table};
+use crate::reader::{FILE, Problems, Table, did_you_mean};
 use crate::resources::{read_environment, read_io_managers, read_resources};
 use crate::{Texts, toml};
 
@@ -48,11 +52,14 @@ fn read_root(root: &Node, problems: &mut Problems) -> Definitions {
         assets: section(&mut table, "assets", "asset", read_asset, problems),
         asset_checks: section(&mut table, "asset_checks", "asset check", read_asset_check, problems),
         asset_jobs: section(&mut table, "asset_jobs", "asset job", read_asset_job, problems),
+        schedules: section(&mut table, "schedules", "schedule", read_schedule, problems),
+        sensors: section(&mut table, "sensors", "sensor", read_sensor, problems),
         tests: section(&mut table, "tests", "test", read_test, problems),
     };
     table.finish(problems);
     refuse_same_jobs(&definitions, problems);
     refuse_same_assets(&definitions, problems);
+    refuse_unknown_in_tests(&definitions, problems);
     definitions
 }
 
@@ -88,6 +95,30 @@ fn refuse_same_jobs(definitions: &Definitions, problems: &mut Problems) {
     }
 }
 
+/// What a test of a job names is in this file.
+fn refuse_unknown_in_tests(definitions: &Definitions, problems: &mut Problems) {
+    let mut look = |kind: &str, name: &Spanned<Name>, known: Vec<&str>| {
+        if !known.contains(&name.value.as_str()) {
+            let message = format!("there is no {kind} `{}`", name.value);
+            let problem = Diagnostic::error("config::unknown-name", message)
+                .at(name.span.as_ref(), format!("a test names this {kind}"));
+            let problem = match known.as_slice() {
+                [] => problem.hint(format!("there is none; add a table `[{kind}s.{}]`", name.value)),
+                _ => did_you_mean(problem, name.value.as_str(), known.into_iter()),
+            };
+            problems.push(problem);
+        }
+    };
+    for test in definitions.tests.values() {
+        let TestDef::Job(test) = test else { continue };
+        let jobs = definitions.jobs.keys().chain(definitions.asset_jobs.keys());
+        look("job", &test.job, jobs.map(Name::as_str).collect());
+        if let Some(environment) = &test.environment {
+            look("environment", environment, definitions.environments.keys().map(Name::as_str).collect());
+        }
+    }
+}
+
 /// A key names one asset.
 fn refuse_same_assets(definitions: &Definitions, problems: &mut Problems) {
     let mut keys: Vec<_> =
@@ -108,13 +139,10 @@ fn refuse_same_assets(definitions: &Definitions, problems: &mut Problems) {
 
 fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<LibraryDef> {
     let mut table = Table::new(node, format!("library `{}`", name.value), problems)?;
-    let languages = Language::ALL.map(|language| (language.key(), Some(language)));
-    let keys: Vec<_> = languages.into_iter().chain([("wasm", None)]).collect();
-    let mut given: Vec<_> = keys
-        .iter()
-        .filter_map(|(key, language)| Some((*key, *language, table.text(key, problems)?)))
-        .collect();
-    if let [(one, _, first), (other, _, second), ..] = given.as_slice() {
+    let keys: Vec<_> =
+        Language::ALL.iter().map(|language| language.key()).chain(["wasm", "oci", "channel"]).collect();
+    let mut given: Vec<_> = keys.iter().filter_map(|key| Some((*key, table.text(key, problems)?))).collect();
+    if let [(one, first), (other, second), ..] = given.as_slice() {
         problems.push(
             Diagnostic::error(
                 "config::contradiction",
@@ -125,15 +153,16 @@ fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> O
             .hint("keep one of them"),
         );
         given.clear();
-    } else if given.is_empty() && keys.iter().all(|(key, _)| node.get(key).is_none()) {
+    } else if given.is_empty() && keys.iter().all(|key| node.get(key).is_none()) {
         // A wrong type was reported already.
         problems.push(table.missing("crate", "crate = \"ops\"` or `wasm = \"lib/ops.wasm\""));
     }
-    let source = given.pop().and_then(|(_, language, text)| {
-        let path = relative(&text, problems)?;
-        let source = match language {
-            Some(language) => LibrarySource::Source { language, folder: path },
-            None => LibrarySource::Wasm(path),
+    let source = given.pop().and_then(|(key, text)| {
+        let source = match (key, language(key)) {
+            (_, Some(language)) => LibrarySource::Source { language, folder: relative(&text, problems)? },
+            ("oci", None) => LibrarySource::Registry(pinned(&text, problems)?),
+            ("channel", None) => LibrarySource::Channel(channel(&text, problems)?),
+            (_, None) => LibrarySource::Wasm(relative(&text, problems)?),
         };
         Some(Spanned::new(source, text.span))
     });
@@ -144,10 +173,41 @@ fn read_library(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> O
 
 /// What a key of a library says its source is.
 fn said_by(key: &str) -> String {
-    match Language::ALL.into_iter().find(|language| language.key() == key) {
-        Some(language) => format!("source in {} that is built", language.title()),
-        None => "a component that is there already".to_owned(),
+    match (key, language(key)) {
+        (_, Some(language)) => format!("source in {} that is built", language.title()),
+        ("oci", None) => "a component in a registry".to_owned(),
+        ("channel", None) => "what a channel is on".to_owned(),
+        (_, None) => "a component that is there already".to_owned(),
     }
+}
+
+fn language(key: &str) -> Option<Language> {
+    Language::ALL.into_iter().find(|language| language.key() == key)
+}
+
+fn channel(name: &Spanned<String>, problems: &mut Problems) -> Option<Channel> {
+    let read = name.value.parse::<Channel>();
+    if let Err(error) = &read {
+        problems.push(
+            Diagnostic::error("config::bad-name", format!("`{}` cannot name a channel", name.value))
+                .at(name.span.as_ref(), error.to_string()),
+        );
+    }
+    read.ok()
+}
+
+/// A reference that is the same bytes tomorrow: a tag is not. The rest of it is read where registries are known.
+fn pinned(reference: &Spanned<String>, problems: &mut Problems) -> Option<String> {
+    let digest = reference.value.rsplit_once('@').map(|(_, digest)| digest.parse::<LibraryDigest>());
+    if !matches!(digest, Some(Ok(_))) {
+        problems.push(
+            Diagnostic::error("config::bad-reference", "the reference does not end with a digest")
+                .at(reference.span.as_ref(), "expected `HOST/NAME@sha256:` and 64 hexadecimal digits")
+                .hint("`cofferdam library push` and `pull` print it; a tag may be on other bytes tomorrow"),
+        );
+        return None;
+    }
+    Some(reference.value.clone())
 }
 
 /// A path below the folder of the file. Source may lie anywhere on this machine, hence `..` is allowed:

@@ -1,11 +1,13 @@
 //! `instance.toml` into [`InstanceSettings`]: what an operator decides about one deployment. Everything has a default,
 //! so that there need be no such file. Reads no environment and no other file: that is for whoever uses a setting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use cofferdam_model::{Diagnostic, Node, NodeKind, Span, Spanned};
+use cofferdam_model::{Diagnostic, Grant, Node, NodeKind, RunQueue, Signers, Span, Spanned};
 
+use crate::namespaces::{NamespaceSettings, read_counts, read_namespaces};
+use crate::policies::read_limits_by_tag;
 use crate::reader::{FILE, Problems, Table, did_you_mean, text, wrong_type};
 use crate::{Texts, toml};
 
@@ -13,7 +15,7 @@ use crate::{Texts, toml};
 pub const INSTANCE_FILE: &str = "instance.toml";
 
 /// Limits and weights.
-const COUNTS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+pub(crate) const COUNTS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 /// Said where a run log is missing.
 const EXAMPLE: &str = "postgres = { env = \"COFFERDAM_DATABASE_URL\" }";
 
@@ -21,9 +23,11 @@ const EXAMPLE: &str = "postgres = { env = \"COFFERDAM_DATABASE_URL\" }";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceSettings {
     pub run_log: RunLogSettings,
+    pub run_queue: RunQueue,
     pub pools: PoolSettings,
-    /// Weights of namespaces.
-    pub namespaces: BTreeMap<String, u32>,
+    pub namespaces: NamespaceSettings,
+    pub grants: Vec<Grant>,
+    pub signers: Vec<Signers>,
 }
 
 /// How many steps of a pool run at once, over all runs.
@@ -80,11 +84,24 @@ fn read_root(root: &Node, problems: &mut Problems) -> InstanceSettings {
     };
     let settings = InstanceSettings {
         run_log: read_run_log(&mut table, problems).unwrap_or_default(),
+        run_queue: read_run_queue(&mut table, problems).unwrap_or_default(),
         pools: read_pools(&mut table, problems).unwrap_or_default(),
-        namespaces: read_namespaces(&mut table, problems),
+        namespaces: read_namespaces(&mut table, problems).unwrap_or_default(),
+        grants: read_list(&mut table, "grants", read_grant, problems),
+        signers: read_list(&mut table, "signers", read_signers, problems),
     };
     table.finish(problems);
     settings
+}
+
+fn read_run_queue(table: &mut Table<'_>, problems: &mut Problems) -> Option<RunQueue> {
+    let node = table.get("run_queue")?;
+    let mut table = Table::new(node, "`run_queue`", problems)?;
+    let max_concurrent = table.int("max_concurrent_runs", 0..=*COUNTS.end(), problems);
+    let max_concurrent = max_concurrent.and_then(|max| u32::try_from(max).ok());
+    let tag_limits = read_limits_by_tag(&mut table, problems);
+    table.finish(problems);
+    Some(RunQueue { max_concurrent, tag_limits })
 }
 
 fn read_pools(table: &mut Table<'_>, problems: &mut Problems) -> Option<PoolSettings> {
@@ -97,38 +114,66 @@ fn read_pools(table: &mut Table<'_>, problems: &mut Problems) -> Option<PoolSett
     Some(PoolSettings { default_limit, limits: limits.unwrap_or_default() })
 }
 
-fn read_namespaces(table: &mut Table<'_>, problems: &mut Problems) -> BTreeMap<String, u32> {
-    let Some(node) = table.get("namespaces") else { return BTreeMap::new() };
-    let Some(mut table) = Table::new(node, "`namespaces`", problems) else { return BTreeMap::new() };
-    let weights = table.get("weights").map(|node| read_counts(node, "`weights` of `namespaces`", problems));
-    table.finish(problems);
-    weights.unwrap_or_default()
+/// Tables with the same name, each begun by `[[name]]`.
+fn read_list<T>(
+    table: &mut Table<'_>,
+    name: &'static str,
+    read: fn(&Node, &mut Problems) -> Option<T>,
+    problems: &mut Problems,
+) -> Vec<T> {
+    let Some(node) = table.get(name) else { return vec![] };
+    let NodeKind::List(items) = &node.kind else {
+        let expected = format!("a list of tables, each begun by `[[{name}]]`");
+        problems.push(wrong_type(&format!("`{name}`"), &expected, node));
+        return vec![];
+    };
+    items.iter().filter_map(|item| read(item, problems)).collect()
 }
 
-/// Names with a number each.
-fn read_counts(node: &Node, what: &str, problems: &mut Problems) -> BTreeMap<String, u32> {
-    let NodeKind::Map(entries) = &node.kind else {
-        problems.push(wrong_type(what, "a table of numbers", node));
-        return BTreeMap::new();
-    };
-    let mut counts = BTreeMap::new();
-    for (name, node) in entries {
-        let of = format!("`{}` of {what}", name.value);
-        match node.kind {
-            NodeKind::Int(count) if COUNTS.contains(&count) => {
-                counts.extend(u32::try_from(count).ok().map(|count| (name.value.clone(), count)));
-            }
-            NodeKind::Int(count) => problems.push(
-                Diagnostic::error(
-                    "config::out-of-range",
-                    format!("{of} is {count}, expected {} to {}", COUNTS.start(), COUNTS.end()),
-                )
-                .at(node.span.as_ref(), "out of range"),
+fn read_signers(node: &Node, problems: &mut Problems) -> Option<Signers> {
+    let mut table = Table::new(node, "`signers`", problems)?;
+    let in_some = table.has("namespaces");
+    let namespaces = table.texts("namespaces", problems).into_iter().map(|text| text.value).collect();
+    let keys = parsed(table.texts("keys", problems), "key of a signer", "ed25519:", problems);
+    if !table.has("keys") {
+        problems.push(table.missing("keys", "keys = [\"ed25519:…\"]"));
+    }
+    table.finish(problems);
+    Some(Signers { namespaces: in_some.then_some(namespaces), keys })
+}
+
+/// Texts of one form each: a prefix and 64 hexadecimal digits.
+fn parsed<T: std::str::FromStr + Ord>(
+    texts: Vec<Spanned<String>>,
+    what: &str,
+    prefix: &str,
+    problems: &mut Problems,
+) -> BTreeSet<T> {
+    let mut found = BTreeSet::new();
+    for text in texts {
+        match text.value.parse() {
+            Ok(one) => drop(found.insert(one)),
+            Err(_) => problems.push(
+                Diagnostic::error("config::bad-digest", format!("`{}` is no {what}", text.value))
+                    .at(text.span.as_ref(), format!("expected `{prefix}` and 64 hexadecimal digits")),
             ),
-            _ => problems.push(wrong_type(&of, "a whole number", node)),
         }
     }
-    counts
+    found
+}
+
+fn read_grant(node: &Node, problems: &mut Problems) -> Option<Grant> {
+    let mut table = Table::new(node, "`grants`", problems)?;
+    let limited = |table: &Table<'_>, key| table.has(key);
+    let (in_some, to_some) = (limited(&table, "namespaces"), limited(&table, "libraries"));
+    let plain = |texts: Vec<Spanned<String>>| texts.into_iter().map(|text| text.value);
+    let namespaces = plain(table.texts("namespaces", problems)).collect();
+    let libraries = parsed(table.texts("libraries", problems), "digest of a library", "sha256:", problems);
+    let reach = plain(table.texts("reach", problems)).collect();
+    let variables = plain(table.texts("variables", problems)).collect();
+    table.finish(problems);
+    let namespaces = in_some.then_some(namespaces);
+    Some(Grant { namespaces, libraries: to_some.then_some(libraries), reach, variables })
 }
 
 fn read_run_log(table: &mut Table<'_>, problems: &mut Problems) -> Option<RunLogSettings> {
@@ -228,6 +273,8 @@ fn has_password(rest: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cofferdam_model::{Isolation, OverQuota, Quota};
+
     use super::*;
     use crate::render;
 
@@ -273,15 +320,80 @@ mod tests {
     #[test]
     fn pools_have_limits_and_namespaces_weights() {
         let settings = read(
-            "[pools]\ndefault_limit = 8\n[pools.limits]\napi = 2\n\"big db\" = 1\n[namespaces.weights]\nlab = 3\n",
+            "[pools]\ndefault_limit = 8\n[pools.limits]\napi = 2\n\"big db\" = 1\n[namespaces.weights]\nlab = 3\n[namespaces.limits]\nlab = 8\n[namespaces.isolation]\nlab = \"tenant\"\n",
         );
         let limits = [("api".to_owned(), 2), ("big db".to_owned(), 1)].into();
         assert_eq!(settings.pools, PoolSettings { default_limit: Some(8), limits });
-        assert_eq!(settings.namespaces, [("lab".to_owned(), 3)].into());
+        assert_eq!(settings.namespaces.weights, [("lab".to_owned(), 3)].into());
+        assert_eq!(settings.namespaces.limits, [("lab".to_owned(), 8)].into());
+        assert_eq!(settings.namespaces.isolation, [("lab".to_owned(), Isolation::Tenant)].into());
+        let quotas = read(
+            "[namespaces.cpu_per_hour]\nlab = \"90m\"\n[namespaces.stored_bytes]\nlab = \"1GiB\"\n\
+             [namespaces.libraries]\nlab = 3\nteam = 4\n[namespaces.over_quota]\nlab = \"reject\"\n",
+        );
+        let [(lab, of_lab), (team, of_team)] = &quotas.namespaces.quotas.into_iter().collect::<Vec<_>>()[..]
+        else {
+            panic!("two namespaces have quotas")
+        };
+        assert_eq!((lab.as_str(), team.as_str()), ("lab", "team"));
+        let hours = Some(std::time::Duration::from_secs(5400));
+        let expected = Quota {
+            cpu_per_hour: hours,
+            stored_bytes: Some(1 << 30),
+            libraries: Some(3),
+            over: OverQuota::Reject,
+        };
+        assert_eq!(*of_lab, expected);
+        assert_eq!(*of_team, Quota { libraries: Some(4), ..Quota::default() });
+        let found =
+            shown(&["[namespaces.cpu_per_hour]\na = \"long\"\n[namespaces.over_quota]\na = \"never\"\n"]);
+        for said in ["`a` of `cpu_per_hour` of `namespaces`: ", "expected one of `throttle`, `reject`"] {
+            assert!(found.contains(said), "{said}: {found}");
+        }
+        let found = shown(&["[namespaces.isolation]\na = \"tenants\"\nb = 1\n"]);
+        for said in ["`a` of `isolation` of `namespaces` is `tenants`", "expected one of `own`", "`b` of"] {
+            assert!(found.contains(said), "{said}: {found}");
+        }
         let found = shown(&["[pools]\ndefault_limit = 0\nlimit = 1\n[pools.limits]\na = 0\nb = \"x\"\n"]);
         for said in
             ["expected 1 to 1000000", "has no key `limit`", "`a` of `limits` of `pools` is 0", "`b` of"]
         {
+            assert!(found.contains(said), "{said}: {found}");
+        }
+    }
+
+    #[test]
+    fn grants_are_read_in_their_order_and_an_empty_list_grants_to_nobody() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let settings = read(&format!(
+            "[[grants]]\nnamespaces = [\"lab\"]\nlibraries = [\"{digest}\"]\nreach = [\"sql *\"]\n[[grants]]\nvariables = [\"A\", \"B*\"]\nnamespaces = []\n"
+        ));
+        let [lab, nobody] = settings.grants.try_into().unwrap();
+        let libraries = Some([digest.parse().unwrap()].into());
+        let namespaces = Some(["lab".to_owned()].into());
+        assert_eq!(lab, Grant { namespaces, libraries, reach: vec!["sql *".into()], variables: vec![] });
+        assert_eq!((nobody.namespaces, nobody.libraries), (Some([].into()), None));
+        assert_eq!(nobody.variables, ["A", "B*"]);
+        let found = shown(&[
+            "[grants]\nreach = []\n",
+            "[[grants]]\nreach = \"sql\"\nlibraries = [\"a\"]\nlibrary = 1\n",
+        ]);
+        for said in ["begun by `[[grants]]`", "a list of texts", "`a` is no digest", "has no key `library`"] {
+            assert!(found.contains(said), "{said}: {found}");
+        }
+    }
+
+    #[test]
+    fn signers_have_keys_for_namespaces_or_for_all() {
+        let key = format!("ed25519:{}", "0a".repeat(32));
+        let settings = read(&format!(
+            "[[signers]]\nkeys = [\"{key}\"]\n[[signers]]\nnamespaces = [\"prod\"]\nkeys = []\n"
+        ));
+        let [all, prod] = settings.signers.try_into().unwrap();
+        assert_eq!(all, Signers { namespaces: None, keys: [key.parse().unwrap()].into() });
+        assert_eq!(prod, Signers { namespaces: Some(["prod".to_owned()].into()), keys: [].into() });
+        let found = shown(&["[[signers]]\nkeys = [\"sha256:00\"]\n", "[[signers]]\nnamespaces = []\n"]);
+        for said in ["`sha256:00` is no key of a signer", "expected `ed25519:` and 64", "`keys`"] {
             assert!(found.contains(said), "{said}: {found}");
         }
     }

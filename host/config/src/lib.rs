@@ -5,6 +5,7 @@
 //! Nothing in a text is expanded: no environment variables, no includes, no merge keys.
 
 mod assets;
+mod automation;
 mod definitions;
 mod discover;
 mod expectations;
@@ -13,6 +14,7 @@ mod instance;
 mod jobs;
 mod limits;
 mod mappings;
+mod namespaces;
 mod partitions;
 mod policies;
 mod reader;
@@ -24,6 +26,7 @@ mod steps;
 mod texts;
 mod toml;
 mod units;
+mod workspace;
 mod yaml;
 
 pub use definitions::read_definitions;
@@ -31,7 +34,9 @@ pub use discover::{DEFINITIONS_FILE, find_definitions};
 pub use instance::{
     DatabaseUrl, INSTANCE_FILE, InstanceSettings, PoolSettings, RunLogSettings, read_instance,
 };
+pub use namespaces::NamespaceSettings;
 pub use render::{ERRORS_SHOWN_MAX, render, render_json};
 pub use run_config::read_run_config;
 pub use texts::{TEXT_BYTES_MAX, Texts};
 pub use units::{parse_bytes, parse_duration};
+pub use workspace::{LocationSettings, WORKSPACE_FILE, WorkspaceSettings, read_workspace};

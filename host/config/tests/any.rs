@@ -4,7 +4,7 @@ use cofferdam_config::{Texts, read_definitions, render};
 use proptest::prelude::*;
 
 /// Headings below which everything is read in its own way.
-const HEADINGS: [&str; 15] = [
+const HEADINGS: [&str; 17] = [
     "libraries.x",
     "graphs.x",
     "graphs.x.steps.y",
@@ -19,6 +19,8 @@ const HEADINGS: [&str; 15] = [
     "assets.x",
     "asset_checks.x",
     "asset_jobs.x",
+    "schedules.x",
+    "sensors.x",
     "tests.x",
 ];
 
@@ -28,7 +30,8 @@ const KEYS: &str = "crate wasm description inputs outputs steps tags retry run_r
      fuel output log priority resources bind memoize input_managers metadata max_concurrent value file files map collect \
      input resource asset identity static specific offset start_offset end_offset dimension multi mapping kind set_up \
      tear_down store load io_managers start end timezone minute_offset hour_offset day_offset cron keys dimensions key \
-     group owners kinds step_tags code_version data_version deps can_subset external blocking select expect fails unknown 1-x";
+     group owners kinds step_tags code_version data_version deps can_subset external blocking select expect fails \
+     job jobs partition status catch_up max_tick_retries minimum_interval unknown 1-x";
 
 /// Words that mean something somewhere.
 const WORDS: &str = "a.b a a/b a//b op sql http store s3 daily cron static dynamic multi all last identity failure success \

@@ -5,10 +5,10 @@ use std::time::Duration;
 use cofferdam_config::{Texts, read_definitions, render};
 use cofferdam_model::builder::{
     AssetBuilder, AssetCheckBuilder, AssetJobBuilder, DefinitionsBuilder, EnvironmentBuilder, GraphBuilder,
-    InvalidDefinitions, JobBuilder, StepBuilder, Windows,
+    InvalidDefinitions, JobBuilder, ScheduleBuilder, SensorBuilder, StepBuilder, Windows,
 };
 use cofferdam_model::{
-    Backoff, DataVersionRule, Definitions, HookOn, IoManagerKind, Jitter, Language, Limits,
+    Backoff, CatchUp, DataVersionRule, Definitions, HookOn, IoManagerKind, Jitter, Language, Limits,
     PartitionMappingDef, Reexecution, ResourceKind, RetryPolicy, RunRetryDef,
 };
 use serde_json::{Value, json};
@@ -202,6 +202,35 @@ fn with_assets(definitions: DefinitionsBuilder) -> DefinitionsBuilder {
         )
 }
 
+fn with_automation(definitions: DefinitionsBuilder) -> DefinitionsBuilder {
+    definitions
+        .schedule(
+            ScheduleBuilder::new("nightly", "delays", "30 2 * * *")
+                .cron("@weekly")
+                .timezone("America/New_York")
+                .config(json!({ "ops": { "clean": { "config": { "strict": true } } } }))
+                .tag("team", "data")
+                .running()
+                .catch_up(CatchUp::All)
+                .max_tick_retries(2)
+                .description("Delays of the day before"),
+        )
+        .schedule(
+            ScheduleBuilder::of_assets("north", "group:flights", "@hourly")
+                .partition("north")
+                .catch_up(CatchUp::Newest(3)),
+        )
+        .sensor(
+            SensorBuilder::new("new_files", "flights.new_files", ["delays", "refresh"])
+                .minimum_interval(Duration::from_secs(60))
+                .timeout(Duration::from_secs(20))
+                .config(json!({ "prefix": "incoming/" }))
+                .tag("team", "data")
+                .running()
+                .description("A run for each new file"),
+        )
+}
+
 fn built() -> Result<Definitions, InvalidDefinitions> {
     let prod = EnvironmentBuilder::new()
         .config(json!({ "execution": { "config": { "max_concurrent": 16 } } }))
@@ -227,7 +256,7 @@ fn built() -> Result<Definitions, InvalidDefinitions> {
         .io_manager("lake", IoManagerKind::Filesystem, json!({ "base_dir": "lake" }))
         .io_manager_of_ops("tables", "tables.put", "tables.get", Some(json!({ "schema": "public" })))
         .environment("prod", prod);
-    with_assets(definitions).build()
+    with_automation(with_assets(definitions)).build()
 }
 
 #[test]
@@ -276,6 +305,19 @@ fn a_program_is_told_everything_that_is_wrong_at_once() {
         .asset_job(AssetJobBuilder::new("refresh", "*"))
         .job(JobBuilder::new("Refresh"))
         .environment("prod", EnvironmentBuilder::new().config(json!([])))
+        .schedule(
+            ScheduleBuilder::new("nightly", "a b", "@daily")
+                .cron("@daily")
+                .config(json!(1))
+                .catch_up(CatchUp::Newest(0))
+                .max_tick_retries(101),
+        )
+        .sensor(
+            SensorBuilder::new("new_files", "watch", ["j", "J"])
+                .minimum_interval(Duration::from_millis(999))
+                .timeout(Duration::ZERO),
+        )
+        .sensor(SensorBuilder::new("new-files", "t.watch", []))
         .build()
         .unwrap_err();
     insta::assert_snapshot!(error);

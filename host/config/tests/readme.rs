@@ -6,6 +6,7 @@ use cofferdam_model::Definitions;
 const README: &str = include_str!("../README.md");
 const SERVICES: &str = include_str!("../SERVICES.md");
 const ASSETS: &str = include_str!("../ASSETS.md");
+const AUTOMATION: &str = include_str!("../AUTOMATION.md");
 const INSTANCE: &str = include_str!("../INSTANCE.md");
 
 /// The fenced blocks of a language.
@@ -24,9 +25,9 @@ fn read(text: &str) -> Definitions {
 
 #[test]
 fn every_example_of_the_reference_is_read_without_a_finding() {
-    let toml: Vec<_> = [README, SERVICES, ASSETS].map(|page| blocks(page, "toml")).concat();
+    let toml: Vec<_> = [README, SERVICES, ASSETS, AUTOMATION].map(|page| blocks(page, "toml")).concat();
     let yaml = blocks(README, "yaml");
-    assert_eq!((toml.len(), yaml.len()), (14, 1));
+    assert_eq!((toml.len(), yaml.len()), (17, 1));
     for block in &toml {
         assert_ne!(read(block), Definitions::default(), "{block}");
     }
@@ -38,11 +39,12 @@ fn every_example_of_the_reference_is_read_without_a_finding() {
     }
     // They are parts of one file as well.
     let all = read(&toml.concat());
-    assert_eq!((all.libraries.len(), all.jobs.len(), all.graphs.len()), (3, 1, 2));
+    assert_eq!((all.libraries.len(), all.jobs.len(), all.graphs.len()), (3, 2, 2));
     assert_eq!((all.resources.len(), all.io_managers.len(), all.environments.len()), (2, 2, 1));
     assert_eq!((all.partitions.len(), all.assets.len()), (6, 4));
     assert_eq!((all.asset_checks.len(), all.asset_jobs.len()), (1, 1));
-    assert_eq!(all.tests.len(), 2);
+    assert_eq!((all.schedules.len(), all.sensors.len()), (3, 1));
+    assert_eq!(all.tests.len(), 3);
 }
 
 #[test]
@@ -76,7 +78,10 @@ fn the_reference_names_every_key_that_the_reader_knows() {
         "[assets.a]\ndeps = [{ zzzzzzzz = 1 }]",
         "[asset_checks.c]\nzzzzzzzz = 1",
         "[asset_jobs.j]\nzzzzzzzz = 1",
+        "[schedules.s]\nzzzzzzzz = 1",
+        "[sensors.s]\nzzzzzzzz = 1",
         "[tests.t]\nzzzzzzzz = 1",
+        "[jobs.j]\n[tests.t]\njob = \"j\"\nzzzzzzzz = 1",
     ];
     for place in places {
         let (_, found) = read_definitions(&mut Texts::default(), "x.toml", place);
@@ -86,7 +91,7 @@ fn the_reference_names_every_key_that_the_reader_knows() {
             let written = [format!("`{key}`"), format!("{key} = "), format!("[{key}.")];
             let is_named = |page: &str| written.iter().any(|form| page.contains(form));
             assert!(
-                [README, SERVICES, ASSETS].into_iter().any(is_named),
+                [README, SERVICES, ASSETS, AUTOMATION].into_iter().any(is_named),
                 "the reference does not name `{key}`"
             );
         }
@@ -106,6 +111,8 @@ fn the_reference_of_an_instance_has_examples_that_are_read_and_names_every_key()
         "run_log = { postgres = { zzzzzzzz = 1 } }",
         "pools = { zzzzzzzz = 1 }",
         "namespaces = { zzzzzzzz = 1 }",
+        "grants = [{ zzzzzzzz = 1 }]",
+        "signers = [{ keys = [], zzzzzzzz = 1 }]",
     ] {
         let (_, found) = read_instance(&mut Texts::default(), "x.toml", place);
         let known = found[0].hint.as_deref().unwrap().strip_prefix("known: ").expect(place);

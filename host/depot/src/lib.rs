@@ -4,6 +4,7 @@
 
 mod chunks;
 mod packs;
+mod signature;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload}
 use sha2::{Digest, Sha256};
 
 pub use chunks::{CHUNKED_BYTES_MIN, cut};
+pub use signature::{InvalidSignature, Signature, SigningKey, SigningKeyError};
 
 /// Folder of the libraries within the store; a later layout gets another number.
 const PREFIX: &str = "v1/libraries";

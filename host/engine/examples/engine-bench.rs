@@ -74,6 +74,7 @@ fn drive(what: &str, plan: Plan, n_keys: usize) {
             | Action::Recall { .. }
             | Action::Publish { .. }
             | Action::Release { .. }
+            | Action::Waits { .. }
             | Action::Forget { .. } => {}
             Action::RunEnded { status, .. } => ended = Some(status),
         }

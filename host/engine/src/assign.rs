@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, HOOK_EVENT_INPUT, KeyedValue, LentResource,
-    Name, OutputRef, PlanIoManager, PlanStep, Role, Source, SpanOf, StepIdx, StepStatus, TRACEPARENT_TAG,
-    TraceContext, ValueRef, cbor,
+    AssignedInput, AssignedValue, Assignment, AttemptId, Fence, HOOK_EVENT_INPUT, Isolation, KeyedValue,
+    LentResource, Name, OutputRef, PlanIoManager, PlanStep, Role, Source, SpanOf, StepIdx, StepStatus,
+    TRACEPARENT_TAG, TraceContext, ValueRef, cbor, namespace,
 };
 use serde_json::json;
 
@@ -30,6 +30,8 @@ impl Run {
             io_managers: self.io_managers(plan_step),
             env: plan_step.env.clone(),
             partition: self.layout.plan.partition.clone(),
+            namespace: namespace(&self.layout.plan.tags).to_owned(),
+            isolation: Isolation::default(),
         }
     }
 

@@ -11,7 +11,7 @@ const UNITS: f64 = 1e6;
 
 /// What steps ask of a worker, and the pool that they count against. Its text is for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Demand {
+pub(crate) struct Demand {
     /// In millionths, so that sums are exact.
     pub(crate) resources: Amounts,
     /// What the worker must be.

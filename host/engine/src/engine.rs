@@ -1,27 +1,33 @@
 //! The engine: takes inputs, records decisions as events, answers with actions.
 
+mod admit;
 mod census;
+mod fleet;
 mod follow;
+mod limits;
 mod lost;
 mod queue;
 mod recover;
 mod report;
+mod roster;
 mod why;
 
 pub use census::Census;
+pub use roster::{Present, Under};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use cofferdam_model::{
-    Assignment, AttemptId, Event, Fence, Known, Memo, NAMESPACE_DEFAULT, NAMESPACE_TAG, Origin, PRIORITY_TAG,
-    Publication, Recorded, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest, WorkerId,
+    Assignment, AttemptId, Event, Fence, Isolation, Known, Memo, Origin, PRIORITY_TAG, Plan, Publication,
+    Recorded, Report, RunId, RunLimit, RunStatus, Standing, StepKey, Term, Timestamp, UsedUp, ValueDigest,
+    Why, WorkerId, namespace,
 };
 
+use self::admit::Admissions;
 use self::lost::Holders;
 use self::queue::{Active, Runs};
-use crate::demand::Demand;
 use crate::layout::Layout;
 use crate::place::{Candidate, Claim, Claims, Offer, Placed, Placement, Quotas};
 use crate::run::Run;
@@ -71,6 +77,8 @@ pub enum Input {
     CancelRequested {
         run: RunId,
     },
+    /// What namespaces have used, by what is on record.
+    Standing(BTreeMap<String, Standing>),
     /// The answer to [`Action::Recall`].
     Recalled {
         run: RunId,
@@ -97,10 +105,6 @@ pub struct Submission {
 /// What is to be done. All `Append` of one answer become durable before any `Dispatch` of it is carried out.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most actions are events; they live for one turn, and are moved once"
-)]
 pub enum Action {
     /// Write this event to the run's log.
     Append { run: RunId, event: Recorded },
@@ -116,6 +120,9 @@ pub enum Action {
     Release { worker: WorkerId },
     /// Tell a worker that nobody will read what it has of a run.
     Forget { worker: WorkerId, run: RunId },
+    /// Tell who watches a run that no worker that can be heard offers what a step of it asks for; or, without a reason,
+    /// that one does again. Said of the first such step, once for all that ask for the same.
+    Waits { run: RunId, step: StepKey, why: Option<Why> },
     /// The run has reached its last event. The engine keeps it until [`Engine::forget`].
     RunEnded { run: RunId, status: RunStatus },
 }
@@ -130,22 +137,33 @@ pub struct Engine {
     runs: BTreeMap<RunId, Active>,
     attempts: Claims,
     placement: Placement,
+    admissions: Admissions,
+    /// When it was last told something.
+    now: Timestamp,
+    /// With whom attempts of a namespace share a process at most.
+    isolation: BTreeMap<String, Isolation>,
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
+    /// When runs are looked at for their limits.
+    limits: BinaryHeap<Reverse<(Timestamp, RunId)>>,
     holders: Holders,
     /// Publications that wait for a worker.
     unpublished: Vec<Publication>,
 }
 
 impl Engine {
-    pub fn new(settings: Settings) -> Engine {
+    pub fn new(mut settings: Settings) -> Engine {
         Engine {
             term: settings.term,
             n_fences: 0,
             n_runs: 0,
             runs: BTreeMap::new(),
             attempts: Claims::default(),
+            now: Timestamp(0),
+            isolation: std::mem::take(&mut settings.quotas.isolation),
+            admissions: Admissions::new(std::mem::take(&mut settings.quotas.runs)),
             placement: Placement::new(settings.quotas),
             retries: BinaryHeap::new(),
+            limits: BinaryHeap::new(),
             holders: Holders::default(),
             unpublished: vec![],
         }
@@ -155,6 +173,7 @@ impl Engine {
     /// matter (late reports, unknown runs) are answered with nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Action> {
         let mut actions = vec![];
+        self.now = now;
         self.wake(now, &mut actions);
         match input {
             Input::RunSubmitted(submission) => self.submitted(*submission, now, &mut actions),
@@ -162,19 +181,33 @@ impl Engine {
                 self.placement.workers.join(worker, Offer { slots, queue, resources, labels, ends_at });
                 self.back(worker, held, now, &mut actions);
                 self.look_again(now, &mut actions);
+                self.survey(now, &mut actions);
             }
-            Input::WorkerSilent { worker } => self.placement.workers.fall_silent(worker),
+            Input::WorkerSilent { worker } => {
+                self.placement.workers.fall_silent(worker);
+                self.survey(now, &mut actions);
+            }
             Input::WorkerDraining { worker } => {
                 if self.placement.workers.drain(worker) {
                     actions.push(Action::Release { worker });
+                    self.survey(now, &mut actions);
                 }
             }
-            Input::WorkerLeft { worker } => self.left(worker, now, &mut actions),
+            Input::WorkerLeft { worker } => {
+                self.left(worker, now, &mut actions);
+                self.survey(now, &mut actions);
+            }
             Input::Report { worker, report } => self.reported(worker, report, now, &mut actions),
-            Input::CancelRequested { run } => self.cancel(run, now, &mut actions),
+            Input::CancelRequested { run } => self.cancel(run, None, now, &mut actions),
             Input::Recalled { run, step, found } => self.recalled(run, &step, found, now, &mut actions),
+            Input::Standing(of) => {
+                of.into_iter().for_each(|(namespace, standing)| {
+                    self.placement.stands(&namespace, standing, now);
+                });
+            }
             Input::Tick => {}
         }
+        self.admit(now);
         self.place(now, &mut actions);
         self.publish(&mut actions);
         actions
@@ -182,7 +215,15 @@ impl Engine {
 
     /// When to call again if nothing happens before.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.retries.peek().map(|Reverse((at, _, _))| *at)
+        let retry = self.retries.peek().map(|Reverse((at, _, _))| *at);
+        let limit = self.limits.peek().map(|Reverse((at, _))| *at);
+        let others = self.placement.next_hour(self.now).into_iter().chain(self.next_admission());
+        retry.into_iter().chain(limit).chain(others).min()
+    }
+
+    /// Which quota does not let a run of that plan be accepted now.
+    pub fn refuses(&mut self, plan: &Plan, now: Timestamp) -> Option<UsedUp> {
+        self.placement.refuses(namespace(&plan.tags), plan.libraries.values().copied(), now)
     }
 
     /// A run that is driven or has just ended.
@@ -209,12 +250,6 @@ impl Engine {
         }
     }
 
-    /// What ready steps ask for and no worker offers, with the runs that wait for it.
-    pub fn unservable(&self) -> Vec<(Demand, Vec<RunId>)> {
-        let waiting = self.placement.unservable();
-        waiting.map(|(demand, runs)| (demand.clone(), runs.collect())).collect()
-    }
-
     fn submitted(&mut self, submission: Submission, now: Timestamp, actions: &mut Vec<Action>) {
         let Submission { run: id, layout, plan, origin, known } = submission;
         if self.runs.contains_key(&id) {
@@ -222,6 +257,8 @@ impl Engine {
         }
         self.activate(Run::with_known(id, layout, known));
         self.record(id, Event::RunAccepted { plan, origin }, now, actions);
+        self.line_up_run(id, now);
+        self.survey_new(id, now);
         self.settle(id, now, actions);
     }
 
@@ -229,17 +266,20 @@ impl Engine {
         self.n_runs += 1;
         let layout = run.layout.clone();
         let tags = &layout.plan.tags;
-        let namespace = tags.get(NAMESPACE_TAG).map_or(NAMESPACE_DEFAULT, String::as_str);
+        let namespace = namespace(tags);
+        self.placement.needs(namespace, layout.plan.libraries.values().copied());
         let lines = layout.lines.all.iter();
         let classes = lines.map(|line| self.placement.class(&line.demand, namespace, &mut self.attempts));
         let active = Active {
             number: self.n_runs,
             // As Dagster does, what is no number counts as 0.
+            admitted_at: None,
             priority: tags.get(PRIORITY_TAG).and_then(|text| text.trim().parse().ok()).unwrap_or(0),
             classes: classes.collect(),
             queues: BTreeMap::new(),
             recalling: BTreeSet::new(),
             held_up: BTreeSet::new(),
+            unserved: BTreeMap::new(),
             means_us: vec![None; layout.n_ops],
             run,
         };
@@ -289,11 +329,13 @@ impl Engine {
         let active = self.active(id);
         if active.run.n_open() == 0 && !active.run.status.is_terminal() {
             let status = match active.run.status {
-                RunStatus::Cancelling => RunStatus::Cancelled,
+                RunStatus::Cancelling if active.run.limit.is_none() => RunStatus::Cancelled,
+                RunStatus::Cancelling => RunStatus::Failed,
                 _ if active.run.n_failures > 0 => RunStatus::Failed,
                 _ => RunStatus::Succeeded,
             };
             self.record(id, Event::RunFinished { status }, now, actions);
+            self.leave_queue(id);
             let told = self.holders.forget(id).into_iter();
             let told = told.filter(|worker| self.placement.workers.knows(*worker));
             actions.extend(told.map(|worker| Action::Forget { worker, run: id }));
@@ -376,8 +418,8 @@ impl Engine {
         }
     }
 
-    /// Steps whose wait is over go to their queues. They stay `Retrying` until they are dispatched: the
-    /// passing of time is no event.
+    /// Steps whose wait is over go to their queues, and runs whose time is over end. Steps stay `Retrying` until they are
+    /// dispatched: the passing of time is no event.
     fn wake(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some(Reverse((at, id, at_step))) = self.retries.peek().copied()
             && at <= now
@@ -388,16 +430,17 @@ impl Engine {
                 self.settle(id, now, actions);
             }
         }
+        self.enforce_limits(now, actions);
     }
 
-    fn cancel(&mut self, id: RunId, now: Timestamp, actions: &mut Vec<Action>) {
+    fn cancel(&mut self, id: RunId, limit: Option<RunLimit>, now: Timestamp, actions: &mut Vec<Action>) {
         let Some(active) = self.runs.get(&id) else {
             return;
         };
         if active.run.status.is_terminal() || active.run.status == RunStatus::Cancelling {
             return;
         }
-        self.record(id, Event::RunCancelRequested, now, actions);
+        self.record(id, Event::RunCancelRequested { limit }, now, actions);
         let stopped = self.under_way(id).filter(|(_, attempt)| {
             let run = &self.runs[&id].run;
             !run.find(&attempt.step).is_ok_and(|at_step| run.is_tear_down(at_step))
@@ -425,7 +468,7 @@ impl Engine {
             let active = self.active(id);
             active.placed(line, at_step, now);
             let attempt = active.run.attempts(at_step).last().map_or(1, |last| last.number + 1);
-            let assignment = Box::new(active.run.assignment(at_step, attempt, fence));
+            let assignment = self.order(&self.runs[&id].run, at_step, attempt, fence);
             let key = assignment.id.step.clone();
             let event = Event::StepDispatched { step: key, attempt, fence, worker };
             self.record_of(id, at_step, event, now, actions);
@@ -434,5 +477,12 @@ impl Engine {
             actions.push(Action::Dispatch { worker, assignment });
             self.show_heads(id);
         }
+    }
+
+    /// The order to run an attempt of a ready step.
+    fn order(&self, run: &Run, at_step: u32, attempt: u32, fence: Fence) -> Box<Assignment> {
+        let mut assignment = Box::new(run.assignment(at_step, attempt, fence));
+        assignment.isolation = self.isolation.get(&assignment.namespace).copied().unwrap_or_default();
+        assignment
     }
 }

@@ -9,6 +9,7 @@
 mod accept;
 mod asset;
 mod assign;
+mod dagster;
 mod demand;
 mod engine;
 mod layout;
@@ -23,11 +24,11 @@ mod tests;
 mod verdict;
 mod view;
 
-pub use demand::Demand;
-pub use engine::{Action, Census, Engine, Input, Settings, Submission};
+pub use dagster::{DagsterEvent, DagsterTeller, dagster_events};
+pub use engine::{Action, Census, Engine, Input, Present, Settings, Submission, Under};
 pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
-pub use place::Quotas;
+pub use place::{Quotas, hour_began};
 pub use run::{InvalidHistory, Lost, Run, TakenOver};
 pub use run_retry::{
     MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,

@@ -1,8 +1,8 @@
 //! The key under which a result may be found again: everything that a hermetic step's outputs depend on.
 
 use cofferdam_model::{
-    AssignedInput, AssignedValue, IoManagerKind, Plan, PlanStep, Role, StepIdx, StepKey, StepStatus,
-    ValueDigest, ValueRef,
+    AssignedInput, AssignedValue, IoManagerKind, NAMESPACE_DEFAULT, Plan, PlanStep, Role, StepIdx, StepKey,
+    StepStatus, ValueDigest, ValueRef, namespace,
 };
 use serde_json::json;
 
@@ -18,7 +18,7 @@ const MEMO_DOMAIN: &[u8] = b"cofferdam memo 1";
 /// One part of a memo, by which two memos can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoPart {
-    /// `library`, `op`, `config`, `input NAME`, `outputs`, `tags`, `partition`, `profile`.
+    /// `library`, `op`, `config`, `input NAME`, `outputs`, `tags`, `partition`, `namespace`, `profile`.
     pub name: String,
     pub digest: ValueDigest,
 }
@@ -43,6 +43,11 @@ pub fn memo_parts(plan: &Plan, step: &PlanStep, inputs: &[AssignedInput]) -> Vec
     parts.push(part("tags", json!(step.tags).to_string().as_bytes()));
     if let Some(partition) = &plan.partition {
         parts.push(part("partition", partition.as_bytes()));
+    }
+    // What a namespace could plant, another one must not find (SAFETY.md, H-087).
+    match namespace(&plan.tags) {
+        NAMESPACE_DEFAULT => {}
+        namespace => parts.push(part("namespace", namespace.as_bytes())),
     }
     parts.push(part("profile", &PROFILE_VERSION.to_be_bytes()));
     parts

@@ -11,18 +11,20 @@
 
 mod near;
 mod quota;
+mod used;
 mod workers;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use cofferdam_model::{Nearest, RunId, Timestamp, WorkerId};
+use cofferdam_model::{LibraryDigest, Nearest, RunId, Standing, Timestamp, UsedUp, WorkerId};
 
 pub(crate) use self::near::{WANTED_MAX, Wanted, key_of};
 pub use self::quota::Quotas;
 pub(crate) use self::quota::{Claim, Claims};
 use self::quota::{Namespaces, Pools};
+pub use self::used::hour_began;
 pub(crate) use self::workers::Offer;
 use self::workers::Workers;
 use crate::demand::Demand;
@@ -101,6 +103,8 @@ pub(crate) struct Placed {
 #[derive(Debug)]
 pub(crate) enum NoPlace {
     Pool { pool: String, max: u32 },
+    Namespace { namespace: String, max: u32 },
+    Quota { namespace: String, used_up: UsedUp },
     NoWorker,
     NoneFits { asks: String, nearest: Nearest },
     Draining,
@@ -124,7 +128,7 @@ impl Placement {
     pub(crate) fn new(quotas: Quotas) -> Placement {
         Placement {
             pools: Pools::new(quotas.pools, quotas.pool_default),
-            namespaces: Namespaces::new(quotas.weights),
+            namespaces: Namespaces::new(quotas.weights, quotas.namespaces, quotas.quotas),
             ..Placement::default()
         }
     }
@@ -202,8 +206,10 @@ impl Placement {
         let version = self.workers.version();
         let open = self.open.iter().filter_map(|class_idx| {
             let class = &self.classes[*class_idx as usize];
-            let free =
-                class.blocked_at != version && class.pool.is_none_or(|pool| self.pool_has_room(pool, claims));
+            let free = class.blocked_at != version
+                && class.pool.is_none_or(|pool| self.pool_has_room(pool, claims))
+                && self.namespaces.reached_limit(class.namespace, claims).is_none()
+                && self.namespaces.used(class.namespace).used_up(now).is_none();
             if !free {
                 return None;
             }
@@ -256,6 +262,13 @@ impl Placement {
             let max = self.pools.limit(pool).unwrap_or_default();
             return NoPlace::Pool { pool: class.demand.pool.clone().unwrap_or_default(), max };
         }
+        if let Some(max) = self.namespaces.reached_limit(class.namespace, claims) {
+            return NoPlace::Namespace { namespace: self.namespaces.name(class.namespace).to_owned(), max };
+        }
+        if let Some(used_up) = self.namespaces.used(class.namespace).used_up(now) {
+            let namespace = self.namespaces.name(class.namespace).to_owned();
+            return NoPlace::Quota { namespace, used_up };
+        }
         self.workers.why(&class.demand, now).unwrap_or_else(|| {
             let share = |namespace| self.namespaces.share(namespace, claims);
             let open = self.open.iter().map(|other| self.classes[*other as usize].namespace);
@@ -266,15 +279,68 @@ impl Placement {
         })
     }
 
+    /// Counts what an attempt has used.
+    pub(crate) fn has_used(
+        &mut self,
+        claim: &Claim,
+        claims: &Claims,
+        cpu: Duration,
+        stored_bytes: u64,
+        now: Timestamp,
+    ) {
+        let namespace = claims.namespace_of(claim.class);
+        self.namespaces.used_mut(namespace).add(cpu, stored_bytes, now);
+    }
+
+    /// Sets what a namespace has used.
+    pub(crate) fn stands(&mut self, namespace: &str, standing: Standing, now: Timestamp) {
+        let number = self.namespaces.number(namespace);
+        self.namespaces.used_mut(number).set(standing, now);
+    }
+
+    /// Counts the libraries of a run that is driven.
+    pub(crate) fn needs(&mut self, namespace: &str, libraries: impl Iterator<Item = LibraryDigest>) {
+        let number = self.namespaces.number(namespace);
+        self.namespaces.used_mut(number).needs(libraries);
+    }
+
+    /// Why a run with these libraries may not be accepted now.
+    pub(crate) fn refuses(
+        &mut self,
+        namespace: &str,
+        libraries: impl Iterator<Item = LibraryDigest>,
+        now: Timestamp,
+    ) -> Option<UsedUp> {
+        let number = self.namespaces.number(namespace);
+        self.namespaces.used(number).refuses(libraries, now)
+    }
+
+    /// When steps that wait for the next hour may start.
+    pub(crate) fn next_hour(&self, now: Timestamp) -> Option<Timestamp> {
+        let namespaces = self.open.iter().map(|class| self.classes[*class as usize].namespace);
+        let used_up = namespaces.filter_map(|number| self.namespaces.used(number).used_up(now));
+        let hours = used_up.filter_map(|used_up| match used_up {
+            UsedUp::CpuPerHour { until, .. } => Some(until),
+            UsedUp::StoredBytes { .. } | UsedUp::Libraries { .. } => None,
+        });
+        hours.min()
+    }
+
     pub(crate) fn is_in_pool(&self, class: u32, pool: &str) -> bool {
         self.classes[class as usize].demand.pool.as_deref() == Some(pool)
     }
 
-    /// Demands of queues that no worker could ever serve, for a person to see.
-    pub(crate) fn unservable(&self) -> impl Iterator<Item = (&Demand, impl Iterator<Item = RunId>)> {
-        let waiting = self.open.iter().map(|class| &self.classes[*class as usize]);
-        waiting
-            .filter(|class| !self.workers.could_serve(&class.demand))
-            .map(|class| (&class.demand, class.heads.iter().map(|head| head.run)))
+    /// Of each class, whether a worker that stays could serve it.
+    pub(crate) fn served(&self) -> impl Iterator<Item = bool> {
+        self.classes.iter().map(|class| self.workers.could_serve(&class.demand))
+    }
+
+    pub(crate) fn is_served(&self, class: u32) -> bool {
+        self.workers.could_serve(&self.classes[class as usize].demand)
+    }
+
+    /// What keeps every worker from serving a class, other than that it is busy.
+    pub(crate) fn no_worker(&self, class: u32, now: Timestamp) -> Option<NoPlace> {
+        self.workers.why(&self.classes[class as usize].demand, now)
     }
 }

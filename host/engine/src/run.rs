@@ -14,8 +14,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use cofferdam_model::{
-    AssetKey, Failure, Fence, Known, MetadataEntry, Name, Output, Place, Recorded, Role, RunId, RunStatus,
-    StepKey, StepStatus, Timestamp, Usage, ValueDigest, WorkerId,
+    AssetKey, Failure, Fence, Known, MetadataEntry, Name, Output, Place, Recorded, Role, RunId, RunLimit,
+    RunStatus, StepKey, StepStatus, Timestamp, Usage, ValueDigest, WorkerId,
 };
 
 pub use self::lost::Lost;
@@ -60,6 +60,8 @@ pub struct Run {
     pub(crate) has_lost: bool,
     /// Steps whose failure makes the run fail.
     pub(crate) n_failures: u32,
+    /// The limit that it has reached.
+    pub(crate) limit: Option<RunLimit>,
     /// Data versions of the assets and partitions that the run has made or taken over.
     pub(crate) versions: HashMap<(AssetKey, Option<String>), String>,
 }
@@ -187,6 +189,7 @@ impl Run {
             n_again: 0,
             has_lost: false,
             n_failures: 0,
+            limit: None,
             versions: HashMap::new(),
             layout,
         };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_model::{
-    Assignment, Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunStatus, StepIdx, StepKey,
-    StepStatus, Timestamp, Usage, WorkerId,
+    Assignment, Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunLimit, RunStatus, StepIdx,
+    StepKey, StepStatus, Timestamp, Usage, WorkerId,
 };
 
 use crate::run::{Attempt, Lost, NONE, Run, Step, TakenOver};
@@ -55,6 +55,11 @@ impl Run {
 
     pub fn accepted_at(&self) -> Option<Timestamp> {
         self.accepted_at
+    }
+
+    /// The limit that it has reached, and failed by.
+    pub fn limit(&self) -> Option<RunLimit> {
+        self.limit
     }
 
     /// When the first step was dispatched.

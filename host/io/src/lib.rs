@@ -14,6 +14,7 @@
 mod error;
 mod key;
 mod layout;
+mod office;
 mod open;
 mod publish;
 mod retention;

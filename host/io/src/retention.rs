@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_refers_to_goes_after_the_grace_but_not_from_a_live_run() {
+    fn i_18_what_nobody_refers_to_goes_after_the_grace_but_not_from_a_live_run() {
         let mut live = run(2, "a");
         live.ended_at = None;
         let runs = [run(1, "a"), live];

@@ -11,11 +11,12 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use crate::Error;
+use crate::office::TERM_KEY;
 use crate::retention::{Item, Stored};
 use crate::store::{Readable, ValueStore};
 
 impl ValueStore {
-    /// Everything in the store: values, and what attempts that died have left of some. `store` names it in the items.
+    /// Everything in the store but the scheduler's term: values, and what attempts that died have left of some. `store` names it in the items.
     pub async fn list(&self, store: &str) -> Result<Vec<Stored>, Error> {
         let stored = |key: String, bytes: u64, modified: Timestamp| {
             let run = key.split('/').nth(2).and_then(|run| run.parse().ok()).map(RunId);
@@ -28,10 +29,8 @@ impl ValueStore {
             });
             let files = walked.await.expect("walking does not panic");
             let files = files.map_err(|source| self.sweep_error("list", "", source))?;
-            return Ok(files
-                .into_iter()
-                .map(|(key, bytes, modified)| stored(key, bytes, modified))
-                .collect());
+            let kept = files.into_iter().filter(|(key, _, _)| key != TERM_KEY);
+            return Ok(kept.map(|(key, bytes, modified)| stored(key, bytes, modified)).collect());
         }
         let own = self.manager().map_or("", |manager| manager.own.as_str());
         let prefix = self.object_path(own)?;
@@ -41,7 +40,10 @@ impl ValueStore {
             let modified = u64::try_from(object.last_modified.timestamp_millis()).unwrap_or_default();
             stored(key, object.size, Timestamp(modified))
         });
-        objects.try_collect().await.map_err(|source| Error::store("list", own, source))
+        let mut objects: Vec<Stored> =
+            objects.try_collect().await.map_err(|source| Error::store("list", own, source))?;
+        objects.retain(|object| !matches!(&object.item, Item::Value { key, .. } if key == TERM_KEY));
+        Ok(objects)
     }
 
     /// Removes something that [`ValueStore::list`] named; what is gone already is removed.

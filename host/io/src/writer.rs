@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cofferdam_crash::reach;
 use cofferdam_model::ValueDigest;
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -102,10 +103,12 @@ impl ValueWriter {
     /// visible, if the store is full or there is another value of that key already.
     pub async fn finish(mut self) -> Result<(u64, ValueDigest), Error> {
         let digest = self.digest();
+        reach("output.before_put");
         if let Err(error) = self.publish().await {
             self.abort().await;
             return Err(error);
         }
+        reach("output.after_put");
         Ok((self.size, digest))
     }
 
@@ -213,6 +216,7 @@ impl ValueWriter {
         self.n_parts += 1;
         let upload = self.upload.as_mut().expect("made above");
         let put = upload.put_part(payload).await;
+        reach("output.mid_put");
         put.map_err(|source| self.failed(source))
     }
 }

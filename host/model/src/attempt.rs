@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssetKey, EnvSource, Failure, Fence, KeyedValue, LibraryDigest, Limits, MetadataEntry, Name, Output,
-    PlanIoManager, PlanOutput, PlanResource, RunId, StepKey, Timestamp, Usage, ValueRef,
+    AssetKey, EnvSource, Failure, Fence, Isolation, KeyedValue, LibraryDigest, Limits, MetadataEntry,
+    NAMESPACE_DEFAULT, Name, Output, PlanIoManager, PlanOutput, PlanResource, RunId, StepKey, Timestamp,
+    Usage, ValueRef,
 };
 
 /// Names one attempt for good. Every report carries it.
@@ -45,6 +46,20 @@ pub struct Assignment {
     /// Of a run for one partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
+    /// Of its run.
+    #[serde(default = "namespace_default", skip_serializing_if = "is_namespace_default")]
+    pub namespace: String,
+    /// With whom it shares its process at most; a worker may keep it apart from more.
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
+}
+
+fn namespace_default() -> String {
+    NAMESPACE_DEFAULT.to_owned()
+}
+
+fn is_namespace_default(namespace: &String) -> bool {
+    namespace == NAMESPACE_DEFAULT
 }
 
 impl Assignment {
@@ -63,6 +78,8 @@ impl Assignment {
             io_managers: BTreeMap::new(),
             env: vec![],
             partition: None,
+            namespace: namespace_default(),
+            isolation: Isolation::default(),
         }
     }
 }

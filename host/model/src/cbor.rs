@@ -10,6 +10,12 @@ pub fn encode(value: &Value) -> Vec<u8> {
     out
 }
 
+/// Reads any CBOR that JSON can say. The error says what is wrong with it.
+pub fn to_json(cbor: &[u8]) -> Result<Value, String> {
+    let value: ciborium::Value = ciborium::from_reader(cbor).map_err(|error| error.to_string())?;
+    serde_json::to_value(&value).map_err(|error| error.to_string())
+}
+
 fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xf6),

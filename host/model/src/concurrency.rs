@@ -13,6 +13,11 @@ pub const NAMESPACE_TAG: &str = "cofferdam/namespace";
 /// The namespace of runs that have no such tag.
 pub const NAMESPACE_DEFAULT: &str = "default";
 
+/// The namespace of a run with these tags.
+pub fn namespace(tags: &BTreeMap<String, String>) -> &str {
+    tags.get(NAMESPACE_TAG).map_or(NAMESPACE_DEFAULT, String::as_str)
+}
+
 /// A limit on steps of a run that run at once and carry a tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagLimit {
@@ -43,6 +48,22 @@ impl TagLimit {
             TagValue::Is(value) => (value == found).then_some(None),
             TagValue::Each => Some(Some(found)),
         }
+    }
+}
+
+/// How many runs of an instance go on at once. The others wait, by priority and in the order in which they were accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQueue {
+    /// None is no limit; 0 lets none begin.
+    pub max_concurrent: Option<u32>,
+    /// Of runs that carry a tag; each of them must let a run.
+    pub tag_limits: Vec<TagLimit>,
+}
+
+impl RunQueue {
+    /// Whether it holds nothing up, ever.
+    pub fn is_open(&self) -> bool {
+        self.max_concurrent.is_none() && self.tag_limits.is_empty()
     }
 }
 

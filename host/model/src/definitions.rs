@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::{
-    AssetCheckDef, AssetDef, AssetJobDef, AssetKey, HookOn, IoManagerKind, Limits, Name, Node,
-    PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, Span, Spanned, TagLimit,
+    AssetCheckDef, AssetDef, AssetJobDef, AssetKey, Channel, HookOn, IoManagerKind, Limits, Name, Node,
+    PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, ScheduleDef, SensorDef, Span, Spanned,
+    StepKey, TagLimit,
 };
 
 /// All definitions of one code location (one `cofferdam.toml`).
@@ -22,12 +23,20 @@ pub struct Definitions {
     pub assets: BTreeMap<Name, AssetDef>,
     pub asset_checks: BTreeMap<Name, AssetCheckDef>,
     pub asset_jobs: BTreeMap<Name, AssetJobDef>,
+    pub schedules: BTreeMap<Name, ScheduleDef>,
+    pub sensors: BTreeMap<Name, SensorDef>,
     pub tests: BTreeMap<Name, TestDef>,
 }
 
-/// What an op should do, for `cofferdam test`.
+/// What an op or a job should do, for `cofferdam test`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TestDef {
+pub enum TestDef {
+    Op(Box<OpTestDef>),
+    Job(Box<JobTestDef>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpTestDef {
     /// The op with its inputs and config; named like the test.
     pub step: StepDef,
     pub expected: Expected,
@@ -39,6 +48,31 @@ pub enum Expected {
     Outputs(BTreeMap<Name, Node>),
     /// It fails, with this within what is said about it.
     Failure(Spanned<String>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobTestDef {
+    pub job: Spanned<Name>,
+    /// Run config.
+    pub config: Option<Node>,
+    pub environment: Option<Spanned<Name>>,
+    pub partition: Option<String>,
+    /// Which ops of the job; none is all.
+    pub selection: Vec<String>,
+    pub fakes: Vec<FakeDef>,
+    /// By step: some of its outputs; a dynamic one by key.
+    pub outputs: Vec<(Spanned<StepKey>, BTreeMap<Name, Node>)>,
+    /// Steps that fail, each with this within what is said about it.
+    pub failures: Vec<(Spanned<StepKey>, Spanned<String>)>,
+}
+
+/// What a step is taken to have given, instead of running it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FakeDef {
+    pub step: Spanned<StepKey>,
+    pub output: Spanned<Name>,
+    /// A value or files; of a dynamic output a table by key, or files.
+    pub source: Spanned<SourceDef>,
 }
 
 /// Where a library's component comes from.
@@ -54,6 +88,10 @@ pub enum LibrarySource {
     Source { language: Language, folder: PathBuf },
     /// A component that is there already.
     Wasm(PathBuf),
+    /// A component in an OCI registry, by a reference that ends with the digest of its manifest.
+    Registry(String),
+    /// What a channel of the instance is on when a run is planned.
+    Channel(Channel),
 }
 
 /// A language that a guest SDK is for.

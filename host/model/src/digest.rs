@@ -1,4 +1,4 @@
-//! The two digests: SHA-256 names libraries (as OCI does), BLAKE3 names values.
+//! The two digests: SHA-256 names libraries (as OCI does), BLAKE3 names values. And what names who vouches for a library.
 
 use std::fmt;
 use std::str::FromStr;
@@ -69,6 +69,11 @@ digest! {
 digest! {
     /// BLAKE3 of a value's bytes, or of an encoded plan.
     ValueDigest, "blake3:"
+}
+
+digest! {
+    /// Public key of Ed25519, whose owner signs libraries.
+    SignerKey, "ed25519:"
 }
 
 impl ValueDigest {

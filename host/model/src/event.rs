@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CheckEvaluation, Failure, Fence, Materialization, MetadataEntry, Name, Origin, Output, RunId, StepKey,
-    Timestamp, Usage, ValueDigest, WorkerId,
+    CheckEvaluation, Failure, Fence, Materialization, MetadataEntry, Name, Origin, Output, RunId, RunLimit,
+    StepKey, Timestamp, Usage, ValueDigest, WorkerId,
 };
 
 /// Version of the stored form of events. A reader refuses a larger one.
@@ -99,8 +99,11 @@ pub enum Event {
     StepSkipped { step: StepKey, input: Name },
     /// A step before it failed, so it will not run. `root` is the step that failed first.
     StepAbandoned { step: StepKey, root: StepKey },
-    /// Somebody asked for the end of the run.
-    RunCancelRequested,
+    /// Somebody asked for the end of the run, or it has reached a limit, by which it fails.
+    RunCancelRequested {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<RunLimit>,
+    },
     /// The step was waiting or running when its run was cancelled.
     StepCancelled {
         step: StepKey,

@@ -57,8 +57,6 @@ pub enum FailureKind {
     Check,
     /// Config could not be completed: an environment variable is not set or is not what it must be.
     Config,
-    /// A resource could not be opened.
-    Resource,
 }
 
 impl FailureKind {
@@ -81,7 +79,6 @@ impl FailureKind {
             FailureKind::Cancelled => "cancelled",
             FailureKind::Check => "check",
             FailureKind::Config => "config",
-            FailureKind::Resource => "resource",
         }
     }
 }

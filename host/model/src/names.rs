@@ -101,4 +101,32 @@ mod tests {
         assert_eq!(Name::new("a/b").unwrap_err(), InvalidName::Character { found: '/' });
         assert_eq!(Name::new(&"a".repeat(129)).unwrap_err(), InvalidName::TooLong(129));
     }
+    #[test]
+    fn h_046_names_that_could_lead_elsewhere_or_pass_for_another_are_refused() {
+        let long = "x".repeat(64 * 1024);
+        let hostile = [
+            "../../x",
+            "/etc/passwd",
+            "a//b",
+            ".",
+            "..",
+            "a\0b",
+            "%2e%2e",
+            "a b",
+            "a\nb",
+            "C:",
+            "a\\b",
+            // A look-alike in Cyrillic, and one letter in its two forms.
+            "p\u{430}th",
+            "caf\u{e9}",
+            "cafe\u{301}",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            &long,
+        ];
+        for text in hostile {
+            assert!(Name::new(text).is_err() && Name::key(text).is_err(), "{text:?}");
+        }
+        assert_ne!(Name::new("path").unwrap(), Name::new("Path").unwrap());
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, StepKey, StepStatus, Timestamp, WorkerId};
+use crate::{RunId, StepKey, StepStatus, Timestamp, UsedUp, WorkerId};
 
 /// Steps that an answer names; of more it says how many.
 pub const WHY_STEPS_MAX: usize = 20;
@@ -42,6 +42,16 @@ pub enum Why {
     Silent {
         workers: Vec<WorkerId>,
     },
+    /// As many runs go on as may, or as many with a tag as may: its own waits in the run queue.
+    RunQueue {
+        /// Key, and the value if only that counts; none for all runs together.
+        tag: Option<(String, Option<String>)>,
+        max: u32,
+        /// The first of those that go on.
+        held_by: Vec<RunId>,
+        /// Runs whose turn is earlier.
+        before: u64,
+    },
     /// As many steps of its run are under way as may be.
     MaxConcurrent {
         max: u32,
@@ -58,6 +68,16 @@ pub enum Why {
         pool: String,
         max: u32,
         held_by: Vec<(RunId, StepKey)>,
+    },
+    /// As many steps of its namespace are under way as may be.
+    Namespace {
+        namespace: String,
+        max: u32,
+    },
+    /// Its namespace has used up a quota.
+    Quota {
+        namespace: String,
+        used_up: UsedUp,
     },
     NoWorker,
     /// No worker has what it asks for.
@@ -137,6 +157,9 @@ impl fmt::Display for Why {
                 let workers: Vec<String> = workers.iter().map(|worker| worker.0.to_string()).collect();
                 write!(out, "what it reads is with worker {}, which cannot be heard", workers.join(" or "))
             }
+            Why::RunQueue { tag, max, held_by, before } => {
+                run_queue(out, tag.as_ref(), *max, held_by, *before)
+            }
             Why::MaxConcurrent { max } => {
                 let under_way = under_way(*max, " of its run");
                 write!(out, "{under_way}, as many as `max_concurrent` lets")
@@ -145,6 +168,13 @@ impl fmt::Display for Why {
                 let tag = value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}"));
                 let under_way = under_way(*max, &format!(" with the tag `{tag}`"));
                 write!(out, "{under_way}, as many as its limit lets: {held_by}")
+            }
+            Why::Namespace { namespace, max } => {
+                let under_way = under_way(*max, &format!(" of the namespace `{namespace}`"));
+                write!(out, "{under_way}, as many as its limit lets")
+            }
+            Why::Quota { namespace, used_up } => {
+                write!(out, "the namespace `{namespace}` has a quota of {used_up}")
             }
             Why::Pool { pool, max: 0, .. } => write!(out, "the pool `{pool}` has no slots"),
             Why::Pool { pool, max, held_by } => {
@@ -165,6 +195,31 @@ impl fmt::Display for Why {
             }
             Why::Busy { asks, before } => busy(out, asks, before),
         }
+    }
+}
+
+fn run_queue(
+    out: &mut fmt::Formatter<'_>,
+    tag: Option<&(String, Option<String>)>,
+    max: u32,
+    held_by: &[RunId],
+    before: u64,
+) -> fmt::Result {
+    let which = tag.map_or_else(String::new, |(key, value)| match value {
+        Some(value) => format!(" with the tag `{key}={value}`"),
+        None => format!(" with the tag `{key}`"),
+    });
+    if max == 0 {
+        return write!(out, "its run waits in the run queue, which lets no run{which} begin");
+    }
+    let runs = if max == 1 { "1 run" } else { &format!("{max} runs") };
+    write!(out, "its run waits in the run queue: {runs}{which} may go on at once, and these do: ")?;
+    let held_by: Vec<String> = held_by.iter().map(ToString::to_string).collect();
+    out.write_str(&held_by.join(", "))?;
+    match before {
+        0 => Ok(()),
+        1 => out.write_str("; 1 run goes before it"),
+        n => write!(out, "; {n} runs go before it"),
     }
 }
 

@@ -10,6 +10,8 @@ use cofferdam_model::{
 use crate::Libraries;
 use crate::assets;
 use crate::assets::{AssetJob, AssetPlaces, Catalog};
+use crate::automation;
+use crate::fakes;
 use crate::files::{Files, known, unknown_job};
 use crate::flat::Outermost;
 use crate::job::Job;
@@ -115,6 +117,11 @@ pub fn check(defs: &Definitions, libs: &Libraries, present: &Present) -> Vec<Dia
         problems.extend(compile_target(defs, libs, request, Stage::Checking(present)).1);
     }
     problems.extend(assets::check(defs, libs, present));
+    for found in fakes::check(defs, libs, present).into_iter().chain(automation::check(defs, libs, present)) {
+        if !problems.contains(&found) {
+            problems.push(found);
+        }
+    }
     problems
 }
 
@@ -130,6 +137,18 @@ pub fn compile(
         (Some(plan), warnings) => Ok((plan, warnings)),
         (None, problems) => Err(problems),
     }
+}
+
+/// The steps of what is asked for as far as they are known without a run config, for a picture: what a run config, a
+/// file or the choice of a partition may still give is open. Nothing can be run by it.
+pub fn outline(
+    defs: &Definitions,
+    libs: &Libraries,
+    request: Request<'_>,
+    present: &Present,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let (plan, problems) = compile_target(defs, libs, request, Stage::Checking(present));
+    plan.ok_or(problems)
 }
 
 pub(crate) fn compile_target(

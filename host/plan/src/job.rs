@@ -133,29 +133,7 @@ impl<'a> Job<'a> {
 
     /// Finds an op; reports one that is not there.
     pub(crate) fn op(&mut self, path: &OpPath, span: Option<&Span>, what: &str) -> Option<&'a OpSpec> {
-        let Some((_, spec)) = self.libs.get(&path.library) else {
-            let known_libraries = &self.defs.libraries;
-            let problem = if known_libraries.contains_key(&path.library) {
-                let message = format!("library `{}` is not built or could not be read", path.library);
-                Diagnostic::error("plan::unknown-library", message)
-                    .at(span, what)
-                    .hint("run `cofferdam build`")
-            } else {
-                let message = format!("there is no library `{}`", path.library);
-                let problem = Diagnostic::error("plan::unknown-library", message).at(span, what);
-                known(problem, path.library.as_str(), known_libraries.keys().map(Name::as_str))
-            };
-            self.problems.push(problem);
-            return None;
-        };
-        let op = spec.op(&path.op);
-        if op.is_none() {
-            let message = format!("library `{}` has no op `{}`", path.library, path.op);
-            let problem = Diagnostic::error("plan::unknown-op", message).at(span, what);
-            let names = spec.ops.iter().map(|op| op.name.as_str());
-            self.problems.push(known(problem, path.op.as_str(), names));
-        }
-        op
+        find_op(self.defs, self.libs, path, span, what).map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// The config of a step, as the run config and the definitions give it.
@@ -189,6 +167,32 @@ impl<'a> Job<'a> {
         }
         self.problems.push(problem);
     }
+}
+
+/// An op by its path, or what is not there.
+pub(crate) fn find_op<'a>(
+    defs: &Definitions,
+    libs: &'a Libraries,
+    path: &OpPath,
+    span: Option<&Span>,
+    what: &str,
+) -> Result<&'a OpSpec, Diagnostic> {
+    let Some((_, spec)) = libs.get(&path.library) else {
+        let known_libraries = &defs.libraries;
+        if known_libraries.contains_key(&path.library) {
+            let message = format!("library `{}` is not built or could not be read", path.library);
+            let problem = Diagnostic::error("plan::unknown-library", message).at(span, what);
+            return Err(problem.hint("run `cofferdam build`"));
+        }
+        let message = format!("there is no library `{}`", path.library);
+        let problem = Diagnostic::error("plan::unknown-library", message).at(span, what);
+        return Err(known(problem, path.library.as_str(), known_libraries.keys().map(Name::as_str)));
+    };
+    spec.op(&path.op).ok_or_else(|| {
+        let message = format!("library `{}` has no op `{}`", path.library, path.op);
+        let problem = Diagnostic::error("plan::unknown-op", message).at(span, what);
+        known(problem, path.op.as_str(), spec.ops.iter().map(|op| op.name.as_str()))
+    })
 }
 
 fn soften(problems: &mut [Diagnostic]) {

@@ -99,6 +99,25 @@ pub fn rerun(plan: &Plan, past: &[Past<'_>], request: &Request) -> Result<Rerun,
     prune::child(&copies, &runs)
 }
 
+/// The plan without the steps of which `made` says what they gave, and without what only those read. Fails with the keys
+/// in `made` that no step has.
+pub(crate) fn without(
+    plan: &Plan,
+    made: &BTreeMap<StepKey, PastStep>,
+    run: RunId,
+) -> Result<Rerun, Vec<StepKey>> {
+    let known = Known::default();
+    let past = [Past { run, status: RunStatus::Failed, plan, known: &known, steps: made }];
+    let copies = Copies::new(plan, &past);
+    let absent: Vec<_> =
+        made.keys().filter(|key| !copies.all.iter().any(|copy| copy.key == **key)).cloned().collect();
+    if !absent.is_empty() {
+        return Err(absent);
+    }
+    let runs = decide::not_made(&copies);
+    Ok(prune::child(&copies, &runs).expect("what runs reads what runs or was made"))
+}
+
 impl RerunProblem {
     /// How to mend it.
     pub fn hint(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Diagnostic, PRIORITY_TAG, StepDef};
+use cofferdam_model::{Diagnostic, PRIORITY_TAG, RunLimits, StepDef};
 
 const RESOURCES_TAG: &str = "dagster-dask/resource_requirements";
 
@@ -53,6 +53,16 @@ pub(crate) fn resources(step: &StepDef, problems: &mut Vec<Diagnostic>) -> BTree
         }
     }
     resources
+}
+
+/// What the tags of a run say of its limits must be a time.
+pub(crate) fn check_run_limits(tags: &BTreeMap<String, String>, problems: &mut Vec<Diagnostic>) {
+    if let Err(tag) = RunLimits::of(tags) {
+        problems.push(
+            Diagnostic::error("plan::bad-tag", format!("tag `{tag}` of the run is `{}`", tags[tag]))
+                .hint("write whole seconds, such as `3600`; 0 is no limit"),
+        );
+    }
 }
 
 fn bad_tag(step: &StepDef, tag: &str, expected: &str) -> Diagnostic {

@@ -79,6 +79,7 @@ impl<'a> Job<'a> {
         let libraries = self.libs.iter().filter(|(_, (digest, _))| used.contains(digest));
         let mut tags = self.def.tags.clone();
         tags.extend(self.given.tags.clone());
+        settings::check_run_limits(&tags, &mut self.problems);
         Plan {
             tags,
             libraries: libraries.map(|(name, (digest, _))| (name.clone(), *digest)).collect(),

@@ -5,11 +5,13 @@ use cofferdam_model::{
     CBOR, Diagnostic, DocumentForm, INLINE_BYTES_MAX, InputSpec, KeyedValue, Node, NodeKind, OCTET_STREAM,
     Spanned, ValueRef,
 };
+use serde_json::Value;
 
 use crate::encode_cbor;
 use crate::files::{bad_path, is_list};
 use crate::inputs::Feed;
 use crate::job::Job;
+use crate::run_config::Apart;
 
 impl<'a> Job<'a> {
     /// A literal. For an input that takes many, a list gives one value per item.
@@ -32,39 +34,8 @@ impl<'a> Job<'a> {
     }
 
     fn literal_value(&mut self, what: &str, spec: &'a InputSpec, node: &Node) -> Option<ValueRef> {
-        let (json, found) = self.apart.literal(&spec.schema, node, what);
-        let failed = !found.is_empty();
-        self.problems.extend(found);
-        let (media_type, bytes) = match (&json, spec.media_type.as_str()) {
-            (_, "*/*" | CBOR) => (CBOR, encode_cbor(&json)),
-            (_, media @ "application/json") => (media, json.to_string().into_bytes()),
-            (serde_json::Value::String(text), media) if media.starts_with("text/") => {
-                (media, text.clone().into_bytes())
-            }
-            (_, media) => {
-                self.problems.push(
-                    Diagnostic::error(
-                        "plan::bad-literal",
-                        format!("`{what}` takes {media}, which no literal can give"),
-                    )
-                    .at(node.span.as_ref(), "a literal")
-                    .hint("give a file, as in `{ file = \"data/input\" }`"),
-                );
-                return None;
-            }
-        };
-        if bytes.len() > INLINE_BYTES_MAX {
-            self.problems.push(
-                Diagnostic::error(
-                    "plan::literal-too-large",
-                    format!("`{what}` has {} bytes, a literal has at most {INLINE_BYTES_MAX}", bytes.len()),
-                )
-                .at(node.span.as_ref(), "too large")
-                .hint("put it into a file and write `{ file = \"PATH\" }`"),
-            );
-            return None;
-        }
-        (!failed).then(|| ValueRef::inline(media_type, bytes))
+        let port = (&spec.schema, spec.media_type.as_str());
+        literal_value(&mut self.apart, port, what, node, &mut self.problems)
     }
 
     pub(crate) fn files(
@@ -196,6 +167,47 @@ impl<'a> Job<'a> {
         }
         Some(values)
     }
+}
+
+/// The value that a literal is, for a port of that schema and media type.
+pub(crate) fn literal_value(
+    apart: &mut Apart,
+    (schema, media_type): (&Value, &str),
+    what: &str,
+    node: &Node,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<ValueRef> {
+    let (json, found) = apart.literal(schema, node, what);
+    let failed = !found.is_empty();
+    problems.extend(found);
+    let (media_type, bytes) = match (&json, media_type) {
+        (_, "*/*" | CBOR) => (CBOR, encode_cbor(&json)),
+        (_, media @ "application/json") => (media, json.to_string().into_bytes()),
+        (Value::String(text), media) if media.starts_with("text/") => (media, text.clone().into_bytes()),
+        (_, media) => {
+            problems.push(
+                Diagnostic::error(
+                    "plan::bad-literal",
+                    format!("`{what}` takes {media}, which no literal can give"),
+                )
+                .at(node.span.as_ref(), "a literal")
+                .hint("give a file, as in `{ file = \"data/input\" }`"),
+            );
+            return None;
+        }
+    };
+    if bytes.len() > INLINE_BYTES_MAX {
+        problems.push(
+            Diagnostic::error(
+                "plan::literal-too-large",
+                format!("`{what}` has {} bytes, a literal has at most {INLINE_BYTES_MAX}", bytes.len()),
+            )
+            .at(node.span.as_ref(), "too large")
+            .hint("put it into a file and write `{ file = \"PATH\" }`"),
+        );
+        return None;
+    }
+    (!failed).then(|| ValueRef::inline(media_type, bytes))
 }
 
 fn no_file(message: String, path: &Spanned<String>, step: &str, spec: &InputSpec) -> Diagnostic {

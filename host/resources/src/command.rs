@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_model::{CommandResult, FaultKind, ResourceAnswer, ResourceFault};
@@ -15,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::Place;
 use crate::fault::fault;
+use crate::leash::{Leash, Tied};
 use crate::settings::{Resolver, Span, Text, parse};
 
 /// Longest time of one command whose settings name none: a build or a load of data takes minutes.
@@ -48,11 +50,16 @@ pub(crate) struct Command {
     allow_arguments: Vec<String>,
     env: BTreeMap<String, String>,
     folder: PathBuf,
+    leash: Arc<Leash>,
     pub(crate) timeout: Duration,
 }
 
 /// A running process group, killed when this goes.
-struct Group(Pid);
+struct Group {
+    id: Pid,
+    /// Killed also if this process is.
+    _tied: Tied,
+}
 
 impl Command {
     /// Finds the program. Fails if it is not there, or if a variable is not set.
@@ -82,7 +89,8 @@ impl Command {
             return Err(fault(FaultKind::Failed, message));
         }
         let timeout = settings.timeout.map_or(TIMEOUT, |span| span.0);
-        Ok(Command { program, arguments, allow_arguments: settings.allow_arguments, env, folder, timeout })
+        let (allow_arguments, leash) = (settings.allow_arguments, place.leash.clone());
+        Ok(Command { program, arguments, allow_arguments, env, folder, leash, timeout })
     }
 
     /// Runs the program to its end. A code other than 0 is an answer, not a fault.
@@ -92,7 +100,7 @@ impl Command {
         stdin: Vec<u8>,
     ) -> Result<ResourceAnswer, ResourceFault> {
         self.check(&arguments)?;
-        let mut command = tokio::process::Command::new(&self.program);
+        let mut command = self.leash.starts(&self.program);
         command.args(&self.arguments).args(&arguments);
         command.env_clear().envs(&self.env).current_dir(&self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -101,13 +109,20 @@ impl Command {
             fault(FaultKind::Failed, format!("failed to start `{}`: {error}", self.program.display()))
         })?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let group = Group(pid.expect("a child that nobody has waited for has an id"));
+        let id = pid.expect("a child that nobody has waited for has an id");
+        let tied = self.leash.tie(id).map_err(|error| {
+            let message = format!("failed to start what ends programs with their worker: {error}");
+            fault(FaultKind::Failed, message)
+        })?;
+        let group = Group { id, _tied: tied };
         let mut input = child.stdin.take().expect("stdin is piped");
         let output = child.stdout.take().expect("stdout is piped");
         let errors = child.stderr.take().expect("stderr is piped");
         let feed = async move {
             // A program need not read all that it is given; that it did not is no fault of the call.
-            let _ = input.write_all(&stdin).await;
+            if input.write_all(self.leash.go()).await.is_ok() {
+                let _ = input.write_all(&stdin).await;
+            }
             drop(input);
             Ok(())
         };
@@ -164,7 +179,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         // It fails if all have ended, which is what is wanted. Its number is not used again meanwhile: the kernel
         // hands numbers out in turn, and the leader was waited for a moment ago at most.
-        let _ = kill_process_group(self.0, Signal::KILL);
+        let _ = kill_process_group(self.id, Signal::KILL);
     }
 }
 

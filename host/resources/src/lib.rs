@@ -10,6 +10,7 @@ mod config;
 mod fault;
 mod http;
 mod keyvalue;
+mod leash;
 mod settings;
 mod sql;
 
@@ -25,7 +26,10 @@ use cofferdam_model::{
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+pub use leash::{LeashCommand, become_program, hold_leash};
+
 use crate::fault::fault;
+use crate::leash::Leash;
 use crate::settings::{Environment, Resolver, Secrets, TIMEOUT};
 
 /// Resources that one worker keeps open at most. A project has tens; more means that somebody makes settings up.
@@ -36,6 +40,7 @@ pub struct Resources {
     environment: Environment,
     folder: PathBuf,
     state: PathBuf,
+    leash: Arc<Leash>,
     opened: Mutex<BTreeMap<Key, Arc<OnceCell<Opened>>>>,
 }
 
@@ -49,6 +54,8 @@ struct Place {
     folder: PathBuf,
     /// For files that nobody named.
     state: PathBuf,
+    /// For the programs that it starts.
+    leash: Arc<Leash>,
 }
 
 struct Opened {
@@ -77,8 +84,16 @@ impl Resources {
             environment: Arc::new(environment),
             folder: folder.into(),
             state: state.into(),
+            leash: Arc::default(),
             opened: Mutex::default(),
         }
+    }
+
+    /// The same, with programs that end also when this process is killed: a process started with that command sees to
+    /// it.
+    pub fn leashed(mut self, command: LeashCommand) -> Resources {
+        self.leash = Arc::new(Leash::new(command));
+        self
     }
 
     /// Does one call on the resource that the plan calls `name`, opening it if need be.
@@ -137,7 +152,12 @@ impl Resources {
 
     async fn open(&self, name: &Name, resource: &PlanResource) -> Result<Opened, ResourceFault> {
         let mut resolver = Resolver::new(Arc::clone(&self.environment));
-        let place = Place { name: name.clone(), folder: self.folder.clone(), state: self.state.clone() };
+        let place = Place {
+            name: name.clone(),
+            folder: self.folder.clone(),
+            state: self.state.clone(),
+            leash: self.leash.clone(),
+        };
         let outcome = Provider::open(resource, &place, &mut resolver).await;
         let secrets = resolver.secrets();
         match outcome {

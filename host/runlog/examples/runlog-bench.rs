@@ -76,7 +76,7 @@ async fn main() {
             Box::new(Sqlite::open(&folder.join("bench.db")).expect("a new store"))
         }
     };
-    let term = log.take_term().await.expect("a term");
+    let term = log.take_term(Term(0)).await.expect("a term");
     for (number, n_steps) in (1..).zip([1, 64, 1024]) {
         measure(&*log, term, number, n_steps).await;
     }

@@ -1,9 +1,10 @@
 //! What the writer of a database is asked, and what it answers.
 
-use cofferdam_model::{RunId, Term};
+use cofferdam_model::{Channel, LibraryDigest, RunId, Term, Tick};
 use tokio::sync::oneshot;
 
-use crate::{AppendError, Batch, Error, LogRecord, NewRun};
+use crate::ticks::TickOp;
+use crate::{AppendError, Batch, By, Error, LogRecord, NewRun};
 
 /// Calls that share one transaction at most, so that none waits for long.
 pub(crate) const GROUP_CALLS_MAX: usize = 256;
@@ -11,11 +12,13 @@ pub(crate) const GROUP_CALLS_MAX: usize = 256;
 /// One call.
 #[derive(Debug)]
 pub(crate) enum Op {
-    TakeTerm,
+    /// After that one.
+    TakeTerm(Term),
     CreateRun(Box<NewRun>),
     Append(Vec<Batch>),
     AppendLogs(Vec<LogRecord>),
     Change(Change),
+    Tick(TickOp),
 }
 
 /// A change that is no event.
@@ -26,6 +29,8 @@ pub(crate) enum Change {
     RemovePartitions(String, Vec<String>),
     Pin(RunId),
     Unpin(RunId),
+    Promote(Channel, LibraryDigest, By),
+    RollBack(Channel, By),
 }
 
 #[derive(Debug)]
@@ -34,6 +39,7 @@ pub(crate) enum Reply {
     Term(Term),
     Run(RunId),
     Count(u64),
+    Tick(Box<Tick>),
 }
 
 impl Reply {
@@ -54,7 +60,14 @@ impl Reply {
     pub(crate) fn count(self) -> u64 {
         match self {
             Reply::Count(count) => count,
-            _ => unreachable!("`Change` is answered with a count"),
+            _ => unreachable!("changes are answered with a count"),
+        }
+    }
+
+    pub(crate) fn tick(self) -> Tick {
+        match self {
+            Reply::Tick(tick) => *tick,
+            _ => unreachable!("a tick that is opened or closed is answered with it"),
         }
     }
 }

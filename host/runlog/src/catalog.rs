@@ -1,8 +1,9 @@
-//! What is known across runs: earlier results, assets, partitions that were added, runs that are pinned.
+//! What is known across runs: earlier results, assets, partitions that were added, runs that are pinned, channels.
 
 use async_trait::async_trait;
 use cofferdam_model::{
-    AssetKey, CheckEvaluation, Materialization, Memo, Name, RunId, StepKey, Timestamp, ValueDigest,
+    AssetKey, Channel, CheckEvaluation, LibraryDigest, Materialization, Memo, Name, RunId, StepKey,
+    Timestamp, ValueDigest,
 };
 
 use crate::Error;
@@ -34,7 +35,28 @@ pub struct Checked {
     pub evaluation: CheckEvaluation,
 }
 
-/// Memos, materialisations and evaluations are projections of events, written with them; partitions and pins
+/// Who did something that is no event, and when.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct By {
+    pub who: String,
+    pub at: Timestamp,
+}
+
+/// A library that was put on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Promotion {
+    /// Grows with every promotion on any channel.
+    pub number: u64,
+    pub channel: Channel,
+    pub library: LibraryDigest,
+    /// The promotion whose library a rollback puts on the channel again.
+    pub back: Option<u64>,
+    /// It is itself one of a rollback.
+    pub rolled_back: bool,
+    pub by: By,
+}
+
+/// Memos, materialisations and evaluations are projections of events, written with them; partitions, pins and channels
 /// are what they were set to. Every method is one transaction. A page has at most `limit` entries and at most
 /// [`crate::PAGE_ROWS_MAX`].
 #[async_trait]
@@ -98,4 +120,21 @@ pub trait Catalog: Send + Sync {
 
     /// Pinned runs, oldest first.
     async fn pins(&self) -> Result<Vec<RunId>, Error>;
+
+    /// Puts a library on a channel; false if it is on it.
+    async fn promote(&self, channel: Channel, library: LibraryDigest, by: By) -> Result<bool, Error>;
+
+    /// Puts the library on a channel that was on it before; again, the one before that. False if there was none.
+    async fn roll_back(&self, channel: Channel, by: By) -> Result<bool, Error>;
+
+    /// The newest promotion on each channel, by its name.
+    async fn channels(&self) -> Result<Vec<Promotion>, Error>;
+
+    /// All promotions on a channel, newest first; the next page is `before` the last number.
+    async fn promotions(
+        &self,
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Promotion>, Error>;
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_model::{RunId, Term};
+use cofferdam_model::{Instigator, RunId, Term};
 
 /// Why a call failed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,12 @@ pub enum Error {
     UnknownRun(RunId),
     #[error("the run `{0}` exists already")]
     RunExists(RunId),
+    #[error("there is no `{0}`")]
+    UnknownInstigator(Instigator),
+    #[error("there is no tick {0}")]
+    UnknownTick(u64),
+    #[error("`{instigator}` has had a run with the key `{}` before", key.escape_debug())]
+    UsedRunKey { instigator: Instigator, key: String },
     #[error("the store `{store}` is in use by another cofferdam process; end it, or use another store")]
     InUse { store: String },
     #[error(

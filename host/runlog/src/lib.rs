@@ -15,8 +15,9 @@ mod remote;
 mod sqlite;
 mod stored;
 mod summary;
+mod ticks;
 
-pub use catalog::{Catalog, Checked, Materialized};
+pub use catalog::{By, Catalog, Checked, Materialized, Promotion};
 pub use error::{AppendError, Error, FindError};
 pub use memory::Memory;
 pub use postgres::Postgres;
@@ -24,6 +25,7 @@ pub use records::{Batch, LogFilter, LogRecord, NewRun, RunFilter, StoredLog};
 pub use remote::{Ask, Question, Remote, answer};
 pub use sqlite::Sqlite;
 pub use summary::{RunSummary, StepCounts};
+pub use ticks::{NewTick, Reservation, TickEnd, Ticks};
 
 use async_trait::async_trait;
 use cofferdam_model::{Known, Recorded, RunId, Term};
@@ -38,9 +40,9 @@ pub const PAGE_ROWS_MAX: usize = 10_000;
 /// call may still happen. Any number of tasks may call at once.
 #[async_trait]
 pub trait RunLog: Send + Sync {
-    /// Starts a new time in office: a number larger than all before. From then on appends under an older
-    /// term are refused.
-    async fn take_term(&self) -> Result<Term, Error>;
+    /// Starts a new time in office: a number larger than all before, and than `after`, the last one that is known from
+    /// elsewhere. From then on appends under an older term are refused.
+    async fn take_term(&self, after: Term) -> Result<Term, Error>;
 
     /// Records a run without events. With an idempotency key that has been seen before, records nothing and
     /// answers the run of that key.
@@ -86,6 +88,9 @@ pub trait RunLog: Send + Sync {
 
     /// What is known across runs.
     fn catalog(&self) -> &dyn Catalog;
+
+    /// What is known of schedules and sensors.
+    fn automation(&self) -> &dyn Ticks;
 
     /// All events of a run from `from_seq` on, page by page.
     async fn history(&self, run: RunId, from_seq: u64) -> Result<Vec<Recorded>, Error> {

@@ -1,6 +1,7 @@
 //! The log in memory: for tests, and for runs that nobody wants to keep. The reference of the contract.
 
 mod catalog;
+mod ticks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard};
@@ -11,7 +12,7 @@ use cofferdam_model::{Known, Recorded, RunId, Term, ValueDigest};
 use crate::summary::check_batches;
 use crate::{
     AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, PAGE_ROWS_MAX, RunFilter,
-    RunLog, RunSummary, StoredLog,
+    RunLog, RunSummary, StoredLog, Ticks,
 };
 
 /// A [`RunLog`] that ends with the process.
@@ -28,6 +29,7 @@ struct State {
     keys: HashMap<String, RunId>,
     logs: u64,
     shared: catalog::Shared,
+    automation: ticks::Automation,
 }
 
 #[derive(Debug)]
@@ -56,9 +58,9 @@ impl State {
 
 #[async_trait]
 impl RunLog for Memory {
-    async fn take_term(&self) -> Result<Term, Error> {
+    async fn take_term(&self, after: Term) -> Result<Term, Error> {
         let mut state = self.state();
-        state.term.0 += 1;
+        state.term = Term(state.term.max(after).0 + 1);
         Ok(state.term)
     }
 
@@ -172,6 +174,10 @@ impl RunLog for Memory {
     }
 
     fn catalog(&self) -> &dyn Catalog {
+        self
+    }
+
+    fn automation(&self) -> &dyn Ticks {
         self
     }
 }

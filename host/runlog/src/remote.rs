@@ -1,15 +1,19 @@
 //! A run log at the other end of a connection: its calls as data, [`answer`] beside the log, [`Remote`] where they are
-//! asked. Everything can be read from there; of what is written only the choices of people (pins, dynamic partitions),
+//! asked. Everything can be read from there; of what is written only the choices of people (pins, dynamic partitions, channels),
 //! never histories. How questions travel is the business of [`Ask`].
 
+mod ticks;
+
 use async_trait::async_trait;
-use cofferdam_model::{AssetKey, Known, Memo, Recorded, RunId, StepKey, Term, ValueDigest};
+use cofferdam_model::{
+    AssetKey, Channel, Instigator, Known, LibraryDigest, Memo, Recorded, RunId, StepKey, Term, ValueDigest,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppendError, Batch, Catalog, Checked, Error, FindError, LogFilter, LogRecord, Materialized, NewRun,
-    PAGE_ROWS_MAX, RunFilter, RunLog, RunSummary, StoredLog,
+    AppendError, Batch, By, Catalog, Checked, Error, FindError, LogFilter, LogRecord, Materialized, NewRun,
+    PAGE_ROWS_MAX, Promotion, RunFilter, RunLog, RunSummary, StoredLog, Ticks,
 };
 
 /// Rows of one answer: an event holds up to some hundreds of KiB of values, and an answer is held whole.
@@ -18,27 +22,101 @@ const ANSWER_ROWS_MAX: usize = 1000;
 /// A call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Question {
-    Events { run: RunId, from_seq: u64, limit: usize },
-    Logs { run: RunId, filter: LogFilter, from: u64, limit: usize },
-    Plan { run: RunId },
-    Known { run: RunId },
-    Summary { run: RunId },
+    Events {
+        run: RunId,
+        from_seq: u64,
+        limit: usize,
+    },
+    Logs {
+        run: RunId,
+        filter: LogFilter,
+        from: u64,
+        limit: usize,
+    },
+    Plan {
+        run: RunId,
+    },
+    Known {
+        run: RunId,
+    },
+    Summary {
+        run: RunId,
+    },
     Runs(RunFilter),
     Unfinished,
-    Find { prefix: String },
-    Recall { memos: Vec<ValueDigest> },
-    MemoOfStep { step: StepKey },
-    Latest { asset: AssetKey, partition: Option<String> },
-    LatestAll { assets: Vec<AssetKey>, after: Option<u64>, limit: usize },
-    Materializations { asset: AssetKey, before: Option<u64>, limit: usize },
-    PartitionsOf { asset: AssetKey, after: Option<String>, limit: usize },
-    Checks { asset: AssetKey, before: Option<u64>, limit: usize },
-    AddPartitions { set: String, partitions: Vec<String> },
-    RemovePartitions { set: String, partitions: Vec<String> },
-    Partitions { set: String },
-    Pin { run: RunId },
-    Unpin { run: RunId },
+    Find {
+        prefix: String,
+    },
+    Recall {
+        memos: Vec<ValueDigest>,
+    },
+    MemoOfStep {
+        step: StepKey,
+    },
+    Latest {
+        asset: AssetKey,
+        partition: Option<String>,
+    },
+    LatestAll {
+        assets: Vec<AssetKey>,
+        after: Option<u64>,
+        limit: usize,
+    },
+    Materializations {
+        asset: AssetKey,
+        before: Option<u64>,
+        limit: usize,
+    },
+    PartitionsOf {
+        asset: AssetKey,
+        after: Option<String>,
+        limit: usize,
+    },
+    Checks {
+        asset: AssetKey,
+        before: Option<u64>,
+        limit: usize,
+    },
+    AddPartitions {
+        set: String,
+        partitions: Vec<String>,
+    },
+    RemovePartitions {
+        set: String,
+        partitions: Vec<String>,
+    },
+    Partitions {
+        set: String,
+    },
+    Pin {
+        run: RunId,
+    },
+    Unpin {
+        run: RunId,
+    },
     Pins,
+    /// Who asks is put there by who is asked.
+    Promote {
+        channel: Channel,
+        library: LibraryDigest,
+        by: By,
+    },
+    RollBack {
+        channel: Channel,
+        by: By,
+    },
+    Channels,
+    Promotions {
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    },
+    Instigators,
+    Ticks {
+        instigator: Instigator,
+        before: Option<u64>,
+        limit: usize,
+    },
 }
 
 impl Question {
@@ -89,6 +167,16 @@ pub async fn answer(log: &dyn RunLog, question: Question) -> Result<Vec<u8>, Err
         Question::Pin { run } => json(catalog.pin(run).await?),
         Question::Unpin { run } => json(catalog.unpin(run).await?),
         Question::Pins => json(catalog.pins().await?),
+        Question::Promote { channel, library, by } => json(catalog.promote(channel, library, by).await?),
+        Question::RollBack { channel, by } => json(catalog.roll_back(channel, by).await?),
+        Question::Channels => json(catalog.channels().await?),
+        Question::Promotions { channel, before, limit } => {
+            json(catalog.promotions(channel, before, rows(limit)).await?)
+        }
+        Question::Instigators => json(log.automation().instigators().await?),
+        Question::Ticks { instigator, before, limit } => {
+            json(log.automation().ticks(instigator, before, rows(limit)).await?)
+        }
     }
 }
 
@@ -126,7 +214,7 @@ impl<A: Ask> Remote<A> {
 
 #[async_trait]
 impl<A: Ask> RunLog for Remote<A> {
-    async fn take_term(&self) -> Result<Term, Error> {
+    async fn take_term(&self, _after: Term) -> Result<Term, Error> {
         Err(Error::ReadOnly)
     }
 
@@ -204,6 +292,10 @@ impl<A: Ask> RunLog for Remote<A> {
     }
 
     fn catalog(&self) -> &dyn Catalog {
+        self
+    }
+
+    fn automation(&self) -> &dyn Ticks {
         self
     }
 }
@@ -288,5 +380,26 @@ impl<A: Ask> Catalog for Remote<A> {
 
     async fn pins(&self) -> Result<Vec<RunId>, Error> {
         self.get(Question::Pins).await
+    }
+
+    async fn promote(&self, channel: Channel, library: LibraryDigest, by: By) -> Result<bool, Error> {
+        self.get(Question::Promote { channel, library, by }).await
+    }
+
+    async fn roll_back(&self, channel: Channel, by: By) -> Result<bool, Error> {
+        self.get(Question::RollBack { channel, by }).await
+    }
+
+    async fn channels(&self) -> Result<Vec<Promotion>, Error> {
+        self.get(Question::Channels).await
+    }
+
+    async fn promotions(
+        &self,
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Promotion>, Error> {
+        self.get(Question::Promotions { channel, before, limit }).await
     }
 }

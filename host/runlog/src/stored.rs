@@ -3,11 +3,13 @@
 use std::fmt;
 
 use cofferdam_model::{
-    EVENT_VERSION, Event, LogLevel, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest,
+    EVENT_VERSION, Event, Instigator, InstigatorStatus, InvalidChannel, InvalidDigest, InvalidInstigator,
+    LogLevel, Memo, Recorded, RunId, StepKey, Tick, Timestamp, ValueDigest,
 };
 use serde::de::DeserializeOwned;
 
-use crate::{Checked, Error, Materialized};
+use crate::ticks::status_word;
+use crate::{By, Checked, Error, Materialized, Promotion};
 
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("the model's types have no maps with keys other than text")
@@ -92,6 +94,23 @@ pub(crate) fn materialized(number: u64, run: RunId, recorded: Recorded) -> Optio
     }
 }
 
+/// A promotion, of its channel and its library.
+pub(crate) fn promotion(
+    number: u64,
+    (channel, library): (String, String),
+    back: Option<u64>,
+    rolled_back: bool,
+    by: By,
+) -> Result<Promotion, Error> {
+    let damaged = |source: Box<dyn std::error::Error + Send + Sync>| Error::Damaged {
+        what: format!("promotion {number}"),
+        source,
+    };
+    let channel = channel.parse().map_err(|error: InvalidChannel| damaged(error.into()))?;
+    let library = library.parse().map_err(|error: InvalidDigest| damaged(error.into()))?;
+    Ok(Promotion { number, channel, library, back, rolled_back, by })
+}
+
 /// The evaluation of that number that an event records.
 pub(crate) fn checked(number: u64, run: RunId, recorded: Recorded) -> Option<Checked> {
     let Recorded { seq, at, event } = recorded;
@@ -101,4 +120,29 @@ pub(crate) fn checked(number: u64, run: RunId, recorded: Recorded) -> Option<Che
         }
         _ => None,
     }
+}
+
+/// The tick of that number.
+pub(crate) fn tick(number: u64, text: &str) -> Result<Tick, Error> {
+    Ok(Tick { number, ..parse(text, format_args!("tick {number}"))? })
+}
+
+/// A schedule or a sensor as it is stored.
+pub(crate) fn instigator(text: &str) -> Result<Instigator, Error> {
+    text.parse().map_err(|source: InvalidInstigator| Error::Damaged {
+        what: format!("the instigator `{text}`"),
+        source: source.into(),
+    })
+}
+
+/// What [`crate::ticks::status_word`] wrote.
+pub(crate) fn status(word: Option<&str>) -> Result<Option<InstigatorStatus>, Error> {
+    let known = [InstigatorStatus::Running, InstigatorStatus::Stopped];
+    word.map(|word| {
+        known.into_iter().find(|status| status_word(*status) == word).ok_or_else(|| Error::Damaged {
+            what: format!("the status `{word}`"),
+            source: "it is none that this program knows".into(),
+        })
+    })
+    .transpose()
 }

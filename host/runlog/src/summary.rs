@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Event, Name, Origin, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest};
+use cofferdam_model::{
+    Event, Name, Origin, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest, stored_bytes,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{AppendError, Batch, Error, NewRun};
@@ -26,8 +28,14 @@ pub struct RunSummary {
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
     pub steps: StepCounts,
-    /// `step: message` of the first step that failed for good.
+    /// `step: message` of the first step that failed for good, or the limit that the run has reached.
     pub first_error: Option<String>,
+    /// Time of cores that its attempts have spent, in microseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_us: u64,
+    /// Size of the values that it has stored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stored_bytes: u64,
     /// Sequence number of the last event; 0 if there is none.
     pub last_seq: u64,
 }
@@ -64,13 +72,30 @@ impl RunSummary {
             ended_at: None,
             steps: StepCounts::default(),
             first_error: None,
+            cpu_us: 0,
+            stored_bytes: 0,
             last_seq: 0,
         }
+    }
+
+    /// Adds what an attempt has used.
+    fn count(&mut self, event: &Event) {
+        let usage = match event {
+            Event::StepSucceeded { outputs, usage, .. } => {
+                self.stored_bytes = self.stored_bytes.saturating_add(stored_bytes(outputs));
+                usage
+            }
+            Event::StepFailed { usage, .. } => usage,
+            Event::StepCancelled { usage: Some(usage), .. } => &**usage,
+            _ => return,
+        };
+        self.cpu_us = self.cpu_us.saturating_add(usage.cpu_us);
     }
 
     /// Folds one event.
     pub fn apply(&mut self, recorded: &Recorded) {
         self.last_seq = recorded.seq;
+        self.count(&recorded.event);
         match &recorded.event {
             Event::RunAccepted { .. }
             | Event::StepStarted { .. }
@@ -99,13 +124,22 @@ impl RunSummary {
             Event::StepSkipped { .. } => self.steps.skipped += 1,
             Event::StepAbandoned { .. } => self.steps.abandoned += 1,
             Event::StepCancelled { .. } => self.steps.cancelled += 1,
-            Event::RunCancelRequested => self.status = RunStatus::Cancelling,
+            Event::RunCancelRequested { limit } => {
+                self.status = RunStatus::Cancelling;
+                if let Some(limit) = limit {
+                    self.first_error.get_or_insert_with(|| limit.phrase());
+                }
+            }
             Event::RunFinished { status } => {
                 self.status = *status;
                 self.ended_at = Some(recorded.at);
             }
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The first line, cut at a character.

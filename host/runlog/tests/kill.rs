@@ -13,7 +13,7 @@ use cofferdam_runlog::*;
 const STORE: &str = "COFFERDAM_TEST_STORE";
 const RUN: &str = "COFFERDAM_TEST_RUN";
 /// This test, which is also the program that it starts.
-const TEST: &str = "a_store_survives_kills_and_keeps_all_that_it_has_answered";
+const TEST: &str = "f_45_a_store_survives_kills_and_keeps_all_that_it_has_answered";
 
 const KILLS: u64 = 20;
 /// Signal of `kill -9`.
@@ -51,7 +51,7 @@ fn recorded(seq: u64) -> Recorded {
 /// Appends until it is killed; says each sequence number that was answered, one a line.
 async fn append_for_ever(store: &Path, number: u64) {
     let log = Sqlite::open(store).unwrap();
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     let run = log.create_run(new_run(number)).await.unwrap();
     let mut seq = 0;
     loop {
@@ -94,7 +94,7 @@ fn kill_after(mut child: Child, n_answers: usize) -> u64 {
 }
 
 #[tokio::test]
-async fn a_store_survives_kills_and_keeps_all_that_it_has_answered() {
+async fn f_45_a_store_survives_kills_and_keeps_all_that_it_has_answered() {
     if let Some(store) = std::env::var_os(STORE) {
         let number = std::env::var(RUN).unwrap().parse().unwrap();
         return append_for_ever(Path::new(&store), number).await;

@@ -76,7 +76,7 @@ async fn story() -> (Arc<Memory>, Remote<Wire>) {
 #[tokio::test]
 async fn everything_that_is_recorded_reads_the_same_from_afar() {
     let (log, remote) = story().await;
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     for n in [1, 2] {
         log.create_run(new_run(n)).await.unwrap();
     }
@@ -107,7 +107,7 @@ async fn everything_that_is_recorded_reads_the_same_from_afar() {
 async fn long_histories_and_logs_come_whole_although_answers_are_bounded() {
     const N: u64 = 2500;
     let (log, remote) = story().await;
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1)).await.unwrap();
     let run = run_id(1);
     let events: Vec<Recorded> = (1..=N).map(|seq| made(seq, "a")).collect();
@@ -131,6 +131,38 @@ async fn long_histories_and_logs_come_whole_although_answers_are_bounded() {
     assert_eq!(all.len() as u64, N);
     assert_eq!(remote.logs(run, filter.clone(), 0, PAGE_ROWS_MAX).await.unwrap(), all);
     assert_eq!(remote.logs(run, filter, all[10].number, 1990).await.unwrap(), all[10..2000]);
+}
+
+#[tokio::test]
+async fn i2_ticks_are_read_from_afar_and_written_by_nobody_there() {
+    let (log, remote) = story().await;
+    let term = log.take_term(Term(0)).await.unwrap();
+    let sensor = || "sensor/main/files".parse::<Instigator>().unwrap();
+    let (near, far) = (log.automation(), remote.automation());
+    near.watch(vec![(sensor(), String::new())], Timestamp(1)).await.unwrap();
+    let opening = |at| NewTick { term, instigator: sensor(), at: Timestamp(at), now: Timestamp(at) };
+    let tick = near.open_tick(opening(5)).await.unwrap();
+    let request = RunRequest { run_key: Some("a".to_owned()), ..RunRequest::default() };
+    let end = TickEnd {
+        term,
+        number: tick.number,
+        now: Timestamp(6),
+        status: TickStatus::Succeeded,
+        reason: None,
+        counts: false,
+        cursor: Some("7".to_owned()),
+        runs: vec![ReservedRun { run: run_id(1), request }],
+        logs: vec!["looking".to_owned()],
+    };
+    near.close_tick(end.clone()).await.unwrap();
+    near.open_tick(opening(8)).await.unwrap();
+    assert_eq!(far.instigators().await.unwrap(), near.instigators().await.unwrap());
+    let all = near.ticks(sensor(), None, 10).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!(far.ticks(sensor(), None, 10).await.unwrap(), all);
+    assert_eq!(far.ticks(sensor(), Some(all[0].number), 10).await.unwrap(), all[1..]);
+    assert!(matches!(far.set_cursor(sensor(), None).await, Err(Error::ReadOnly)));
+    assert!(matches!(far.close_tick(end).await, Err(AppendError::Store(Error::ReadOnly))));
 }
 
 #[tokio::test]
@@ -159,7 +191,15 @@ async fn people_change_partitions_and_pins_from_afar_but_nobody_writes_history()
     assert!(catalog.pin(run_id(1)).await.unwrap() && !catalog.pin(run_id(1)).await.unwrap());
     assert_eq!(catalog.pins().await.unwrap(), [run_id(1)]);
     assert!(catalog.unpin(run_id(1)).await.unwrap());
-    assert!(matches!(remote.take_term().await, Err(Error::ReadOnly)));
+    let by = By { who: "me".to_owned(), at: Timestamp(1) };
+    let channel: Channel = "prod".parse().unwrap();
+    assert!(catalog.promote(channel.clone(), LibraryDigest([1; 32]), by.clone()).await.unwrap());
+    assert!(!catalog.roll_back(channel.clone(), by.clone()).await.unwrap());
+    let promoted = log.catalog().channels().await.unwrap();
+    assert_eq!((promoted.len(), &promoted[0].by), (1, &by));
+    assert_eq!(catalog.channels().await.unwrap(), promoted);
+    assert_eq!(catalog.promotions(channel, None, 10).await.unwrap(), promoted);
+    assert!(matches!(remote.take_term(Term(0)).await, Err(Error::ReadOnly)));
     assert!(matches!(remote.create_run(new_run(2)).await, Err(Error::ReadOnly)));
     assert!(matches!(remote.append(vec![]).await, Err(AppendError::Store(Error::ReadOnly))));
     assert!(matches!(remote.append_logs(vec![]).await, Err(Error::ReadOnly)));

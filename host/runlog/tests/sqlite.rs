@@ -40,11 +40,27 @@ async fn a_second_writer_is_refused_and_a_reader_is_not() {
     insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` is in use by another cofferdam process; end it, or use another store");
     let reader = Sqlite::open_read_only(&path).unwrap();
     assert_eq!(reader.find("0").await.unwrap(), run);
-    let refused = reader.take_term().await.unwrap_err();
+    let refused = reader.take_term(Term(0)).await.unwrap_err();
     insta::assert_snapshot!(words(&refused, folder.path()), @"the store was opened for reading only");
     drop(first);
     // The lock file is still there, the lock is not.
     Sqlite::open(&path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_45_another_program_that_writes_to_the_file_for_a_while_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("runs.db");
+    let log = Sqlite::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let creating = log.create_run(new_run(1));
+    tokio::pin!(creating);
+    let early = tokio::time::timeout(std::time::Duration::from_secs(1), &mut creating).await;
+    assert!(early.is_err(), "it is not written while it cannot be: {early:?}");
+    other.execute_batch("COMMIT").unwrap();
+    let run = creating.await.unwrap();
+    assert_eq!(log.find("0").await.unwrap(), run);
 }
 
 #[test]
@@ -68,7 +84,7 @@ fn f_46_a_newer_schema_is_refused_and_the_file_stays_as_it_was() {
     let before = std::fs::read(&path).unwrap();
     for refused in [Sqlite::open(&path).err().unwrap(), Sqlite::open_read_only(&path).err().unwrap()] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 2; use a newer cofferdam");
+            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 4; use a newer cofferdam");
         }
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -124,7 +140,7 @@ async fn what_was_answered_is_there_after_the_files_were_copied_away_at_any_mome
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("runs.db");
     let log = Sqlite::open(&path).unwrap();
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1)).await.unwrap();
     let run = new_run(1).run;
     for n in 0..20_u64 {
@@ -156,7 +172,8 @@ fn back_to_version_1(path: &Path) {
     let db = rusqlite::Connection::open(path).unwrap();
     db.execute_batch(
         "DROP TABLE memos; DROP TABLE materializations; DROP TABLE latest_materializations; DROP TABLE checks;
-        DROP TABLE partitions; DROP TABLE pins; DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
+        DROP TABLE partitions; DROP TABLE pins; DROP TABLE promotions;
+        DROP TABLE instigators; DROP TABLE ticks; DROP TABLE run_keys; DROP TABLE reservations; DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
         ALTER TABLE runs DROP COLUMN parent; ALTER TABLE runs DROP COLUMN root; ALTER TABLE runs DROP COLUMN known;",
     )
     .unwrap();
@@ -176,6 +193,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_and_refused_by_readers_befor
     let log = Sqlite::open(&path).unwrap();
     assert_eq!(log.summary(run).await.unwrap().run, run);
     assert_eq!(log.known(run).await.unwrap(), Known::default());
+    assert_eq!(log.instigators().await.unwrap(), []);
     assert!(log.pin(run).await.unwrap());
 }
 

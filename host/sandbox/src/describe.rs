@@ -157,3 +157,61 @@ fn depth(json: &Json) -> usize {
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op_spec(name: &str) -> types::OpSpec {
+        types::OpSpec {
+            name: name.to_owned(),
+            doc: String::new(),
+            inputs: vec![],
+            outputs: vec![],
+            config_schema: None,
+            resources: vec![],
+            pure: true,
+        }
+    }
+
+    /// Why a library with those ops is refused.
+    fn refused(ops: Vec<types::OpSpec>) -> String {
+        let spec = types::LibrarySpec { name: "x".repeat(1 << 20), version: String::new(), ops };
+        accept(spec).unwrap_err().message
+    }
+
+    #[test]
+    fn h_091_a_library_that_describes_too_much_or_one_thing_twice_is_refused() {
+        let many = (0..=OPS_MAX).map(|at| op_spec(&format!("op_{at}"))).collect();
+        assert_eq!(refused(many), "describes 1025 ops, at most 1024 are allowed");
+        assert_eq!(refused(vec![op_spec("a-b"), op_spec("a_b")]), "describes the op `a_b` twice");
+        assert!(refused(vec![op_spec("cofferdam.run")]).starts_with("calls an op `cofferdam.run`"));
+        assert!(
+            refused(vec![op_spec(&"x".repeat(1 << 20))]).len() < 200,
+            "what it says is not repeated in full"
+        );
+        let need = |at: usize| types::ResourceNeed {
+            name: format!("r_{at}"),
+            kind: types::ResourceKind::Sql,
+            doc: String::new(),
+        };
+        let greedy = types::OpSpec { resources: (0..=PORTS_MAX).map(need).collect(), ..op_spec("a") };
+        assert_eq!(refused(vec![greedy]), "op `a` needs more than 256 resources");
+    }
+
+    #[test]
+    fn h_092_a_schema_that_is_too_long_or_nested_too_deep_is_refused() {
+        let with =
+            |schema: String| refused(vec![types::OpSpec { config_schema: Some(schema), ..op_spec("a") }]);
+        let nested = |depth: usize| format!("{}true{}", "{\"not\":".repeat(depth), "}".repeat(depth));
+        assert_eq!(with(nested(33)), "the schema of the config of op `a` is nested deeper than 32");
+        // Past what the reader of JSON itself takes.
+        assert_eq!(with(nested(20_000)), "the schema of the config of op `a` is not JSON");
+        let long = format!("{{\"description\":\"{}\"}}", "x".repeat(SCHEMA_BYTES_MAX));
+        assert!(with(long).contains("at most 262144 are allowed"));
+        assert_eq!(
+            with("[1]".to_owned()),
+            "the schema of the config of op `a` is neither an object nor `true` or `false`"
+        );
+    }
+}

@@ -10,6 +10,8 @@ pub enum Refusal {
     NotAComponent { found: String },
     #[error("damaged at byte {offset}: {message}")]
     Malformed { offset: usize, message: String },
+    #[error("cannot be checked: it breaks the validator; build it with other tools, or in a simpler form")]
+    Unchecked,
     #[error("uses {feature}, which Cofferdam does not run: {message}")]
     Feature { feature: &'static str, message: String },
     #[error("too large: {found} {what}, at most {max} are allowed")]

@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use cofferdam_model::{
-    BACKTRACE_FRAMES_MAX, Failure, FailureKind, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, RetryAdvice,
+    BACKTRACE_FRAMES_MAX, Failure, FailureKind, Limits, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, RetryAdvice,
 };
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameSymbol, Trap, WasmBacktrace};
 
 use crate::bindings::types;
 use crate::metadata::Metadata;
 use crate::state::{CALL_BYTES_MAX, State, Stop};
-use crate::text::{cut, human_bytes};
+use crate::text::{cut, human_bytes, last};
 
 /// Bytes of one frame of a backtrace: names of generic functions can be very long.
 const FRAME_BYTES_MAX: usize = 256;
+/// Bytes of the path of a source file in it.
+const FILE_BYTES_MAX: usize = 120;
+/// Bytes of a name that is made readable.
+const NAME_BYTES_MAX: usize = 4096;
 /// Causes that are kept.
 const CAUSES_MAX: usize = 32;
 
@@ -42,9 +46,9 @@ pub(crate) fn returned(failure: types::Failure) -> Failure {
     }
 }
 
-/// The guest did not return. `timeout` is what it was given.
-pub(crate) fn ended(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) -> Failure {
-    let mut failure = explain(state, error, timeout);
+/// The guest did not return within its limits.
+pub(crate) fn ended(state: &State, error: &wasmtime::Error, limits: &Limits) -> Failure {
+    let mut failure = explain(state, error, limits);
     failure.message = cut(failure.message, MESSAGE_BYTES_MAX);
     failure.backtrace = backtrace(error);
     if let Some(trouble) = &state.trouble {
@@ -57,11 +61,12 @@ pub(crate) fn ended(state: &State, error: &wasmtime::Error, timeout: Option<Dura
     failure
 }
 
-fn explain(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) -> Failure {
+fn explain(state: &State, error: &wasmtime::Error, limits: &Limits) -> Failure {
     use FailureKind as Kind;
     match &state.stop {
         Some(Stop::Timeout) => {
-            let timeout = timeout.map_or_else(String::new, |timeout| format!(" of {}", duration(timeout)));
+            let timeout =
+                limits.timeout.map(|timeout| format!(" of {}", duration(timeout))).unwrap_or_default();
             return Failure::new(Kind::Timeout, format!("ran longer than its timeout{timeout}"));
         }
         Some(Stop::HostCalls(message)) => return Failure::new(Kind::HostCalls, message.as_str()),
@@ -75,7 +80,8 @@ fn explain(state: &State, error: &wasmtime::Error, timeout: Option<Duration>) ->
     }
     let trap = error.downcast_ref::<Trap>().copied();
     if trap == Some(Trap::OutOfFuel) {
-        return Failure::new(Kind::Fuel, "used up its fuel");
+        let fuel = limits.fuel.map(|fuel| format!(" of {fuel}")).unwrap_or_default();
+        return Failure::new(Kind::Fuel, format!("used up its fuel{fuel}"));
     }
     if trap == Some(Trap::StackOverflow) {
         return Failure::new(Kind::Trap, "overflowed its stack: recursion is too deep");
@@ -126,22 +132,43 @@ fn duration(duration: Duration) -> String {
     }
 }
 
+/// Where the guest was, innermost first: functions, and lines of the source where the component says them (DWARF).
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return vec![];
     };
-    let frames = backtrace.frames().iter().take(BACKTRACE_FRAMES_MAX);
-    frames
-        .map(|frame| {
-            let name = match frame.func_name() {
-                // Demangling expands; a name that is too long is no use to anybody.
-                Some(name) if name.len() <= 4096 => format!("{:#}", rustc_demangle::demangle(name)),
-                Some(name) => name.to_owned(),
-                None => format!("function {}", frame.func_index()),
-            };
-            cut(name, FRAME_BYTES_MAX)
-        })
-        .collect()
+    let frames = backtrace.frames().iter().flat_map(|frame| {
+        let function = name(frame.func_name()).unwrap_or_else(|| format!("function {}", frame.func_index()));
+        // The functions that were put in place of their calls, and last the one that they are in.
+        let mut lines: Vec<String> = frame.symbols().iter().map(line).collect();
+        lines.pop();
+        let place = frame.symbols().last().and_then(place);
+        lines.push(at(function, place));
+        lines
+    });
+    frames.take(BACKTRACE_FRAMES_MAX).collect()
+}
+
+fn line(symbol: &FrameSymbol) -> String {
+    at(name(symbol.name()).unwrap_or_else(|| "inlined".to_owned()), place(symbol))
+}
+
+fn place(symbol: &FrameSymbol) -> Option<String> {
+    Some(format!("{}:{}", last(symbol.file()?, FILE_BYTES_MAX), symbol.line()?))
+}
+
+/// The place says more than the end of a long name.
+fn at(function: String, place: Option<String>) -> String {
+    let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+    cut(function, FRAME_BYTES_MAX - place.len()) + &place
+}
+
+fn name(name: Option<&str>) -> Option<String> {
+    // Demangling expands; a name that is too long is no use to anybody.
+    name.map(|name| match name.len() <= NAME_BYTES_MAX {
+        true => format!("{:#}", rustc_demangle::demangle(name)),
+        false => name.to_owned(),
+    })
 }
 
 /// A failure before or around the guest, for which trying again with the same bytes makes no sense.

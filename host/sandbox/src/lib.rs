@@ -29,6 +29,8 @@ mod outputs;
 mod plain;
 mod resources;
 mod sandbox;
+#[cfg(test)]
+mod spec;
 mod state;
 mod text;
 mod ticker;

@@ -95,7 +95,7 @@ impl Library {
         match called {
             Ok(spec) => describe::accept(spec),
             Err(error) => {
-                let cause = failure::ended(store.data(), &error, limits.timeout);
+                let cause = failure::ended(store.data(), &error, &limits);
                 let mut refusal = failure::library(format!("cannot describe itself: {}", cause.message));
                 refusal.causes = cause.causes;
                 refusal.backtrace = cause.backtrace;
@@ -137,7 +137,7 @@ impl Library {
         let result = match called {
             Ok(Ok(completion)) => self.complete(&mut store, &outputs, &limits, completion),
             Ok(Err(failed)) => Err(with_trouble(store.data(), failed)),
-            Err(error) => Err(failure::ended(store.data(), &error, limits.timeout)),
+            Err(error) => Err(failure::ended(store.data(), &error, &limits)),
         };
         self.end(store, &limits, (started, instantiated), result)
     }
@@ -176,7 +176,7 @@ impl Library {
         // A guest that finishes between two ticks may be late all the same.
         if state.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let error = state.end(Stop::Timeout);
-            return Err(failure::ended(state, &error, limits.timeout));
+            return Err(failure::ended(state, &error, limits));
         }
         outputs::accept(state, declared, limits, completion)
     }

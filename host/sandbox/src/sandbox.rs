@@ -144,7 +144,8 @@ pub(crate) fn config(settings: &Settings) -> Config {
         .memory_init_cow(true)
         // Calls are synchronous: a cell runs one attempt at a time, and its host functions may block.
         .concurrency_support(false)
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable)
+        // Tables of lines that a component carries go into its artefact, and are read in the cell, when it has failed.
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
     config
 }
@@ -158,6 +159,9 @@ fn features(config: &mut Config) {
         .filter_map(|(name, _)| Engines::from_name(name))
         .fold(Engines::empty(), Engines::union);
     config.wasm_features(Engines::all().difference(allowed), false);
+    // No module of a guest's has several memories: the static check refuses it before the engine sees it. What the engine
+    // makes to pass values between two components within one does have both of theirs.
+    config.wasm_multi_memory(true);
 }
 
 /// Slots and their sizes. Wiping dirty pages in place, found by the kernel's PAGEMAP_SCAN, makes a fresh
@@ -233,7 +237,7 @@ mod tests {
             wasm_shared_everything_threads: false,
             wasm_tail_call: true,
             wasm_floats: true,
-            wasm_multi_memory: false,
+            wasm_multi_memory: true,
             wasm_exceptions: false,
             wasm_memory64: false,
             wasm_extended_const: true,
@@ -274,7 +278,7 @@ mod tests {
                     wmemcheck: false,
                 },
             ),
-            parse_wasm_debuginfo: false,
+            parse_wasm_debuginfo: true,
             consume_fuel: false,
             epoch_interruption: true,
             relaxed_simd_deterministic: true,

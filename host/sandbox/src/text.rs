@@ -13,6 +13,15 @@ pub(crate) fn cut(mut text: String, max: usize) -> String {
     text
 }
 
+/// At most the last `max` bytes of a text, from a character on, with `…` before them if something is gone.
+pub(crate) fn last(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let from = text.ceil_char_boundary(text.len() - max.saturating_sub('…'.len_utf8()));
+    format!("…{}", &text[from..])
+}
+
 /// Room for the mark: ` … [18446744073709551615 bytes cut]`.
 const CUT_MARK_BYTES: usize = 40;
 
@@ -46,6 +55,13 @@ mod tests {
         assert!(text.len() <= 100, "{}", text.len());
         assert_eq!(text, format!("{} … [1940 bytes cut]", "ä".repeat(30)));
         assert_eq!(cut("short".into(), 100), "short");
+    }
+
+    #[test]
+    fn the_last_of_a_text_keeps_within_its_bound() {
+        assert_eq!(last("src/lib.rs", 10), "src/lib.rs");
+        assert_eq!(last("a/ä/lib.rs", 10), "…/lib.rs");
+        assert_eq!(last("a/b/lib.rs", 9), "…lib.rs");
     }
 
     #[test]

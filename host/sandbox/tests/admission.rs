@@ -159,7 +159,7 @@ fn h_019_features_that_we_do_not_run_are_refused_by_name() {
 }
 
 #[test]
-fn a_module_of_a_million_functions_is_refused_in_no_time() {
+fn h_076_a_module_of_a_million_functions_is_refused_in_no_time() {
     let module = format!("(component (core module {}))", "(func)".repeat(1_000_000));
     let component = wat::parse_str(module).unwrap();
     let started = std::time::Instant::now();
@@ -168,7 +168,7 @@ fn a_module_of_a_million_functions_is_refused_in_no_time() {
 }
 
 #[test]
-fn a_function_of_very_many_locals_is_refused() {
+fn h_077_a_function_of_very_many_locals_is_refused() {
     let locals = "(local i32 i64)".repeat(24_999);
     assert_snapshot!(with_module(&format!("(func {locals})")), @"too large: 49998 locals in one function, at most 10000 are allowed");
 }
@@ -200,7 +200,7 @@ fn h_078_other_bombs_are_refused() {
 }
 
 #[test]
-fn a_library_cut_anywhere_is_refused_and_never_panics() {
+fn h_080_a_library_cut_anywhere_is_refused_and_never_panics() {
     let bytes = guest("looping_describe");
     let whole = admit(&bytes).unwrap();
     // Every length near both ends, and every 97th between.
@@ -220,7 +220,7 @@ fn a_library_cut_anywhere_is_refused_and_never_panics() {
 }
 
 #[test]
-fn flipped_bytes_are_refused_or_admitted_and_never_panic() {
+fn h_080_flipped_bytes_are_refused_or_admitted_and_never_panic() {
     let bytes = guest("looping_describe");
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     let mut refusals = 0;
@@ -234,4 +234,53 @@ fn flipped_bytes_are_refused_or_admitted_and_never_panic() {
         refusals += usize::from(admit(&flipped).is_err());
     }
     assert!(refusals > 30, "{refusals}");
+}
+
+#[test]
+fn h_007_no_function_of_the_host_could_call_back_into_a_guest() {
+    // What a host could call is a function that a guest exports: describe and run, and no resource's.
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "wit")).collect();
+    assert_eq!(files.len(), 10);
+    let text = |path: &std::path::PathBuf| -> String {
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    let texts: Vec<String> = files.iter().map(text).collect();
+    let exports: Vec<&str> = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .map(str::trim)
+        .filter(|line| line.starts_with("export "))
+        .collect();
+    assert_eq!(exports, ["export ops;"]);
+    let ops = texts.iter().find(|text| text.contains("interface ops {")).unwrap();
+    let ops = ops.split("interface ops {").nth(1).unwrap().split("\n}").next().unwrap();
+    assert!(!ops.contains("resource ") && ops.matches(": func(").count() == 2, "{ops}");
+    let types = texts.iter().find(|text| text.contains("interface types {")).unwrap();
+    assert!(!types.contains("resource ") && !types.contains("func("));
+}
+
+#[test]
+fn h_038_a_component_that_wants_a_core_module_or_its_own_exports_is_refused_or_harmless() {
+    let module = refused(&format!(r#"(component (import "m" (core module)) {LIBRARY})"#));
+    assert_snapshot!(module);
+    let component = refused(&format!(r#"(component (import "c" (component)) {LIBRARY})"#));
+    assert_snapshot!(component);
+    let itself = format!(
+        r#"(component (component $inner (import "run" (func)) (export "again" (func 0))) {LIBRARY} (instance (instantiate $inner (with "run" (func $f)))))"#
+    );
+    assert!(admit(&wat::parse_str(itself).unwrap()).is_ok());
+}
+
+#[test]
+fn h_056_sockets_and_names_cannot_be_asked_for() {
+    for name in ["tcp", "udp", "tcp-create-socket", "udp-create-socket", "instance-network", "ip-name-lookup"]
+    {
+        let name = format!("wasi:sockets/{name}@0.2.6");
+        let text = refused(&format!(r#"(component (import "{name}" (instance)) {LIBRARY})"#));
+        assert_eq!(text, format!("imports what is not offered: `{name}`"));
+    }
 }

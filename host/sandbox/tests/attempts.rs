@@ -156,6 +156,29 @@ fn the_same_attempt_sees_the_same_time_and_chance() {
     assert_ne!(drawn(1), drawn(2));
 }
 
+/// What an op does, what it says and what it costs, in one digest.
+fn digest_of(ran: &kit::Ran) -> String {
+    format!("{:?} {:?} {:?} {:?}", ran.result, ran.record.lines, ran.record.progress.last(), ran.usage.fuel)
+}
+
+#[test]
+fn f15_a_hundred_runs_of_ops_that_ask_for_time_and_chance_are_the_same_to_the_last_unit_of_fuel() {
+    for op in ["random", "read_clock", "say", "metadata", "who", "dynamic"] {
+        let once = || {
+            let mut attempt = attempt(op, 3);
+            attempt.limits.fuel = Some(100_000_000);
+            attempt.seed = 7;
+            let ran = run_with(counted(), attempt, Record::default());
+            assert!(ran.result.is_ok() && ran.usage.fuel > Some(0), "{op}: {:?}", ran.result);
+            digest_of(&ran)
+        };
+        let first = once();
+        for n in 1..100 {
+            assert_eq!(once(), first, "{op}, run {n}");
+        }
+    }
+}
+
 #[test]
 fn f1_no_state_is_left_for_the_next_attempt() {
     for _ in 0..200 {
@@ -176,7 +199,7 @@ fn f5_the_same_work_uses_the_same_fuel_and_a_smaller_budget_stops_it() {
     assert!(fuel(1000, used).result.is_ok(), "exactly enough");
     // Fuel is checked at loops and calls, so half is surely too little; it ends at the same place each time.
     let short = fuel(1000, used / 2);
-    assert_eq!(short.words(), "fuel: used up its fuel");
+    assert_eq!(short.words(), format!("fuel: used up its fuel of {}", used / 2));
     assert_eq!(short.usage.fuel, fuel(1000, used / 2).usage.fuel);
 }
 
@@ -204,6 +227,23 @@ fn an_artefact_of_another_engine_is_refused() {
     let error = kit::sandbox().load(file.path()).err().unwrap().to_string();
     assert!(error.contains("fuel"), "{error}");
     assert!(kit::sandbox().load(std::path::Path::new("absent.cwasm")).is_err());
+}
+
+#[test]
+fn f_72_what_an_earlier_wasmtime_has_compiled_is_not_loaded() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let compiled = kit::sandbox().compile(&kit::guest("behaviours")).unwrap();
+    std::fs::write(file.path(), &compiled).unwrap();
+    kit::sandbox().load(file.path()).unwrap();
+    // As it would say it, with the length before it: everything else about it is right.
+    let version = b"\x0248";
+    let at =
+        compiled.windows(version.len()).position(|window| window == version).expect("it says its version");
+    let mut earlier = compiled;
+    earlier[at + 2] = b'7';
+    std::fs::write(file.path(), &earlier).unwrap();
+    let error = kit::sandbox().load(file.path()).err().unwrap().to_string();
+    assert!(error.contains("version"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod kit;
 use std::time::{Duration, Instant};
 
 use cofferdam_model::{
-    FailureKind, LogSource, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, MetadataValue, RetryAdvice,
+    FailureKind, Limits, LogSource, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, MetadataValue, RetryAdvice,
 };
 use insta::assert_snapshot;
 use kit::{Ran, Record, assert_serves, attempt, behaviours, counted, declared, run, run_with};
@@ -39,7 +39,7 @@ fn h_001_an_infinite_loop_ends_when_its_fuel_is_used_up() {
     let mut attempt = attempt("spin", 0);
     attempt.limits.fuel = Some(1_000_000);
     let ran = run_with(counted(), attempt, Record::default());
-    assert_snapshot!(ran.words(), @"fuel: used up its fuel");
+    assert_snapshot!(ran.words(), @"fuel: used up its fuel of 1000000");
 }
 
 #[test]
@@ -290,18 +290,49 @@ fn h_057_stdin_is_at_its_end_and_stdout_is_bounded() {
 }
 
 #[test]
-fn random_bytes_are_bounded_per_call() {
+fn h_058_random_bytes_are_bounded_per_call() {
     assert_snapshot!(run(attempt("random_bomb", 0)).words(), @"host-calls: asked for 1099511627776 random bytes at once, at most 65536 are given");
     assert_serves();
 }
 
 #[test]
-fn calls_into_the_host_are_bounded() {
+fn h_023_calls_into_the_host_are_bounded() {
     let mut attempt = attempt("calls_flood", 0);
     attempt.limits.host_calls_max = 100_000;
     let ran = run(attempt);
     assert_snapshot!(ran.words(), @"host-calls: made more than 100000 calls into the host");
     assert_eq!(ran.usage.host_calls, 100_001);
+}
+
+#[test]
+fn f10_what_comes_out_of_an_op_is_capped_by_default_and_each_cap_has_a_kind_of_its_own() {
+    let ended = |op: &str, number: u64, limits: &dyn Fn(&mut Limits)| {
+        let mut attempt = attempt(op, number);
+        // Nobody has set any of them.
+        assert_eq!(attempt.limits.output_bytes_max, Limits::default().output_bytes_max);
+        assert_eq!(attempt.limits.host_calls_max, Limits::default().host_calls_max);
+        limits(&mut attempt.limits);
+        run(attempt)
+    };
+    let kind = |ran: &Ran| ran.failure().kind;
+    for (op, amount) in [("log_flood", 25_000), ("stdout_flood", 25_000), ("long_line", 16 * MIB)] {
+        let ran = ended(op, amount, &|_| {});
+        assert!(ran.result.is_ok() && ran.usage.log_lines_dropped > 0, "{op}: a flood is cut, and goes on");
+    }
+    let fewer_calls = |limits: &mut Limits| limits.host_calls_max = 1000;
+    let fewer_bytes = |limits: &mut Limits| limits.output_bytes_max = MIB;
+    let by = [
+        ("dynamic", kind(&ended("dynamic", 10_001, &|_| {})), FailureKind::OutputLimit),
+        ("output_bomb", kind(&ended("output_bomb", 20 * MIB, &|_| {})), FailureKind::OutputLimit),
+        ("output_stream_bomb", kind(&ended("output_stream_bomb", 0, &fewer_bytes)), FailureKind::OutputLimit),
+        ("calls_flood", kind(&ended("calls_flood", 0, &fewer_calls)), FailureKind::HostCalls),
+        ("random_bomb", kind(&ended("random_bomb", 0, &|_| {})), FailureKind::HostCalls),
+    ];
+    for (op, found, expected) in by {
+        assert_eq!(found, expected, "{op}");
+    }
+    let defaults = Limits::default();
+    assert!(defaults.output_bytes_max < u64::MAX && defaults.host_calls_max < u64::MAX);
 }
 
 #[test]
@@ -318,7 +349,9 @@ fn a_panic_shows_its_message_and_the_guests_frames() {
     let causes = ran.failure().causes.join("\n");
     assert!(causes.contains("the dam breaks"), "{causes}");
     let frames = &ran.failure().backtrace;
-    assert!(frames.iter().any(|frame| frame.contains("<behaviours::Behaviours as")), "{frames:#?}");
+    let said = |part: &str| frames.iter().any(|frame| frame.contains(part));
+    assert!(said("behaviours/src/bad.rs:") && said("behaviours/src/lib.rs:"), "{frames:#?}");
+    assert!(said("<behaviours::Behaviours as"), "{frames:#?}");
     assert!(frames.iter().all(|frame| !frame.contains("wasmtime")), "{frames:#?}");
 }
 
@@ -333,4 +366,190 @@ fn an_attempt_without_a_timeout_runs_on() {
     let mut attempt = attempt("add_one", 1);
     attempt.limits.timeout = None;
     assert_eq!(run(attempt).number(), 2);
+}
+
+/// An attempt with that number as its config.
+fn with(op: &str, number: u64) -> Ran {
+    run(attempt(op, number))
+}
+
+/// The host refuses what the call carries, and the attempt ends by that.
+fn is_refused(op: &str, number: u64) -> String {
+    let ran = with(op, number);
+    let words = ran.words();
+    assert!(ran.result.is_err(), "{op} {number}: {words}");
+    assert!(ran.record.lines.is_empty(), "{op} {number}: nothing of it came through");
+    words
+}
+
+#[test]
+fn h_003_an_allocator_that_never_returns_while_the_host_uses_it_ends_at_the_timeout() {
+    const SPIN: u64 = 1;
+    const SPIN_AT_FREE: u64 = 4;
+    let short = |op: &str, number: u64| {
+        let mut attempt = attempt(op, number);
+        attempt.limits.timeout = Some(Duration::from_millis(200));
+        let started = Instant::now();
+        let ran = run(attempt);
+        assert!(started.elapsed() < Duration::from_millis(1200), "{op} {number}: {:?}", started.elapsed());
+        ran.words()
+    };
+    behaviours();
+    assert_snapshot!(short("allocator", SPIN), @"timeout: ran longer than its timeout of 200 ms");
+    // The first free is the op's own, those after it are what the host lets it clean up.
+    let cleaned: Vec<String> =
+        (0..6).map(|spared| short("after_return", SPIN_AT_FREE | spared << 8)).collect();
+    let n_late = cleaned.iter().filter(|words| words.starts_with("timeout: ")).count();
+    assert!(n_late >= 2, "{cleaned:#?}");
+    assert_serves();
+}
+
+#[test]
+fn h_005_filling_all_memory_with_one_instruction_holds_nobody_up() {
+    let mut attempt = attempt("fill_storm", 200 * MIB);
+    attempt.limits.timeout = Some(Duration::from_millis(500));
+    behaviours();
+    let started = Instant::now();
+    assert_snapshot!(run(attempt).words(), @"timeout: ran longer than its timeout of 500 ms");
+    assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
+    assert_serves();
+}
+
+#[test]
+fn h_008_storms_of_calls_and_branches_end_at_the_timeout() {
+    for storm in [
+        "(func $spin (return_call $spin)) (start $spin)",
+        "(func $spin (loop (br_table 0 0 0 0 (i32.const 7)))) (start $spin)",
+        "(table 1 funcref) (elem (i32.const 0) $f) (func $f) (func $spin (loop (call_indirect (i32.const 0)) (br 0))) (start $spin)",
+    ] {
+        let text = kit::LIBRARY.replace("(core module $m", &format!("(core module $m {storm}"));
+        let library = kit::load(kit::sandbox(), &wat::parse_str(format!("(component {text})")).unwrap());
+        let mut attempt = attempt("any", 0);
+        attempt.limits.timeout = Some(Duration::from_millis(100));
+        let started = Instant::now();
+        assert_eq!(
+            run_with(&library, attempt, Record::default()).words(),
+            "timeout: ran longer than its timeout of 100 ms",
+            "{storm}"
+        );
+        assert!(started.elapsed() < Duration::from_millis(1100), "{:?}", started.elapsed());
+    }
+    assert_serves();
+}
+
+#[test]
+fn h_012_a_sleep_of_a_year_holds_no_thread_and_no_slot() {
+    behaviours();
+    let started = Instant::now();
+    assert_eq!(with("sleep_a_year", 0).text(), "31536000");
+    assert!(started.elapsed() < Duration::from_secs(1), "a guest's time is its own");
+}
+
+#[test]
+fn h_013_sleeps_of_no_time_and_of_all_there_is_are_taken() {
+    assert_eq!(with("sleep_for_ever", 0).text(), "slept");
+    assert_serves();
+}
+
+#[test]
+fn h_025_a_list_of_a_million_empty_texts_is_refused_before_it_is_taken_over() {
+    assert_snapshot!(is_refused("raw_fields", 1_000_000));
+    assert!(with("raw_fields", 10).result.is_ok());
+    assert_serves();
+}
+
+#[test]
+fn h_026_pointers_and_lengths_outside_of_memory_are_refused() {
+    let refused =
+        ["raw_pointer", "raw_length", "raw_misaligned"].map(|op| format!("{op}: {}", is_refused(op, 0)));
+    assert_snapshot!(refused.join("\n"));
+    assert_serves();
+}
+
+#[test]
+fn h_027_what_is_no_text_is_refused_and_strange_texts_come_out_as_they_went_in() {
+    let refused: Vec<String> = (0..5).map(|number| is_refused("raw_text", number)).collect();
+    assert_snapshot!(refused.join("\n"));
+    for (number, text) in [(5, "\u{feff}a\0b"), (6, "\u{10ffff}\u{202e}")] {
+        let ran = with("raw_text", number);
+        assert_eq!(ran.record.lines[0].message, text);
+    }
+    assert_serves();
+}
+
+#[test]
+fn h_028_a_level_that_there_is_not_is_refused() {
+    assert!(with("raw_level", 4).result.is_ok());
+    for level in [5, 77, 0xff, 0xffff_ffff] {
+        assert!(is_refused("raw_level", level).contains("discriminant"), "{level}");
+    }
+}
+
+#[test]
+fn h_029_guessed_dropped_and_mistaken_handles_are_refused() {
+    let guesses = (0..64).chain([100, 255, 1000, 65_535, 1_000_000, 0x7fff_ffff, 0xffff_ffff]);
+    for guess in guesses {
+        is_refused("raw_reader", guess);
+        is_refused("raw_drop", guess);
+    }
+    for op in ["raw_after_drop", "raw_double_drop", "raw_other_type"] {
+        is_refused(op, 0);
+    }
+    assert_serves();
+}
+
+#[test]
+fn h_030_handles_may_be_used_again_and_again() {
+    let mut churn = attempt("handles_churn", 200_000);
+    churn.limits.host_calls_max = 1_000_000;
+    assert_eq!(run(churn).text(), "churned");
+}
+
+#[test]
+fn h_033_an_allocator_that_points_outside_or_nowhere_ends_its_attempt() {
+    const OUTSIDE: u64 = 2;
+    const NOTHING: u64 = 3;
+    let ended = [OUTSIDE, NOTHING].map(|mode| is_refused("allocator", mode));
+    assert_snapshot!(ended.join("\n"));
+    assert_serves();
+}
+
+#[test]
+fn h_035_a_call_into_the_host_after_the_result_is_refused() {
+    const CALL_AT_FREE: u64 = 5;
+    let ended: Vec<Ran> = (0..6).map(|spared| with("after_return", CALL_AT_FREE | spared << 8)).collect();
+    let words: Vec<String> = ended.iter().map(Ran::words).collect();
+    assert!(words.iter().any(|words| words.contains("cannot leave component instance")), "{words:#?}");
+    assert_serves();
+}
+
+#[test]
+fn h_054_no_file_of_the_host_can_be_reached() {
+    assert!(std::fs::read("/etc/passwd").is_ok(), "it is there");
+    assert_eq!(with("open_files", 0).text(), "[]");
+}
+
+#[test]
+fn h_059_a_guest_measures_nothing_finer_than_a_millisecond() {
+    // Each reading moves its own clock by one, whatever time has passed.
+    assert_snapshot!(with("read_clock", 0).text(), @"946684800001 [1000, 2000, 3000]");
+}
+
+#[test]
+fn h_089_what_custom_sections_say_is_cut_before_anybody_sees_it() {
+    // A name of some megabytes on the function that traps.
+    let name = "x".repeat(4 * 1024 * 1024);
+    let text = format!(
+        "(component (core module $m (func ${name} (export \"f\") unreachable)) (core instance $i (instantiate $m)) \
+         (func (export \"f\") (canon lift (core func $i \"f\"))))"
+    );
+    let ran = run_with(
+        &kit::load(kit::sandbox(), &wat::parse_str(text).unwrap()),
+        attempt("f", 0),
+        Record::default(),
+    );
+    assert_eq!(ran.failure().kind, FailureKind::Trap);
+    let frames = &ran.failure().backtrace;
+    assert!(!frames.is_empty() && frames.iter().all(|frame| frame.len() <= 256), "{}", frames[0].len());
+    assert_serves();
 }

@@ -157,7 +157,7 @@ fn each_kind_has_its_calls() {
 }
 
 #[test]
-fn what_the_step_does_not_bind_is_denied_and_no_call_is_made() {
+fn h_062_what_the_step_does_not_bind_is_denied_and_no_call_is_made() {
     let complain = |resources: &[(&str, ResourceKind)]| {
         let resources = resources.iter().map(|(lent, kind)| (name(lent), *kind)).collect();
         let ran = run(Attempt { resources, ..attempt("complain", 0) }, |_| answered(b""));

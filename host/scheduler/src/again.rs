@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cofferdam_engine::{Layout, MAX_RETRIES_TAG, Run, RunRetry, rerun_tags, run_retry};
+use cofferdam_engine::{
+    DagsterEvent, DagsterTeller, Layout, MAX_RETRIES_TAG, Run, RunRetry, rerun_tags, run_retry,
+};
 use cofferdam_model::{
     Diagnostic, FailureKind, Known, Origin, Plan, PlanStep, Reexecution, RunId, RunStatus, StepKey,
 };
@@ -57,6 +59,19 @@ pub async fn load(log: &dyn RunLog, run: RunId) -> Result<Run, Error> {
     let layout = Layout::new(plan.into())?;
     let events = log.history(run, 1).await?;
     Run::fold(run, layout, &events).map_err(|source| Error::History { run, source })
+}
+
+/// The history of a run as Dagster's event log would tell it.
+pub async fn dagster_events(log: &dyn RunLog, run: RunId) -> Result<Vec<DagsterEvent>, Error> {
+    let mut teller = teller(log, run).await?;
+    let events = log.history(run, 1).await?;
+    teller.tell(&events).map_err(|source| Error::History { run, source })
+}
+
+/// Tells a run from its beginning, once it is given its events.
+pub async fn teller(log: &dyn RunLog, run: RunId) -> Result<DagsterTeller, Error> {
+    let plan = Plan::decode(&log.plan(run).await?).map_err(|source| Error::Plan { run, source })?;
+    Ok(DagsterTeller::new(run, Layout::new(plan.into())?))
 }
 
 /// The run and those that it came from, nearest first.

@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cofferdam_engine::{self as engine, Engine, Input, InvalidHistory, Quotas, Submission};
-use cofferdam_model::{Fence, Memo, Order, Recorded, Report, RunId, StepKey, Term, Timestamp, WorkerId};
+use cofferdam_engine::{self as engine, Action, Engine, Input, InvalidHistory, Quotas, Submission};
+use cofferdam_model::{
+    Event, Fence, LogLevel, LogLine, LogSource, Memo, Order, Plan, Recorded, Report, RunId, StepKey, Term,
+    Timestamp, UsedUp, WorkerId,
+};
 use cofferdam_runlog::{Batch, LogRecord};
 use tokio::time::Instant;
 
@@ -27,6 +30,8 @@ pub struct Now {
 /// What an operator decides for all runs.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    /// The last time in office that is known from elsewhere than the log.
+    pub after: Term,
     pub patience: Patience,
     pub quotas: Quotas,
     /// Told of everything, if there is somebody.
@@ -45,7 +50,7 @@ pub struct Core {
 
 impl Core {
     pub fn new(term: Term, settings: Settings) -> Core {
-        let Settings { patience, quotas, observer: _ } = settings;
+        let Settings { after: _, patience, quotas, observer: _ } = settings;
         let engine = Engine::new(engine::Settings { term, quotas });
         Core { term, engine, sessions: Sessions::new(term, patience), kept_lines: HashMap::new() }
     }
@@ -57,7 +62,26 @@ impl Core {
 
     /// Takes one input that needs nothing but the engine.
     pub fn handle(&mut self, input: Input, now: Now, turn: &mut Turn) {
-        turn.add(self.engine.handle(input, now.wall));
+        let actions = self.engine.handle(input, now.wall);
+        turn.logs.extend(actions.iter().filter_map(|action| self.cut_mark(action, now)));
+        turn.add(actions);
+    }
+
+    /// Which quota does not let a run of that plan be accepted now.
+    pub fn refuses(&mut self, plan: &Plan, now: Now) -> Option<UsedUp> {
+        self.engine.refuses(plan, now.wall)
+    }
+
+    /// The last line of an attempt whose worker is lost: what it had said last may have gone with that.
+    fn cut_mark(&self, action: &Action, now: Now) -> Option<LogRecord> {
+        let Action::Append { run, event } = action else { return None };
+        let Event::StepLost { step, attempt, .. } = &event.event else { return None };
+        let lost = self.engine.run(*run)?.step(step)?.attempts().find(|one| one.number == *attempt)?;
+        lost.started_at?;
+        let message = "the log of this attempt is cut here: its worker was lost".to_owned();
+        let line =
+            LogLine { at: now.wall, level: LogLevel::Warn, source: LogSource::Host, message, fields: vec![] };
+        Some(LogRecord { run: *run, step: step.clone(), attempt: *attempt, line })
     }
 
     /// Takes over a run from its log. `lines` says how many lines are kept of each attempt that is under way.
@@ -91,16 +115,21 @@ impl Core {
         let (attached, connection) = self.sessions.attach(visit.as_ref());
         // What this turn had for its last connection is decided anew from what it has: else it would come twice.
         turn.withdraw(attached.worker);
+        let leaving = visit.as_ref().is_some_and(|visit| visit.leaving);
         let input = Input::WorkerJoined {
             worker: attached.worker,
-            slots: offer.slots,
-            queue: offer.queue,
+            // There is no room at one that leaves, not even until that is said.
+            slots: if leaving { 0 } else { offer.slots },
+            queue: if leaving { 0 } else { offer.queue },
             resources: offer.resources,
             labels: offer.labels,
             ends_at: offer.lifetime.map(|lifetime| now.wall + lifetime),
             held: visit.map(|visit| visit.held).unwrap_or_default(),
         };
         self.handle(input, now, turn);
+        if leaving {
+            self.handle(Input::WorkerDraining { worker: attached.worker }, now, turn);
+        }
         (attached, connection)
     }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 
-use cofferdam_engine::{Census, Demand, Input, InvalidHistory, Submission};
+use cofferdam_crash::{is_armed, reach};
+use cofferdam_engine::{Census, Input, InvalidHistory, Present, Submission};
 use cofferdam_model::{
-    Fence, Memo, Order, Plan, Reasons, Recorded, Report, RunId, RunStatus, StepKey, Term, ValueDigest,
-    WorkerId,
+    Event, Fence, Memo, Order, Plan, Reasons, Recorded, Report, RunId, RunStatus, Standing, StepKey, Term,
+    UsedUp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -32,6 +33,13 @@ type Answer = Box<dyn FnOnce(&mut Loop) + Send>;
 
 /// What the loop is told.
 pub(crate) enum Message {
+    /// May a run of that plan be accepted?
+    Admit {
+        plan: Arc<Plan>,
+        answer: oneshot::Sender<Option<UsedUp>>,
+    },
+    /// What namespaces have used, by what is on record.
+    Standing(BTreeMap<String, Standing>),
     Submit {
         submission: Box<Submission>,
         answer: oneshot::Sender<()>,
@@ -85,8 +93,8 @@ pub(crate) enum Message {
     Census {
         answer: oneshot::Sender<Census>,
     },
-    Unservable {
-        answer: oneshot::Sender<Vec<(Demand, Vec<RunId>)>>,
+    Roster {
+        answer: oneshot::Sender<Vec<Present>>,
     },
     Why {
         run: RunId,
@@ -107,6 +115,8 @@ pub(crate) struct Loop {
     watched: HashMap<RunId, broadcast::Sender<Update>>,
     waiters: HashMap<RunId, Vec<oneshot::Sender<Option<RunStatus>>>>,
     carriers: JoinSet<()>,
+    /// What ends with the loop.
+    aside: JoinSet<()>,
     /// For the carriers; weak, so that the loop ends when the last handle is dropped.
     messages: mpsc::WeakSender<Message>,
     stopped: Arc<OnceLock<String>>,
@@ -140,9 +150,15 @@ impl Loop {
             watched: HashMap::new(),
             waiters: HashMap::new(),
             carriers: JoinSet::new(),
+            aside: JoinSet::new(),
             messages,
             stopped,
         }
+    }
+
+    /// Does something else for as long as the loop is there.
+    pub(crate) fn beside(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.aside.spawn(task);
     }
 
     pub(crate) async fn run(mut self, mut waiting: mpsc::Receiver<Message>) {
@@ -190,6 +206,11 @@ impl Loop {
 
     fn take(&mut self, message: Message, now: Now, turn: &mut Turn) {
         match message {
+            Message::Admit { plan, answer } => {
+                let refused = self.core.refuses(&plan, now);
+                self.answer(answer, refused);
+            }
+            Message::Standing(of) => self.core.handle(Input::Standing(of), now, turn),
             Message::Submit { submission, answer } => {
                 self.watch(submission.run);
                 self.announce(submission.run, submission.layout.plan(), turn);
@@ -208,6 +229,7 @@ impl Loop {
             }
             Message::Recalled(answers) => self.core.recalled(answers, now, turn),
             Message::Cancel { run, answer } => {
+                reach("cancel.requested");
                 let driven = self.core.engine().run(run).is_some();
                 self.core.handle(Input::CancelRequested { run }, now, turn);
                 self.answer(answer, driven);
@@ -232,6 +254,9 @@ impl Loop {
             }
             Message::Left { worker, connection } => self.core.disconnected(worker, connection, now, turn),
             Message::Reports { worker, connection, reports } => {
+                if is_armed() && reports.iter().any(|report| matches!(report, Report::Finished { .. })) {
+                    reach("result.received");
+                }
                 self.core.reported(worker, connection, reports, now, turn)
             }
             Message::Watch { run, answer } => self.answers.push(Box::new(move |this| {
@@ -250,9 +275,9 @@ impl Loop {
                 let census = self.core.engine().census();
                 self.answer(answer, census);
             }
-            Message::Unservable { answer } => {
-                let unservable = self.core.engine().unservable();
-                self.answer(answer, unservable);
+            Message::Roster { answer } => {
+                let roster = self.core.engine().roster();
+                self.answer(answer, roster);
             }
             Message::Why { run, step, answer } => {
                 let reasons = why::of_driven(self.core.engine(), run, step.as_ref(), now.wall);
@@ -299,7 +324,9 @@ impl Loop {
     /// Makes a turn's decisions durable, then acts on them. After an error nothing of the turn has left.
     async fn carry_out(&mut self, mut turn: Turn) -> Result<(), AppendError> {
         let updates = self.updates(&mut turn);
+        let points = crash_points(&turn);
         let batches = self.core.batches(&mut turn);
+        points.iter().for_each(|(before, _)| reach(before));
         let logs = std::mem::take(&mut turn.logs);
         let n_lines = logs.len();
         let events_kept = async {
@@ -317,6 +344,7 @@ impl Loop {
         // Asked at once, so that they share a transaction.
         let (events_kept, logs_kept) = tokio::join!(events_kept, logs_kept);
         events_kept?;
+        points.iter().for_each(|(_, after)| reach(after));
         if let Err(error) = logs_kept {
             tracing::warn!(%error, n_lines, "log lines are lost: the run log cannot keep them");
             self.tell_lines(n_lines, false);
@@ -332,6 +360,7 @@ impl Loop {
                 self.channels.remove(&worker);
             }
         }
+        reach("orders.sent");
         for (run, update) in updates {
             if let Some(watchers) = self.watched.get(&run) {
                 // Who watched may have gone meanwhile.
@@ -403,6 +432,23 @@ impl Loop {
         tracing::error!(%why, "the scheduler stops");
         self.stopped.get_or_init(|| why);
     }
+}
+
+/// Before and after the commit of each event that a test may want to come between.
+fn crash_points(turn: &Turn) -> Vec<(&'static str, &'static str)> {
+    if !is_armed() {
+        return vec![];
+    }
+    let points = turn.events.values().flatten().filter_map(|recorded| match recorded.event {
+        Event::RunAccepted { .. } => Some(("submit.before_commit", "submit.after_commit")),
+        Event::StepDispatched { .. } => Some(("claim.before_commit", "claim.after_commit")),
+        Event::StepSucceeded { .. } => Some(("result.before_commit", "result.after_commit")),
+        Event::StepFailed { retry_at: Some(_), .. } => Some(("retry.before_commit", "retry.after_commit")),
+        Event::RunCancelRequested { .. } => Some(("cancel.before_commit", "cancel.after_commit")),
+        Event::RunFinished { .. } => Some(("end.before_commit", "end.after_commit")),
+        _ => None,
+    });
+    points.collect()
 }
 
 async fn append(

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use cofferdam_engine::{self as engine, Census, Demand, InvalidHistory, InvalidLayout, Layout};
+use cofferdam_engine::{self as engine, Census, InvalidHistory, InvalidLayout, Layout, Present};
 use cofferdam_model::{
-    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, StepKey, Term, Timestamp, ValueDigest,
-    WorkerId,
+    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, StepKey, Term, Timestamp, UsedUp,
+    ValueDigest, WorkerId, namespace,
 };
 use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use crate::core::Settings;
 use crate::driver::{Loop, Message};
 use crate::recovery::Recovery;
 use crate::sessions::{Attached, Visit};
+use crate::standing::Standings;
 use crate::updates::{Update, Updates};
 
 /// Messages that wait for the loop; who sends more waits.
@@ -90,6 +91,8 @@ pub enum Error {
     NotDriven(RunId),
     #[error("run `{run}` has no step `{step}`{}", did_you_mean(.nearest.as_deref()))]
     NoStep { run: RunId, step: StepKey, nearest: Option<String> },
+    #[error("the namespace `{namespace}` has a quota of {used_up}")]
+    OverQuota { namespace: String, used_up: UsedUp },
     #[error("the run log failed")]
     Log(#[from] cofferdam_runlog::Error),
     #[error("the scheduler has stopped: {why}")]
@@ -128,11 +131,19 @@ impl Scheduler {
         clock: Clock,
         settings: Settings,
     ) -> Result<Scheduler, Error> {
-        let term = log.take_term().await?;
+        let term = log.take_term(settings.after).await?;
         let (messages, waiting) = mpsc::channel(MESSAGES_WAITING_MAX);
         let stopped = Arc::new(OnceLock::new());
         let weak = messages.downgrade();
-        let driver = Loop::new(log.clone(), clock.clone(), term, settings, weak, stopped.clone());
+        let standings = Standings::new(log.clone(), clock.clone(), &settings.quotas);
+        if let Some(standings) = &standings {
+            let read = standings.read().await?;
+            messages.try_send(Message::Standing(read)).expect("it is the first message");
+        }
+        let mut driver = Loop::new(log.clone(), clock.clone(), term, settings, weak.clone(), stopped.clone());
+        if let Some(standings) = standings {
+            driver.beside(standings.keep(weak));
+        }
         #[expect(clippy::disallowed_methods, reason = "the handle is kept and aborts the task when dropped")]
         let task = tokio::spawn(driver.run(waiting));
         Ok(Scheduler { log, clock, term, messages, stopped, task })
@@ -147,6 +158,7 @@ impl Scheduler {
     /// terminal status, if need be by [`Scheduler::resume`].
     pub async fn submit(&self, submission: Submission) -> Result<RunId, Error> {
         let layout = Layout::new(submission.plan.clone())?;
+        self.admit(&submission).await?;
         let plan = submission.plan.encode();
         let digest = ValueDigest::of(&plan);
         let new = NewRun {
@@ -160,8 +172,13 @@ impl Scheduler {
             origin: submission.origin.clone(),
             known: submission.known.clone(),
         };
-        let run = self.log.create_run(new).await?;
         // A client that was not answered says the same once more, maybe after the run has begun or even ended.
+        let run = match self.log.create_run(new).await {
+            Err(cofferdam_runlog::Error::RunExists(run)) if self.log.summary(run).await?.plan == digest => {
+                run
+            }
+            created => created?,
+        };
         let is_new = run == submission.run && self.log.events(run, 1, 1).await?.is_empty();
         if is_new {
             let submission = engine::Submission {
@@ -174,6 +191,18 @@ impl Scheduler {
             self.ask(|answer| Message::Submit { submission: Box::new(submission), answer }).await?;
         }
         Ok(run)
+    }
+
+    /// Refuses a run for which its namespace has no quota left. One that was accepted before is accepted again.
+    async fn admit(&self, submission: &Submission) -> Result<(), Error> {
+        let plan = submission.plan.clone();
+        match self.ask(|answer| Message::Admit { plan, answer }).await? {
+            Some(used_up) if self.log.summary(submission.run).await.is_err() => {
+                let namespace = namespace(&submission.plan.tags).to_owned();
+                Err(Error::OverQuota { namespace, used_up })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes over a run from the log. Committed steps do not run again; attempts that were under way go on if their
@@ -252,11 +281,6 @@ impl Scheduler {
         }
     }
 
-    /// What waiting steps ask for and no worker offers, with the runs that wait for it.
-    pub async fn unservable(&self) -> Result<Vec<(Demand, Vec<RunId>)>, Error> {
-        self.ask(|answer| Message::Unservable { answer }).await
-    }
-
     /// Ends when the scheduler can go on no more, with the reason: nothing may be decided on a state that is not in the
     /// log.
     pub async fn stopped(&self) -> Error {
@@ -267,6 +291,11 @@ impl Scheduler {
     /// How things stand, in numbers.
     pub async fn census(&self) -> Result<Census, Error> {
         self.ask(|answer| Message::Census { answer }).await
+    }
+
+    /// Who is there, and what each does.
+    pub async fn roster(&self) -> Result<Vec<Present>, Error> {
+        self.ask(|answer| Message::Roster { answer }).await
     }
 
     pub(crate) async fn ask<T>(

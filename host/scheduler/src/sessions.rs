@@ -36,6 +36,8 @@ pub struct Visit {
     pub held: Vec<AttemptId>,
     /// Batches of reports that it was told to be durable.
     pub acknowledged: u64,
+    /// It wants to leave, or was told to before its last connection ended.
+    pub leaving: bool,
 }
 
 /// How a worker is known here.
@@ -212,7 +214,7 @@ mod tests {
     }
 
     fn visit(instance: u128, previous: Option<WorkerId>, acknowledged: u64) -> Visit {
-        Visit { instance, previous, held: vec![], acknowledged }
+        Visit { instance, previous, acknowledged, ..Visit::default() }
     }
 
     #[test]

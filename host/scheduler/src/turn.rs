@@ -62,6 +62,7 @@ impl Turn {
                 Action::Release { worker } => self.order(worker, Order::Last),
                 Action::Forget { worker, run } => self.order(worker, Order::Forget { run }),
                 Action::Recall { run, step, memo } => self.recalls.push((run, step, memo)),
+                Action::Waits { run, step, why } => self.progress.push((run, Update::Waits { step, why })),
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use cofferdam_model::{Progress, Recorded, StepKey};
+use cofferdam_model::{Progress, Recorded, StepKey, Why};
 use cofferdam_runlog::LogRecord;
 use tokio::sync::broadcast;
 
@@ -19,6 +19,9 @@ pub enum Update {
     Logs(Arc<[LogRecord]>),
     /// How far an attempt has come; kept nowhere.
     Progress { step: StepKey, attempt: u32, progress: Progress },
+    /// No worker that can be heard offers what this step asks for, and why; without a reason, one does again. Of all
+    /// steps that ask for the same, the first that is still to run. Kept nowhere.
+    Waits { step: StepKey, why: Option<Why> },
     /// The watcher was too slow and missed this many updates; events and logs are in the run log.
     Missed(u64),
 }

@@ -1,8 +1,9 @@
-//! Who may call, and what proves it. Holders of the token are clients, and workers that join for the first time; a
-//! worker that has joined shows a certificate which this instance's authority signed. All of it lies in the state
-//! folder, for its owner only:
+//! Who may call, and what proves it. Holders of the cluster's token are clients who may do everything, and workers that
+//! join for the first time; a worker that has joined shows a certificate which this instance's authority signed; other
+//! clients show a token of their own. All of it lies in the state folder, for its owner only:
 //!
 //! - `token`: the secret, and the authority's fingerprint. Written anew while the scheduler runs, the new one counts.
+//! - `api-tokens.json`: what is known of the other tokens. Read anew in the same way.
 //! - `authority.pem`: the authority's key and certificate, made on the first start.
 //! - `revoked`: a line for each worker that was cut off.
 
@@ -14,19 +15,21 @@ use std::time::Duration;
 use cofferdam_model::{Timestamp, WorkerId};
 use cofferdam_scheduler::Clock;
 use cofferdam_wire::private::{self, PrivateError};
-use cofferdam_wire::tls::{Authority, AuthorityError, Fingerprint, Member, Seen};
-use cofferdam_wire::{InvalidToken, Token, TokenSecret};
+use cofferdam_wire::tls::{Authority, AuthorityError, Fingerprint, Member, Peer, Seen};
+use cofferdam_wire::{InvalidToken, Token, TokenSecret, carried};
+use tokio::sync::watch;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Status};
 
-use crate::accept::Peer;
+use crate::api_tokens::{ApiToken, ApiTokenError, ApiTokens};
+use crate::caller::Who;
 use crate::revoked::{Revoked, RevokedError};
 
 /// How long a certificate holds, unless it is said otherwise. It is renewed at half of that.
 pub const CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far the clock of another host may be behind.
 const SKEW: Duration = Duration::from_secs(60 * 60);
-/// How often the file with the token is looked at.
+/// How often the files with tokens are looked at.
 const TOKEN_INTERVAL: Duration = Duration::from_secs(1);
 /// What the key is for that binds workers' numbers to members.
 const PROOF: &str = "cofferdam 2026 number of a worker";
@@ -65,29 +68,17 @@ pub enum AdmissionError {
     Random(#[from] getrandom::Error),
     #[error(transparent)]
     Revoked(#[from] RevokedError),
-}
-
-/// Who makes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Caller {
-    /// Knows the token, over a connection that is not encrypted.
-    Open,
-    /// Knows the token.
-    Holder,
-    Worker(Member),
-}
-
-impl Caller {
-    pub(crate) fn of(extensions: &Extensions) -> Caller {
-        *extensions.get().expect("every service is behind the gate")
-    }
+    #[error(transparent)]
+    ApiTokens(#[from] ApiTokenError),
 }
 
 /// Decides who may call.
 pub struct Admission {
-    token_file: PathBuf,
+    folder: PathBuf,
     token: RwLock<Token>,
+    api_tokens: watch::Sender<ApiTokens>,
     pub(crate) tls: Option<Arc<Tls>>,
+    clock: Clock,
 }
 
 /// What certificates are made with and held against.
@@ -106,41 +97,96 @@ impl Admission {
             Security::Tls { certificate_life } => {
                 let authority = authority(&folder.join(AUTHORITY))?;
                 let revoked = Revoked::open(folder)?;
-                Some(Arc::new(Tls { authority, revoked, certificate_life, clock }))
+                Some(Arc::new(Tls { authority, revoked, certificate_life, clock: clock.clone() }))
             }
         };
-        let token_file = folder.join(TOKEN);
-        let token = token(&token_file, tls.as_ref().map(|tls| tls.authority.fingerprint()))?;
-        Ok(Admission { token_file, token: RwLock::new(token), tls })
+        let token = token(&folder.join(TOKEN), tls.as_ref().map(|tls| tls.authority.fingerprint()))?;
+        let api_tokens = watch::Sender::new(ApiTokens::read(folder)?);
+        Ok(Admission { folder: folder.to_owned(), token: RwLock::new(token), api_tokens, tls, clock })
     }
 
     /// Who calls, over a connection with that peer and with these headers. An error is for the caller's eyes.
-    pub(crate) fn caller(&self, peer: &Peer, headers: &MetadataMap) -> Result<Caller, Status> {
+    pub(crate) fn caller(&self, peer: &Peer, headers: &MetadataMap) -> Result<Who, Status> {
         if let (Some(tls), Some(seen)) = (&self.tls, &peer.worker) {
             tls.check(seen)?;
-            return Ok(Caller::Worker(seen.member));
+            return Ok(Who::Worker(seen.member));
         }
-        let token = self.token.read().expect("nobody panics while holding it");
-        match token.secret.is_in(headers) {
-            Some(true) if self.tls.is_some() => Ok(Caller::Holder),
-            Some(true) => Ok(Caller::Open),
-            Some(false) => Err(Status::unauthenticated("the token is not this cluster's, or not any more")),
-            None => Err(Status::unauthenticated("the call carries no token")),
+        let carried = carried(headers).ok_or_else(|| Status::unauthenticated("the call carries no token"))?;
+        self.holder(&carried)
+    }
+
+    /// Whose token it is that somebody carries, by its hash.
+    pub(crate) fn holder(&self, carried: &blake3::Hash) -> Result<Who, Status> {
+        let token = self.token.read().expect("nobody panics while holding it").secret.hash();
+        if *carried == token {
+            return Ok(if self.tls.is_some() { Who::Holder } else { Who::Open });
+        }
+        match self.find(carried) {
+            Some(token) if token.has_expired((self.clock)()) => {
+                Err(Status::unauthenticated(format!("the time of token `{}` is over", token.name)))
+            }
+            Some(token) => Ok(Who::Api(token)),
+            None => Err(Status::unauthenticated("the token is not this cluster's, or not any more")),
         }
     }
 
-    /// Takes a token that was written meanwhile, again and again.
-    pub(crate) async fn follow_token(&self) -> ! {
+    /// One may have been made, or revoked, a moment ago.
+    fn find(&self, carried: &blake3::Hash) -> Option<Arc<ApiToken>> {
+        let are_old = self.api_tokens.borrow().are_old(&self.folder);
+        if are_old {
+            self.take_api(ApiTokens::read(&self.folder));
+        }
+        self.api_tokens.borrow().find(carried).cloned()
+    }
+
+    /// Ends when somebody who was let in would not be let in any more, for what goes on for long. The cluster's own token
+    /// may be given out anew while those who have the old one finish.
+    pub(crate) async fn end(&self, who: &Who) {
+        let Who::Api(token) = who else { return std::future::pending().await };
+        let mut tokens = self.api_tokens.subscribe();
+        loop {
+            if !tokens.borrow_and_update().holds(token, (self.clock)()) {
+                return;
+            }
+            // Its time may be over although the list does not change.
+            let changed = tokio::time::timeout(TOKEN_INTERVAL, tokens.changed()).await;
+            if let Ok(Err(_)) = changed {
+                return;
+            }
+        }
+    }
+
+    /// Takes tokens that were written meanwhile, again and again. What is not there, or half there, changes nothing.
+    pub(crate) async fn follow_tokens(&self) -> ! {
         loop {
             tokio::time::sleep(TOKEN_INTERVAL).await;
-            let text = tokio::fs::read_to_string(&self.token_file).await;
-            // What is not there, or half there, changes nothing.
-            let Ok(Ok(token)) = text.map(|text| text.parse::<Token>()) else { continue };
-            let mut current = self.token.write().expect("nobody panics while holding it");
-            if *current != token {
-                tracing::info!("the token was rotated");
-                *current = token;
+            let text = tokio::fs::read_to_string(self.folder.join(TOKEN)).await;
+            if let Ok(Ok(token)) = text.map(|text| text.parse::<Token>()) {
+                self.take(token);
             }
+            let folder = self.folder.clone();
+            if let Ok(read) = tokio::task::spawn_blocking(move || ApiTokens::read(&folder)).await {
+                self.take_api(read);
+            }
+        }
+    }
+
+    fn take_api(&self, read: Result<ApiTokens, ApiTokenError>) {
+        match read {
+            Ok(tokens) => drop(self.api_tokens.send_if_modified(|current| {
+                let differ = *current != tokens;
+                *current = tokens;
+                differ
+            })),
+            Err(error) => tracing::warn!(%error, "the tokens cannot be read; those known stay"),
+        }
+    }
+
+    fn take(&self, token: Token) {
+        let mut current = self.token.write().expect("nobody panics while holding it");
+        if *current != token {
+            tracing::info!("the token was rotated");
+            *current = token;
         }
     }
 }
@@ -162,31 +208,12 @@ impl Tls {
 
     /// Whether a certificate holds now.
     pub(crate) fn check(&self, seen: &Seen) -> Result<(), Status> {
-        let (member, now) = (seen.member, self.now());
-        if self.revoked.contains(member) {
-            return Err(Status::permission_denied(format!(
-                "worker {member} was cut off by `cofferdam revoke`"
-            )));
-        }
-        if !seen.valid.contains(&now) {
-            let (from, until) = (seen.valid.start(), seen.valid.end());
-            return Err(Status::unauthenticated(format!(
-                "the certificate of worker {member} holds from {from} until {until}, and by the scheduler's clock it is {now}"
-            )));
-        }
-        Ok(())
+        self.revoked.cut_off().check(seen, self.now())
     }
 
     /// Ends when a connection with this certificate is to be cut.
     pub(crate) fn end(&self, seen: &Seen) -> impl Future<Output = ()> + Send + use<> {
-        let revoked = self.revoked.wait_for(seen.member);
-        let left = seen.valid.end().since(self.now());
-        async move {
-            tokio::select! {
-                () = revoked => {}
-                () = tokio::time::sleep(left) => {}
-            }
-        }
+        self.revoked.cut_off().end(seen, self.now())
     }
 
     /// What makes one process of a member another one than a process of another member that says the same of itself.
@@ -235,14 +262,20 @@ fn token(path: &Path, authority: Option<Fingerprint>) -> Result<Token, Admission
     Ok(token)
 }
 
-/// Writes another secret into the token of the instance in this folder. A scheduler that runs there takes it within a
-/// second; who has only the old one is refused from then on. Gives the file; none if the folder has no token.
-pub fn rotate_token(folder: &Path) -> Result<Option<PathBuf>, AdmissionError> {
+/// The token of the instance in this folder; none if it was never served.
+pub fn cluster_token(folder: &Path) -> Result<Option<Token>, AdmissionError> {
     let path = folder.join(TOKEN);
     if !path.exists() {
         return Ok(None);
     }
-    let old = token(&path, None)?;
+    token(&path, None).map(Some)
+}
+
+/// Writes another secret into the token of the instance in this folder. A scheduler that runs there takes it within a
+/// second; who has only the old one is refused from then on. Gives the file; none if the folder has no token.
+pub fn rotate_token(folder: &Path) -> Result<Option<PathBuf>, AdmissionError> {
+    let path = folder.join(TOKEN);
+    let Some(old) = cluster_token(folder)? else { return Ok(None) };
     let new = Token { secret: TokenSecret::generate()?, authority: old.authority };
     private::write(&path, &(new.reveal() + "\n"))?;
     Ok(Some(path))

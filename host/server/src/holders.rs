@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cofferdam_model::WorkerId;
+use cofferdam_wire::tls::Member;
 use cofferdam_wire::v1::{Gives, Holder, Holds};
 use cofferdam_wire::{OBJECT_ID_BYTES, ObjectId, Secret, object_id};
 use tokio::sync::{Notify, mpsc};
@@ -55,11 +56,17 @@ struct Giver {
 pub(crate) struct Reached {
     address: SocketAddr,
     secret: Secret,
+    /// Who answers there; none if nothing is encrypted.
+    member: Option<Member>,
 }
 
 impl Reached {
-    /// `from` is where the worker connects from.
-    pub(crate) fn new(gives: &Gives, from: Option<IpAddr>) -> Result<Reached, Status> {
+    /// `from` is where the worker connects from, `member` what its certificate names.
+    pub(crate) fn new(
+        gives: &Gives,
+        from: Option<IpAddr>,
+        member: Option<Member>,
+    ) -> Result<Reached, Status> {
         let refuse = || {
             Status::invalid_argument(
                 "a worker that gives objects to others says where, as ADDRESS:PORT, and has a secret of 32 bytes",
@@ -70,7 +77,7 @@ impl Reached {
             address.set_ip(from.ok_or_else(refuse)?);
         }
         let secret = Secret::try_from(gives.secret.as_ref()).map_err(|_| refuse())?;
-        Ok(Reached { address, secret })
+        Ok(Reached { address, secret, member })
     }
 }
 
@@ -169,6 +176,7 @@ impl Holders {
         let holder = |at: &Reached| Holder {
             address: at.address.to_string(),
             ticket: at.secret.ticket(key).to_vec().into(),
+            member: at.member.map_or_else(String::new, |member| member.to_string()),
         };
         named.map(holder).collect()
     }
@@ -206,7 +214,7 @@ mod tests {
 
     fn reached(port: u16) -> Reached {
         let gives = Gives { address: format!("0.0.0.0:{port}"), secret: vec![7; 32].into() };
-        Reached::new(&gives, Some([10, 0, 0, 9].into())).unwrap()
+        Reached::new(&gives, Some([10, 0, 0, 9].into()), None).unwrap()
     }
 
     fn holds(kept: &[&str], gone: &[&str]) -> Holds {
@@ -264,10 +272,10 @@ mod tests {
     fn a_worker_that_says_nonsense_of_where_it_is_is_refused() {
         for (address, secret) in [("", 32), ("host:1", 32), ("10.0.0.1", 32), ("10.0.0.1:5", 31)] {
             let gives = Gives { address: address.to_owned(), secret: vec![0; secret].into() };
-            assert!(Reached::new(&gives, None).is_err(), "{address}");
+            assert!(Reached::new(&gives, None, None).is_err(), "{address}");
         }
         let gives = Gives { address: "[::]:5".to_owned(), secret: vec![0; 32].into() };
-        assert!(Reached::new(&gives, None).is_err(), "nobody knows where it is");
+        assert!(Reached::new(&gives, None, None).is_err(), "nobody knows where it is");
     }
 
     #[tokio::test]

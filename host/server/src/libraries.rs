@@ -3,24 +3,34 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::{Bytes, BytesMut};
+use cofferdam_crash::reach;
 use cofferdam_depot::Depot;
 use cofferdam_model::{LIBRARY_BYTES_MAX, LibraryDigest, ValueDigest};
 use cofferdam_wire::v1::libraries_server::Libraries;
 use cofferdam_wire::v1::{
-    ChunkList, ChunksRequest, FetchChunksRequest, FetchRequest, MissingReply, MissingRequest, Packed,
-    UploadReply, UploadRequest,
+    ChunkList, ChunksRequest, CompiledReply, CompiledRequest, FetchChunksRequest, FetchRequest, MissingReply,
+    MissingRequest, Packed, UploadReply, UploadRequest,
 };
 use cofferdam_wire::{Packer, join_digests, split_digests, unpack};
 use futures::stream::{self, BoxStream, StreamExt as _};
+use serde_json::json;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Deed;
+use crate::caller::{Access, Caller, Who};
+use crate::compiled::Compiled;
 use crate::parts::{self, Coming, Parts};
 use crate::refuse;
 
 /// Digests in one question.
 const DIGESTS_MAX: usize = 10_000;
 
-pub(crate) struct Service(pub(crate) Depot);
+pub(crate) struct Service {
+    pub(crate) depot: Depot,
+    /// None if this instance compiles nothing for workers.
+    pub(crate) compiled: Option<Compiled>,
+    pub(crate) access: Access,
+}
 
 #[tonic::async_trait]
 impl Libraries for Service {
@@ -28,6 +38,7 @@ impl Libraries for Service {
     type FetchChunksStream = BoxStream<'static, Result<Packed, Status>>;
 
     async fn missing(&self, request: Request<MissingRequest>) -> Result<Response<MissingReply>, Status> {
+        self.check(&request, Deed::SeeLibraries)?;
         let asked = request.into_inner().digests;
         if asked.len() > DIGESTS_MAX {
             return Err(Status::invalid_argument(format!(
@@ -36,7 +47,7 @@ impl Libraries for Service {
         }
         let mut digests = vec![];
         for text in asked {
-            if !self.0.contains(&parse(&text)?).await.map_err(|error| refuse::depot(&error))? {
+            if !self.depot.contains(&parse(&text)?).await.map_err(|error| refuse::depot(&error))? {
                 digests.push(text);
             }
         }
@@ -47,6 +58,8 @@ impl Libraries for Service {
         &self,
         request: Request<Streaming<UploadRequest>>,
     ) -> Result<Response<UploadReply>, Status> {
+        self.check(&request, Deed::SendLibrary)?;
+        let caller = Caller::of(request.extensions());
         let mut stream = request.into_inner();
         let first = stream.message().await?.and_then(|first| first.head);
         let head = first.ok_or_else(|| Status::invalid_argument("a library begins with its head"))?;
@@ -65,25 +78,33 @@ impl Libraries for Service {
                 "library {announced} came damaged: what arrived has digest {found}; upload it again"
             )));
         }
-        self.0.put(held).await.map_err(|error| refuse::depot(&error))?;
+        self.access
+            .record(&caller, Deed::SendLibrary, json!({ "library": found, "bytes": head.size }))
+            .await?;
+        reach("library.before_put");
+        self.depot.put(held).await.map_err(|error| refuse::depot(&error))?;
+        reach("library.after_put");
         Ok(Response::new(UploadReply {}))
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<Parts>, Status> {
+        self.check(&request, Deed::SeeLibraries)?;
         let FetchRequest { digest, start } = request.into_inner();
-        let library = self.0.get(&parse(&digest)?).await.map_err(|error| refuse::depot(&error))?;
+        let library = self.depot.get(&parse(&digest)?).await.map_err(|error| refuse::depot(&error))?;
         Ok(Response::new(parts::rest(library, start)))
     }
 
     async fn missing_chunks(&self, request: Request<ChunkList>) -> Result<Response<ChunkList>, Status> {
+        self.check(&request, Deed::SendLibrary)?;
         let asked = chunks(&request.into_inner().chunks)?;
-        let missing = self.0.missing_chunks(asked).await.map_err(|error| refuse::depot(&error))?;
+        let missing = self.depot.missing_chunks(asked).await.map_err(|error| refuse::depot(&error))?;
         Ok(Response::new(ChunkList { chunks: join_digests(&missing), size: 0 }))
     }
 
     async fn chunks(&self, request: Request<ChunksRequest>) -> Result<Response<ChunkList>, Status> {
+        self.check(&request, Deed::SeeLibraries)?;
         let digest = parse(&request.into_inner().digest)?;
-        let (chunks, size) = self.0.chunks(&digest).await.map_err(|error| refuse::depot(&error))?;
+        let (chunks, size) = self.depot.chunks(&digest).await.map_err(|error| refuse::depot(&error))?;
         Ok(Response::new(ChunkList { chunks: join_digests(&chunks), size }))
     }
 
@@ -91,9 +112,10 @@ impl Libraries for Service {
         &self,
         request: Request<FetchChunksRequest>,
     ) -> Result<Response<Self::FetchChunksStream>, Status> {
+        self.check(&request, Deed::SeeLibraries)?;
         let FetchChunksRequest { digest, chunks: asked } = request.into_inner();
         let (digest, asked) = (parse(&digest)?, chunks(&asked)?);
-        let library = self.0.get(&digest).await.map_err(|error| refuse::depot(&error))?;
+        let library = self.depot.get(&digest).await.map_err(|error| refuse::depot(&error))?;
         let has: HashMap<ValueDigest, Bytes> = cofferdam_depot::cut(&library).into_iter().collect();
         let mut packer = Packer::default();
         let found = asked.into_iter().map(move |chunk| match has.get(&chunk) {
@@ -102,9 +124,27 @@ impl Libraries for Service {
         });
         Ok(Response::new(stream::iter(found).boxed()))
     }
+
+    async fn compiled(&self, request: Request<CompiledRequest>) -> Result<Response<CompiledReply>, Status> {
+        self.check(&request, Deed::SeeLibraries)?;
+        let compiled = self.compiled.as_ref();
+        let compiled = compiled
+            .ok_or_else(|| Status::failed_precondition("this instance compiles nothing for its workers"))?;
+        let asked = request.into_inner();
+        Ok(Response::new(compiled.get(parse(&asked.digest)?, &asked).await?))
+    }
 }
 
 impl Service {
+    /// Workers may look; they send nothing.
+    fn check<T>(&self, request: &Request<T>, deed: Deed) -> Result<(), Status> {
+        let caller = Caller::of(request.extensions());
+        match caller.who {
+            Who::Worker(_) if deed == Deed::SeeLibraries => Ok(()),
+            _ => self.access.check(&caller, deed),
+        }
+    }
+
     /// A library from the chunks that come and those that are here.
     async fn joined(
         &self,
@@ -124,7 +164,7 @@ impl Service {
                 return Err(Status::invalid_argument("a chunk came twice, or one that was not named"));
             }
         }
-        let joined = self.0.join(named, &brought, size).await.map_err(|error| refuse::depot(&error))?;
+        let joined = self.depot.join(named, &brought, size).await.map_err(|error| refuse::depot(&error))?;
         joined.ok_or_else(|| {
             Status::failed_precondition(
                 "some chunks of the library are neither here nor came; upload all of it",

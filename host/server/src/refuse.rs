@@ -26,8 +26,10 @@ pub(crate) fn scheduler(error: &cofferdam_scheduler::Error) -> Status {
     match error {
         E::Layout(_) | E::Plan { .. } => Status::invalid_argument(message),
         E::NotDriven(_) | E::NoStep { .. } => Status::not_found(message),
+        E::OverQuota { .. } => Status::resource_exhausted(message),
         E::History { .. } => Status::data_loss(message),
         E::Log(cofferdam_runlog::Error::UnknownRun(_)) => Status::not_found(message),
+        E::Log(cofferdam_runlog::Error::RunExists(_)) => Status::already_exists(message),
         E::Log(_) | E::Stopped { .. } => Status::unavailable(message),
     }
 }

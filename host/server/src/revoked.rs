@@ -1,13 +1,11 @@
 //! The workers that were cut off: a file that grows by a line each, and everybody who waits for one.
 
-use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use cofferdam_model::Timestamp;
-use cofferdam_wire::tls::Member;
-use tokio::sync::watch;
+use cofferdam_wire::tls::{CutOff, Member};
 
 const FILE: &str = "revoked";
 
@@ -32,7 +30,7 @@ pub enum RevokedError {
 
 pub(crate) struct Revoked {
     path: PathBuf,
-    members: watch::Sender<BTreeSet<Member>>,
+    cut_off: CutOff,
 }
 
 impl Revoked {
@@ -48,36 +46,26 @@ impl Revoked {
             let member = line.split_whitespace().next().and_then(|word| word.parse().ok());
             member.ok_or_else(|| RevokedError::Line { path: path.clone(), line: at + 1 })
         });
-        let members = watch::Sender::new(members.collect::<Result<_, _>>()?);
-        Ok(Revoked { path, members })
+        let cut_off = CutOff::default();
+        cut_off.add(members.collect::<Result<Vec<Member>, _>>()?);
+        Ok(Revoked { path, cut_off })
     }
 
-    pub(crate) fn contains(&self, member: Member) -> bool {
-        self.members.borrow().contains(&member)
+    pub(crate) fn cut_off(&self) -> &CutOff {
+        &self.cut_off
     }
 
     /// Cuts a member off, for good when this answers.
     pub(crate) async fn add(&self, member: Member, now: Timestamp) -> Result<(), RevokedError> {
-        if self.contains(member) {
+        if self.cut_off.contains(member) {
             return Ok(());
         }
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || append(&path, &format!("{member} {now}\n")));
         let written = written.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
         written.map_err(|source| RevokedError::Write { path: self.path.clone(), source })?;
-        self.members.send_modify(|members| {
-            members.insert(member);
-        });
+        self.cut_off.add([member]);
         Ok(())
-    }
-
-    /// Ends when that member is cut off.
-    pub(crate) fn wait_for(&self, member: Member) -> impl Future<Output = ()> + Send + use<> {
-        let mut members = self.members.subscribe();
-        async move {
-            // The scheduler has gone, and everybody's connection with it.
-            let _ = members.wait_for(|members| members.contains(&member)).await;
-        }
     }
 }
 
@@ -96,13 +84,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (Member::draw().unwrap(), Member::draw().unwrap());
         let revoked = Revoked::open(folder.path()).unwrap();
-        let waiting = revoked.wait_for(one);
+        let waiting = revoked.cut_off().wait_for(one);
         for _ in 0..2 {
             revoked.add(one, Timestamp(0)).await.unwrap();
         }
         waiting.await;
         let again = Revoked::open(folder.path()).unwrap();
-        assert!(again.contains(one) && !again.contains(other));
+        assert!(again.cut_off().contains(one) && !again.cut_off().contains(other));
         let path = folder.path().join(FILE);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{one} 1970-01-01T00:00:00.000Z\n"));
         append(&path, "no member\n").unwrap();

@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use cofferdam_model::{Plan, RunId, StepKey};
-use cofferdam_scheduler::{Scheduler, Submission, Update, Updates};
+use cofferdam_model::{Plan, RunId, StepKey, demands, namespace};
+use cofferdam_scheduler::{Retries, Scheduler, Submission, Update, Updates};
 use cofferdam_wire::v1::runs_server::Runs;
 use cofferdam_wire::v1::submit_request::Head;
-use cofferdam_wire::v1::watch_reply::{self, Progress};
+use cofferdam_wire::v1::watch_reply::{self, Progress, Waits};
 use cofferdam_wire::v1::{
     CancelReply, CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyReply, WhyRequest,
 };
 use cofferdam_wire::{decode, encode, encode_events, pieces};
 use futures::future;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use serde_json::{Value, json};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Deed;
+use crate::admission::Admission;
+use crate::caller::{Access, Caller};
 use crate::fleet::Fleet;
-use crate::retries::Retries;
 use crate::{Parts, refuse};
 
 /// Longest stored form of a plan: a step takes about a kilobyte, so this is some hundred thousand steps.
@@ -28,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) parts: Parts,
     pub(crate) fleet: Fleet,
     pub(crate) retries: Retries,
+    pub(crate) access: Access,
+    pub(crate) admission: Arc<Admission>,
 }
 
 #[tonic::async_trait]
@@ -38,6 +43,8 @@ impl Runs for Service {
         &self,
         request: Request<Streaming<SubmitRequest>>,
     ) -> Result<Response<SubmitReply>, Status> {
+        let caller = Caller::of(request.extensions());
+        self.access.check(&caller, Deed::SubmitRun)?;
         let (head, plan) = receive(request.into_inner()).await?;
         let plan = Plan::decode(&plan).map_err(|error| Status::invalid_argument(refuse::chain(&error)))?;
         self.check_libraries(&plan).await?;
@@ -54,32 +61,51 @@ impl Runs for Service {
                 .map_err(|error| refuse::malformed(&error))?,
             known: decode(&head.known, "known steps").map_err(|error| refuse::malformed(&error))?,
         };
+        let Submission { plan, tags, origin, known, .. } = &submission;
+        self.access.check_submission(&caller, (plan, tags), origin.as_ref(), known).await?;
+        self.access.check_signatures(&caller, &submission.plan, &head.signatures)?;
+        self.access.record(&caller, Deed::SubmitRun, about(&submission)).await?;
+        let asked = submission.run;
         let run = self.parts.scheduler.submit(submission).await.map_err(|error| refuse::scheduler(&error))?;
+        // The key of a run that this caller may not know of must not tell it which run that is.
+        if run != asked && self.access.check_run(&caller, Deed::SeeRuns, run).await.is_err() {
+            return Err(Status::already_exists("the idempotency key is in use; choose another one"));
+        }
         self.retries.take_care(run);
         Ok(Response::new(SubmitReply { run: run.to_string(), warnings }))
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let caller = Caller::of(request.extensions());
         let run = parse(&request.into_inner().run)?;
+        self.access.check_run(&caller, Deed::SeeRuns, run).await?;
         let updates = self.parts.scheduler.updates(run).await.map_err(|error| refuse::scheduler(&error))?;
         let updates = stream::unfold(updates, |mut updates: Updates| async move {
             let update = updates.next().await?;
             Some((update, updates))
         });
         let updates = updates.flat_map(|update| stream::iter(replies(update))).map(Ok);
-        Ok(Response::new(updates.chain(retry(self.parts.scheduler.clone(), run)).boxed()))
+        let told = updates.chain(retry(self.parts.scheduler.clone(), run));
+        let admission = self.admission.clone();
+        let end = async move { admission.end(&caller.who).await };
+        Ok(Response::new(told.take_until(end).boxed()))
     }
 
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelReply>, Status> {
+        let caller = Caller::of(request.extensions());
         let run = parse(&request.into_inner().run)?;
+        self.access.check_run(&caller, Deed::CancelRun, run).await?;
+        self.access.record(&caller, Deed::CancelRun, json!({ "run": run })).await?;
         self.parts.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(CancelReply {}))
     }
 
     async fn why(&self, request: Request<WhyRequest>) -> Result<Response<WhyReply>, Status> {
+        let caller = Caller::of(request.extensions());
         let WhyRequest { run, step } = request.into_inner();
-        let step = step.map(|step| StepKey::new(&step));
-        let reasons = self.parts.scheduler.why(parse(&run)?, step).await;
+        let (run, step) = (parse(&run)?, step.map(|step| StepKey::new(&step)));
+        self.access.check_run(&caller, Deed::SeeRuns, run).await?;
+        let reasons = self.parts.scheduler.why(run, step).await;
         let reasons = reasons.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(WhyReply { reasons: encode(&reasons) }))
     }
@@ -129,6 +155,10 @@ fn replies(update: Update) -> Vec<WatchReply> {
             let progress = Progress { step: step.to_string(), attempt, done, total, message };
             vec![reply(watch_reply::Update::Progress(progress))]
         }
+        Update::Waits { step, why } => {
+            let why = why.map(|why| encode(&why));
+            vec![reply(watch_reply::Update::Waits(Waits { step: step.to_string(), why }))]
+        }
         Update::Missed(missed) => vec![reply(watch_reply::Update::Missed(missed))],
     }
 }
@@ -142,6 +172,20 @@ fn retry(scheduler: Arc<Scheduler>, run: RunId) -> impl Stream<Item = Result<Wat
         Some(Ok(WatchReply { update: Some(update) }))
     };
     stream::once(next).filter_map(future::ready)
+}
+
+/// What the audit log keeps of a run: what runs, and what it was granted.
+pub(crate) fn about(submission: &Submission) -> Value {
+    let plan = &submission.plan;
+    let granted: Vec<String> = demands(plan, &submission.known).iter().map(ToString::to_string).collect();
+    json!({
+        "run": submission.run,
+        "job": plan.job,
+        "namespace": namespace(&plan.tags),
+        "plan": plan.digest(),
+        "libraries": plan.libraries,
+        "granted": granted,
+    })
 }
 
 fn parse(run: &str) -> Result<RunId, Status> {

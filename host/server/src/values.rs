@@ -10,6 +10,8 @@ use cofferdam_wire::v1::{
 use futures::stream::{self, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::access::Deed;
+use crate::caller::{Access, Caller, Who};
 use crate::parts::{self, Coming, Parts};
 use crate::refuse;
 use crate::relay::Relay;
@@ -17,6 +19,7 @@ use crate::relay::Relay;
 pub(crate) struct Service {
     pub(crate) store: ValueStore,
     pub(crate) relay: Relay,
+    pub(crate) access: Access,
 }
 
 #[tonic::async_trait]
@@ -24,14 +27,18 @@ impl Values for Service {
     type ReadStream = Parts;
 
     async fn size(&self, request: Request<SizeRequest>) -> Result<Response<SizeReply>, Status> {
+        let caller = Caller::of(request.extensions());
         let key = parse(&request.into_inner().key)?;
+        self.check(&caller, Deed::SeeValues, &key).await?;
         let size = self.store.size(&key).await.map_err(|error| refuse::values(&error))?;
         Ok(Response::new(SizeReply { size }))
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<Parts>, Status> {
+        let caller = Caller::of(request.extensions());
         let ReadRequest { key: name, start } = request.into_inner();
         let key = parse(&name)?;
+        self.check(&caller, Deed::SeeValues, &key).await?;
         let size = match self.store.size(&key).await {
             Err(Error::NotFound { .. }) if name.starts_with(TRANSIENT_PREFIX) => {
                 self.relay.bring(&key, &name, &self.store).await;
@@ -55,10 +62,12 @@ impl Values for Service {
     }
 
     async fn write(&self, request: Request<Streaming<WriteRequest>>) -> Result<Response<WriteReply>, Status> {
+        let caller = Caller::of(request.extensions());
         let mut stream = request.into_inner();
         let first = stream.message().await?.and_then(|first| first.head);
         let head = first.ok_or_else(|| Status::invalid_argument("a value begins with its head"))?;
         let key = parse(&head.key)?;
+        self.check(&caller, Deed::SendValue, &key).await?;
         let digest = head.digest[..].try_into().map(ValueDigest);
         let digest = digest.map_err(|_| Status::invalid_argument("a digest has 32 bytes"))?;
         let place = self.store.place(&key);
@@ -81,6 +90,9 @@ impl Values for Service {
     }
 
     async fn discard(&self, request: Request<DiscardRequest>) -> Result<Response<DiscardReply>, Status> {
+        if !matches!(Caller::of(request.extensions()).who, Who::Worker(_) | Who::Open) {
+            return Err(Status::permission_denied("only the worker that made a value can discard it"));
+        }
         let key = parse(&request.into_inner().key)?;
         if !key.is_for_once() {
             return Err(Status::permission_denied("only what an attempt has streamed can be discarded"));
@@ -91,6 +103,25 @@ impl Values for Service {
 }
 
 impl Service {
+    /// Workers may; others as their tokens say. What an attempt of a run that is here has made, or will make, comes from
+    /// its worker and from nobody else.
+    async fn check(&self, caller: &Caller, deed: Deed, key: &ValueKey) -> Result<(), Status> {
+        if matches!(caller.who, Who::Worker(_)) {
+            return Ok(());
+        }
+        let Some(run) = key.run() else { return self.access.check(caller, deed) };
+        if deed == Deed::SeeValues {
+            return self.access.check_run(caller, deed, run).await;
+        }
+        self.access.check(caller, deed)?;
+        match (&caller.who, self.access.log.summary(run).await) {
+            // Without encryption workers are no other callers than clients.
+            (Who::Open, _) | (_, Err(cofferdam_runlog::Error::UnknownRun(_))) => Ok(()),
+            (_, Ok(_)) => Err(Status::permission_denied("the values of a run come from its workers only")),
+            (_, Err(error)) => Err(refuse::log(&error)),
+        }
+    }
+
     /// A value that is there already, compared with one that comes: the same bytes are a success.
     async fn compare(&self, value: &ValueRef) -> Result<Response<WriteReply>, Status> {
         match self.store.verify(value).await {
@@ -129,6 +160,6 @@ async fn take(
 }
 
 /// What workers keep is under the same key here, if it comes here.
-fn parse(key: &str) -> Result<ValueKey, Status> {
+pub(crate) fn parse(key: &str) -> Result<ValueKey, Status> {
     ValueKey::parse(key.strip_prefix(TRANSIENT_PREFIX).unwrap_or(key)).map_err(|error| refuse::values(&error))
 }

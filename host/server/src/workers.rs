@@ -1,12 +1,15 @@
 //! A worker's stream: its reports go to the scheduler, the scheduler's orders to it, until either side ends.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use cofferdam_crash::reach;
 use cofferdam_model::{LABELS_MAX, Order, Report, WorkerId, check_label};
 use cofferdam_scheduler::{Scheduler, Visit, WorkerOffer};
-use cofferdam_wire::tls::Member;
+use cofferdam_wire::tls::{CutOff, MEMBER_BYTES, Member, Peer};
+use cofferdam_wire::v1 as pb;
 use cofferdam_wire::v1::workers_server::Workers;
 use cofferdam_wire::v1::{
     DrainReply, DrainRequest, EnrolReply, EnrolRequest, FromWorker, Hello, ListReply, ListRequest,
@@ -14,14 +17,15 @@ use cofferdam_wire::v1::{
     from_worker, revoke_request, to_worker,
 };
 use cofferdam_wire::{Joiner, PROTOCOL, WORLD, decode, encode, pieces};
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::accept::Peer;
-use crate::admission::{Caller, Tls};
+use crate::access::Deed;
+use crate::admission::Tls;
+use crate::caller::{Access, Caller, Who};
 use crate::fleet::Fleet;
-use crate::gate::only_clients;
 use crate::holders::{self, Holders, Reached};
 use crate::refuse;
 
@@ -31,6 +35,8 @@ const CHANNEL_BATCHES: usize = 256;
 const NAME_CHARS_MAX: usize = 200;
 /// Abstract resources that a worker may offer.
 const RESOURCES_MAX: usize = 100;
+/// Members in one message that says who was cut off.
+const CUT_OFF_PER_MESSAGE: usize = 10_000;
 
 pub(crate) struct Service {
     pub(crate) scheduler: Arc<Scheduler>,
@@ -38,6 +44,7 @@ pub(crate) struct Service {
     pub(crate) holders: Holders,
     /// None if nothing is encrypted.
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) access: Access,
 }
 
 #[tonic::async_trait]
@@ -48,7 +55,7 @@ impl Workers for Service {
         &self,
         request: Request<Streaming<FromWorker>>,
     ) -> Result<Response<Self::JoinStream>, Status> {
-        let member = self.member(Caller::of(request.extensions()))?;
+        let member = self.member(&Caller::of(request.extensions()).who)?;
         let address = request.extensions().get::<Peer>().expect("every connection is accepted here").address;
         let from = address.to_string();
         let mut stream = request.into_inner();
@@ -62,15 +69,15 @@ impl Workers for Service {
             bind(&mut visit, tls, *member, &hello.proof);
         }
         let reached = hello.gives.as_ref();
-        let reached = reached.map(|gives| Reached::new(gives, Some(address.ip()))).transpose()?;
+        let named = member.as_ref().map(|(_, member)| *member);
+        let reached = reached.map(|gives| Reached::new(gives, Some(address.ip()), named)).transpose()?;
         let (to_worker, orders) = mpsc::channel(CHANNEL_BATCHES);
         let (to_scheduler, reports) = mpsc::channel(CHANNEL_BATCHES);
         let attached = self.scheduler.attach_visitor(offer, visit, to_worker, reports).await;
         let attached = attached.map_err(|error| refuse::scheduler(&error))?;
         let id = attached.worker;
         tracing::info!(worker = id.0, name = hello.name, %from, slots = hello.slots, "a worker has joined");
-        let Hello { name, version, slots, resources, labels, .. } = hello;
-        let leaving = false;
+        let Hello { name, version, slots, resources, labels, leaving, .. } = hello;
         let state = WorkerState {
             worker: id.0,
             name: name.clone(),
@@ -80,7 +87,7 @@ impl Workers for Service {
             resources,
             leaving,
             labels,
-            member: member.as_ref().map_or_else(String::new, |(_, member)| member.to_string()),
+            member: named.map_or_else(String::new, |member| member.to_string()),
         };
         let entry = self.fleet.enter(id, state);
         let (holder, wanted) = self.holders.enter(id, reached);
@@ -91,25 +98,26 @@ impl Workers for Service {
             drop(entry);
             tracing::info!(worker = id.0, name, why, "a worker has left");
         });
+        let cut_off = member.as_ref().map(|(tls, _)| tls.revoked.cut_off());
+        let news = stream::select(wanted_keys(wanted), cut_off_members(cut_off)).boxed();
         let proof = member.map(|(tls, member)| tls.proof(member, id).as_bytes().to_vec());
         let (term, received) = (self.scheduler.term().0, attached.received);
         let welcome = Welcome { worker: id.0, term, received, proof: proof.unwrap_or_default().into() };
         let welcome = ToWorker { message: Some(to_worker::Message::Welcome(welcome)) };
-        Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders, wanted)).boxed()))
+        Ok(Response::new(stream::iter([Ok(welcome)]).chain(send(orders, news)).boxed()))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
-        if let Caller::Worker(_) = Caller::of(request.extensions()) {
-            return Err(only_clients());
-        }
+        self.access.check(&Caller::of(request.extensions()), Deed::SeeWorkers)?;
         Ok(Response::new(ListReply { workers: self.fleet.list() }))
     }
 
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
         let tls = self.tls.as_ref().ok_or_else(no_certificates)?;
-        let member = match Caller::of(request.extensions()) {
-            Caller::Worker(member) => Ok(member),
-            Caller::Open | Caller::Holder => Member::draw(),
+        let member = match Caller::of(request.extensions()).who {
+            Who::Worker(member) => Ok(member),
+            Who::Open | Who::Holder => Member::draw(),
+            Who::Api(_) => return Err(only_cluster_token()),
         };
         let member = member.map_err(|error| Status::internal(refuse::chain(&error)))?;
         let signed = tls.authority.sign(member, &request.into_inner().public_key, tls.valid());
@@ -117,13 +125,13 @@ impl Workers for Service {
         let chain = signed.into_iter().map(|certificate| certificate.to_vec().into()).collect();
         let life_ms = u64::try_from(tls.certificate_life().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(%member, "a certificate was signed");
+        reach("certificate.issued");
         Ok(Response::new(EnrolReply { chain, life_ms }))
     }
 
     async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<RevokeReply>, Status> {
-        if let Caller::Worker(_) = Caller::of(request.extensions()) {
-            return Err(only_clients());
-        }
+        let caller = Caller::of(request.extensions());
+        self.access.check(&caller, Deed::RevokeWorker)?;
         let tls = self.tls.as_ref().ok_or_else(no_certificates)?;
         let member: Option<Member> = match request.into_inner().whom {
             Some(revoke_request::Whom::Worker(worker)) => self.fleet.member(WorkerId(worker)),
@@ -131,6 +139,7 @@ impl Workers for Service {
             None => None,
         };
         let member = member.ok_or_else(|| Status::not_found("no such worker is joined"))?;
+        self.access.record(&caller, Deed::RevokeWorker, json!({ "member": member.to_string() })).await?;
         let revoked = tls.revoked.add(member, tls.now()).await;
         revoked.map_err(|error| Status::unavailable(refuse::chain(&error)))?;
         tracing::info!(%member, "a worker was cut off");
@@ -141,10 +150,10 @@ impl Workers for Service {
     }
 
     async fn drain(&self, request: Request<DrainRequest>) -> Result<Response<DrainReply>, Status> {
-        if let Caller::Worker(_) = Caller::of(request.extensions()) {
-            return Err(only_clients());
-        }
+        let caller = Caller::of(request.extensions());
+        self.access.check(&caller, Deed::DrainWorker)?;
         let worker = WorkerId(request.into_inner().worker);
+        self.access.record(&caller, Deed::DrainWorker, json!({ "worker": worker.0 })).await?;
         if !self.fleet.leave(worker) {
             return Err(Status::not_found(format!("no worker {} is joined", worker.0)));
         }
@@ -153,21 +162,31 @@ impl Workers for Service {
     }
 
     async fn locate(&self, request: Request<LocateRequest>) -> Result<Response<LocateReply>, Status> {
+        if let Who::Api(_) = Caller::of(request.extensions()).who {
+            return Err(Status::permission_denied("where a value is, is told to workers only"));
+        }
         Ok(Response::new(LocateReply { holders: self.holders.locate(&request.into_inner().key) }))
     }
 }
 
 impl Service {
     /// Who joins; none if nothing is encrypted.
-    fn member(&self, caller: Caller) -> Result<Option<(Arc<Tls>, Member)>, Status> {
-        match (caller, &self.tls) {
-            (Caller::Worker(member), Some(tls)) => Ok(Some((tls.clone(), member))),
-            (Caller::Holder | Caller::Worker(_), _) => Err(Status::failed_precondition(
-                "a worker joins with a certificate; it is given one for the token",
+    fn member(&self, who: &Who) -> Result<Option<(Arc<Tls>, Member)>, Status> {
+        match (who, &self.tls) {
+            (Who::Worker(member), Some(tls)) => Ok(Some((tls.clone(), *member))),
+            (Who::Holder | Who::Worker(_), _) => Err(Status::failed_precondition(
+                "a worker joins with a certificate; it is given one for the cluster's token",
             )),
-            (Caller::Open, _) => Ok(None),
+            (Who::Open, _) => Ok(None),
+            (Who::Api(_), _) => Err(only_cluster_token()),
         }
     }
+}
+
+fn only_cluster_token() -> Status {
+    Status::permission_denied(
+        "workers join with the cluster's own token, which `cofferdam serve` has written; this one was made for a client",
+    )
 }
 
 fn no_certificates() -> Status {
@@ -265,23 +284,44 @@ async fn pass_on(
     }
 }
 
-/// Orders, and between them the keys of values that are wanted, until there are no more orders.
+/// Orders, and between them what else there is to say, until there are no more orders.
 fn send(
     mut orders: mpsc::Receiver<Vec<Order>>,
-    mut wanted: mpsc::Receiver<String>,
+    mut news: BoxStream<'static, to_worker::Message>,
 ) -> BoxStream<'static, Result<ToWorker, Status>> {
     let messages = stream::poll_fn(move |context| match orders.poll_recv(context) {
         Poll::Ready(batch) => {
             Poll::Ready(batch.map(|batch| pieces(encode(&batch)).map(order).collect::<Vec<ToWorker>>()))
         }
-        Poll::Pending => match wanted.poll_recv(context) {
-            Poll::Ready(Some(key)) => {
-                Poll::Ready(Some(vec![ToWorker { message: Some(to_worker::Message::Wanted(key)) }]))
-            }
+        Poll::Pending => match news.poll_next_unpin(context) {
+            Poll::Ready(Some(message)) => Poll::Ready(Some(vec![ToWorker { message: Some(message) }])),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         },
     });
     messages.flat_map(|messages| stream::iter(messages.into_iter().map(Ok))).boxed()
+}
+
+/// The keys of values that the worker is to send.
+fn wanted_keys(mut wanted: mpsc::Receiver<String>) -> impl Stream<Item = to_worker::Message> {
+    stream::poll_fn(move |context| wanted.poll_recv(context)).map(to_worker::Message::Wanted)
+}
+
+/// All members that were cut off, and then more as they are; nothing if nothing is encrypted.
+fn cut_off_members(cut_off: Option<&CutOff>) -> BoxStream<'static, to_worker::Message> {
+    let Some(cut_off) = cut_off else { return stream::empty().boxed() };
+    let mut watched = cut_off.watch();
+    watched.mark_changed();
+    let news = stream::unfold((watched, BTreeSet::new()), |(mut watched, told)| async move {
+        watched.changed().await.ok()?;
+        let all = watched.borrow_and_update().clone();
+        let new: Vec<u8> = all.difference(&told).flat_map(|member| member.to_bytes()).collect();
+        let pieces: Vec<to_worker::Message> = new
+            .chunks(CUT_OFF_PER_MESSAGE * MEMBER_BYTES)
+            .map(|piece| to_worker::Message::CutOff(pb::CutOff { members: piece.to_vec().into() }))
+            .collect();
+        Some((stream::iter(pieces), (watched, all)))
+    });
+    news.flatten().boxed()
 }
 
 fn order(piece: Piece) -> ToWorker {
@@ -298,7 +338,7 @@ fn visit(hello: &Hello) -> Result<Visit, Status> {
         false => decode(&hello.held, "attempts").map_err(|error| refuse::malformed(&error))?,
     };
     let previous = hello.previous.map(WorkerId);
-    Ok(Visit { instance, previous, held, acknowledged: hello.acknowledged })
+    Ok(Visit { instance, previous, held, acknowledged: hello.acknowledged, leaving: hello.leaving })
 }
 
 #[cfg(test)]
@@ -322,7 +362,7 @@ mod tests {
         let other = check(&Hello { protocol: 9, version: "7.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
             other.message(),
-            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 5; use the same version of cofferdam on both"
+            "the worker (cofferdam 7.0.0) speaks protocol 9, this scheduler 6; use the same version of cofferdam on both"
         );
         let other = check(&Hello { world: "cofferdam:op@9.0.0".to_owned(), ..hello() }).unwrap_err();
         assert_eq!(
@@ -332,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_says_impossible_things_of_itself_is_refused() {
+    fn h_103_a_worker_that_says_impossible_things_of_itself_is_refused() {
         let with =
             |name: &str, amount: f64| Hello { resources: [(name.to_owned(), amount)].into(), ..hello() };
         assert!(check(&with("GPU", 2.0)).is_ok());

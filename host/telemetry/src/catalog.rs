@@ -41,7 +41,7 @@ use Side::{Both, Scheduler, Worker};
 
 const OUTCOMES: &str = "succeeded, failed, skipped, abandoned, cancelled, reused, cached";
 const KINDS: &str = "the kinds of failures: op-failed, trap, timeout, fuel, memory, …";
-const REASONS: &str = "dependency, retry, recall, holder, max_concurrent, tag_limit, pool, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
+const REASONS: &str = "dependency, retry, recall, holder, run_queue, max_concurrent, tag_limit, pool, namespace, quota, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
 
 /// In the order of the documentation.
 pub(crate) const CATALOG: &[Metric] = &[
@@ -189,6 +189,7 @@ pub(crate) const CATALOG: &[Metric] = &[
     metric(Scheduler, Histogram, "cofferdam_run_log_append_seconds", None, "Time of one append of events"),
     metric(Scheduler, Histogram, "cofferdam_run_log_append_events", None, "Events of one append"),
     metric(Worker, Gauge, "cofferdam_cells", None, "Cells that the worker has: its slots"),
+    metric(Worker, Counter, "cofferdam_cells_started", None, "Cells that were started"),
     metric(
         Worker,
         Counter,
@@ -215,8 +216,8 @@ pub(crate) const CATALOG: &[Metric] = &[
         Worker,
         Counter,
         "cofferdam_libraries_ready",
-        Some(("from", "memory, cache, compiler")),
-        "Libraries that attempts asked for or that were announced: loaded already, compiled earlier, compiled now",
+        Some(("from", "memory, cache, compiler, elsewhere")),
+        "Libraries that attempts asked for or that were announced: loaded already, compiled earlier, compiled now, compiled by another host",
     ),
     metric(
         Worker,

@@ -139,7 +139,7 @@ impl RunSpans {
             | Event::AssetChecked { .. }
             | Event::StepSkipped { .. }
             | Event::StepAbandoned { .. }
-            | Event::RunCancelRequested => {}
+            | Event::RunCancelRequested { .. } => {}
         }
     }
 

@@ -156,7 +156,7 @@ impl SchedulerMetrics {
             Event::StepStarted { .. }
             | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. }
-            | Event::RunCancelRequested => {}
+            | Event::RunCancelRequested { .. } => {}
         }
     }
 

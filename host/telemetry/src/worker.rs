@@ -15,6 +15,7 @@ use crate::registry::{Counters, Exposed, put, signed};
 #[derive(Debug, Clone)]
 pub struct WorkerMetrics {
     cells: Gauge,
+    cells_started: Counter,
     cells_died: Counter,
     received: Counter,
     succeeded: Counter,
@@ -31,6 +32,8 @@ pub enum Got {
     Cache,
     /// It was compiled now.
     Compiler,
+    /// Another host has compiled it.
+    Elsewhere,
 }
 
 /// What the folder of values and libraries counts.
@@ -49,6 +52,7 @@ impl WorkerMetrics {
     pub fn new(exposed: &Exposed) -> WorkerMetrics {
         WorkerMetrics {
             cells: exposed.gauge("cofferdam_cells"),
+            cells_started: exposed.counter("cofferdam_cells_started"),
             cells_died: exposed.counter("cofferdam_cells_died"),
             received: exposed.counter("cofferdam_worker_attempts_received"),
             succeeded: exposed.counter("cofferdam_worker_attempts_succeeded"),
@@ -60,6 +64,11 @@ impl WorkerMetrics {
     /// It has so many cells.
     pub fn set_cells(&self, n_cells: usize) {
         self.cells.set(signed(n_cells as u64));
+    }
+
+    /// A cell has been started.
+    pub fn cell_started(&self) {
+        self.cells_started.inc();
     }
 
     /// A cell has ended while the worker goes on.
@@ -78,6 +87,7 @@ impl WorkerMetrics {
             Got::Memory => "memory",
             Got::Cache => "cache",
             Got::Compiler => "compiler",
+            Got::Elsewhere => "elsewhere",
         };
         self.libraries.get_or_create(&[("from", from)]).inc();
     }

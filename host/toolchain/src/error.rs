@@ -34,7 +34,9 @@ pub enum Error {
     File { action: &'static str, path: PathBuf, source: io::Error },
 }
 
-const NODE_HINT: &str = "install Node.js 20 or newer, with npm (https://nodejs.org)";
+const NODE_HINT: &str =
+    "install Node.js 20 or newer, with npm: apt install nodejs npm, or from https://nodejs.org";
+const RUST_HINT: &str = "install Rust with rustup (https://rustup.rs) and put its `rustc` first in PATH";
 
 impl Error {
     /// The one thing to do about it: a command where there is one.
@@ -46,9 +48,7 @@ impl Error {
             Error::NamedCompiler { .. } => {
                 "unset COFFERDAM_GUEST_TOOLCHAIN, or name a rustc that has std for wasm32-wasip2".into()
             }
-            Error::HostCompiler { .. } | Error::LinkerMissing { .. } => {
-                "install Rust with rustup (https://rustup.rs) and put its `rustc` first in PATH".into()
-            }
+            Error::HostCompiler { .. } | Error::LinkerMissing { .. } => RUST_HINT.into(),
             Error::NoWay { .. } | Error::TargetStillMissing { .. } => {
                 "rustup target add wasm32-wasip2".into()
             }
@@ -63,12 +63,16 @@ impl Error {
                         .into()
                 }
                 "node" | "npm" => NODE_HINT.into(),
+                "cargo" => RUST_HINT.into(),
                 "clang-19" => {
-                    "install Debian's packages clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32"
+                    "apt install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 (Debian 12 or newer)".into()
+                }
+                "go" => {
+                    "install Go 1.24 or newer (https://go.dev), or Python 3 with pip, which can bring it: apt install \
+                     python3-pip"
                         .into()
                 }
-                "go" => "install Go 1.24 or newer (https://go.dev), or Python 3 with pip, which can bring it".into(),
-                "cc" => "install a C compiler, or name one in the variable CC".into(),
+                "cc" => "apt install gcc libc6-dev, or name a C compiler in the variable CC".into(),
                 program => format!("put `{program}` in PATH, or set COFFERDAM_GUEST_TOOLCHAIN=rustup"),
             },
             Error::ProgramOld { .. } => NODE_HINT.into(),

@@ -33,8 +33,8 @@ pub(crate) const SDK: Files = files!("guest-sdk/python/src":
 );
 /// What makes a component of a folder with ops, and runs the tests in it.
 pub(crate) const BUILDER: Files = files!("guest-sdk/python/build":
-    "cofferdam_build/__init__.py" "cofferdam_build/__main__.py" "cofferdam_build/deterministic.py"
-    "cofferdam_build/error.py" "cofferdam_build/library.py" "cofferdam_build/requirements.py"
+    "cofferdam_build/__init__.py" "cofferdam_build/__main__.py" "cofferdam_build/alike.py"
+    "cofferdam_build/deterministic.py" "cofferdam_build/error.py" "cofferdam_build/library.py" "cofferdam_build/requirements.py"
     "cofferdam_build/sockets.py" "cofferdam_build/tests.py" "cofferdam_build/wasm.py"
 );
 
@@ -50,6 +50,8 @@ pub fn build(source: &Source<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Bu
     let [component, list] = ["ops.wasm", "inputs"].map(|name| source.out.join(name));
     let mut command = builder.command("build", source);
     command.arg("--wit").arg(builder.sdk.join("wit"));
+    // Named by what makes it, but for the SDK and the builder, which name the folder.
+    command.arg("--empty").arg(builder.sdk.join(format!("empty-{ENVIRONMENT}.wasm")));
     command.arg("--out").arg(&component).arg("--inputs").arg(&list);
     if !ended_well(&mut command)? {
         return Err(BuildError::Source {

@@ -3,6 +3,7 @@
 
 mod address;
 mod codec;
+mod compiled;
 mod pack;
 pub mod private;
 mod ticket;
@@ -23,12 +24,16 @@ pub use codec::{
     Joiner, Malformed, chunks, decode, decode_events, encode, encode_events, join_digests, pieces,
     split_digests,
 };
+pub use compiled::compiled_statement;
 pub use pack::{Damaged, Packer, unpack};
 pub use ticket::{InvalidSecret, OBJECT_ID_BYTES, ObjectId, Secret, object_id};
-pub use token::{AddToken, InvalidToken, Token, TokenSecret};
+pub use token::{Introduce, InvalidToken, Token, TokenSecret, carried};
 
 /// Version of the messages and of what travels inside them. Both sides speak exactly this one.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
+
+/// Under which a caller says with every call which [`PROTOCOL`] it speaks.
+pub const PROTOCOL_HEADER: &str = "cofferdam-protocol";
 
 /// The interface with ops that this program offers.
 pub const WORLD: &str = "cofferdam:op@0.1.0";

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_would_unpack_to_more_than_it_may_is_refused_unread() {
+    fn h_081_a_part_that_would_unpack_to_more_than_it_may_is_refused_unread() {
         let bomb = block::compress(&vec![0; 32 * 1024 * 1024]);
         assert!(bomb.len() < CHUNK_BYTES);
         for unpacked in [CHUNK_BYTES as u32, 32 * 1024 * 1024, u32::MAX] {

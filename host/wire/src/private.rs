@@ -4,8 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Longest one: a key with its certificates has 2 KiB.
-const BYTES_MAX: u64 = 64 * 1024;
+/// Longest one: a key with its certificates has 2 KiB, a list of a thousand tokens most of a megabyte.
+const BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateError {

@@ -9,6 +9,7 @@ use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
 use crate::tls::Fingerprint;
+use crate::{PROTOCOL, PROTOCOL_HEADER};
 
 /// Random bytes of a secret: nobody guesses 256 bits.
 const SECRET_BYTES: usize = 32;
@@ -56,13 +57,16 @@ impl TokenSecret {
         value
     }
 
-    /// Whether a call carries it; none if it carries nothing.
-    pub fn is_in(&self, metadata: &MetadataMap) -> Option<bool> {
-        let given = metadata.get("authorization")?;
-        let hash = |value: &MetadataValue<Ascii>| blake3::hash(value.as_encoded_bytes());
-        // Hashes are compared in a time that does not depend on where they differ.
-        Some(hash(given) == hash(&self.header()))
+    /// What stands for it where it is not to be kept; see [`carried`].
+    pub fn hash(&self) -> blake3::Hash {
+        blake3::hash(self.header().as_encoded_bytes())
     }
+}
+
+/// The hash of the secret that a call carries; none if it carries nothing. Hashes are compared in a time that does not
+/// depend on where they differ.
+pub fn carried(metadata: &MetadataMap) -> Option<blake3::Hash> {
+    metadata.get("authorization").map(|given| blake3::hash(given.as_encoded_bytes()))
 }
 
 impl fmt::Debug for TokenSecret {
@@ -100,18 +104,19 @@ impl FromStr for Token {
     }
 }
 
-/// Puts the secret on every call; nothing, for who shows a certificate instead.
+/// Says with every call what is spoken, and shows the secret; none, for who shows a certificate instead.
 #[derive(Debug, Clone)]
-pub struct AddToken(Option<MetadataValue<Ascii>>);
+pub struct Introduce(Option<MetadataValue<Ascii>>);
 
-impl AddToken {
-    pub fn new(secret: Option<&TokenSecret>) -> AddToken {
-        AddToken(secret.map(TokenSecret::header))
+impl Introduce {
+    pub fn new(secret: Option<&TokenSecret>) -> Introduce {
+        Introduce(secret.map(TokenSecret::header))
     }
 }
 
-impl Interceptor for AddToken {
+impl Interceptor for Introduce {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert(PROTOCOL_HEADER, PROTOCOL.into());
         if let Some(header) = &self.0 {
             request.metadata_mut().insert("authorization", header.clone());
         }
@@ -129,10 +134,10 @@ mod tests {
     fn only_the_secret_itself_is_let_in() {
         let (secret, other) = (TokenSecret::generate().unwrap(), TokenSecret::generate().unwrap());
         assert_ne!(secret, other);
-        let call = |secret| AddToken::new(secret).call(Request::new(())).unwrap();
-        assert_eq!(secret.is_in(call(Some(&secret)).metadata()), Some(true));
-        assert_eq!(secret.is_in(call(Some(&other)).metadata()), Some(false));
-        assert_eq!(secret.is_in(call(None).metadata()), None);
+        let call = |secret| Introduce::new(secret).call(Request::new(())).unwrap();
+        assert_eq!(carried(call(Some(&secret)).metadata()), Some(secret.hash()));
+        assert_ne!(carried(call(Some(&other)).metadata()), Some(secret.hash()));
+        assert_eq!(carried(call(None).metadata()), None);
     }
 
     #[test]
@@ -140,7 +145,7 @@ mod tests {
         let text = format!("{}.{FINGERPRINT}", "s".repeat(32));
         let token: Token = text.parse().unwrap();
         assert!(!format!("{token:?}").contains("sss"));
-        assert!(!format!("{:?}", AddToken::new(Some(&token.secret))).contains("sss"));
+        assert!(!format!("{:?}", Introduce::new(Some(&token.secret))).contains("sss"));
         assert_eq!(token.reveal(), text);
     }
 

@@ -12,7 +12,7 @@ use cofferdam_model::{
     Assignment, AttemptId, Fence, LibraryDigest, Name, Order, Outcome, PlanOutput, Report, RunId, StepKey,
     Timestamp,
 };
-use cofferdam_worker::{Resources, Settings, Worker};
+use cofferdam_worker::{Isolation, Resources, Settings, Worker};
 use tokio::sync::mpsc;
 
 /// Steps of one measurement, and of the warm-up before it.
@@ -89,9 +89,11 @@ async fn main() {
         let settings = Settings {
             slots,
             cell: cell.clone(),
+            isolation: Isolation::Own,
             artefacts: folder.clone(),
             clock: || Timestamp(1),
             environment: |_| None,
+            compiled: None,
             observer: None,
         };
         let worker = Worker::start(settings, depot, store, resources, taken, reporter)

@@ -31,8 +31,9 @@ impl Supervisor {
         let slot = &mut self.slots[at];
         slot.silent = 0;
         match frame {
-            FromCell::Hello { fingerprint, .. } => {
+            FromCell::Hello { fingerprint, wall, .. } => {
                 slot.ready = true;
+                self.wall = wall;
                 self.start_failures = 0;
                 self.fingerprint.get_or_insert(fingerprint);
                 std::mem::take(&mut self.early).into_iter().for_each(|job| self.prepare(job));
@@ -40,6 +41,10 @@ impl Supervisor {
             FromCell::Ended { ticket, result, usage } => self.on_ended(at, ticket, result, usage),
             FromCell::Log { ticket, line } => {
                 let Some(job) = slot.given.front_mut().filter(|job| job.ticket == ticket) else { return };
+                // The sandbox cuts at its limit and says so in one more; a cell that was taken over has none.
+                if job.n_lines > u64::from(job.assignment.limits.log_lines_max) {
+                    return;
+                }
                 job.n_lines += 1;
                 if let Some(Report::Logs { id, lines, .. }) = self.reports.last_mut()
                     && *id == job.assignment.id
@@ -59,8 +64,11 @@ impl Supervisor {
             }
             FromCell::Returned { tickets } => self.on_returned(at, &tickets),
             FromCell::Refused { library, failure } => {
-                slot.loaded.retain(|loaded| *loaded != library);
-                self.on_refused(library, failure);
+                // It speaks for no library that it was not given.
+                if let Some(at) = slot.loaded.iter().position(|loaded| *loaded == library) {
+                    slot.loaded.remove(at);
+                    self.on_refused(library, failure);
+                }
             }
             FromCell::Read { ticket, .. }
             | FromCell::Create { ticket, .. }
@@ -112,6 +120,7 @@ impl Supervisor {
             inputs: job.readable.clone(),
             lent: Lent::new(self.resources.clone(), job.assignment.resources.clone(), job.guest_span()),
             destination: Destination::new(self.stores.clone(), &job.assignment),
+            limits: job.assignment.limits.clone(),
         };
         let (ticket, replies) = (job.ticket, cell.replies());
         let (asks, asked) = mpsc::unbounded_channel();
@@ -260,3 +269,6 @@ fn ended_by(why: Option<Why>, how: &str) -> Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

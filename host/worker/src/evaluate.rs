@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cofferdam_cell::{
     Artefacts, CellAttempt, CellCommand, CellContent, CellDeclared, CellInput, CellInputValue, CellOutput,
-    CellOutputContent, CellValue, FromCell, IoFault, Target, ToCell,
+    CellOutputContent, CellValue, FromCell, IoFault, Origin, Target, ToCell,
 };
 use cofferdam_depot::Depot;
 use cofferdam_model::{
@@ -45,17 +45,19 @@ pub async fn evaluate(
     digest: &LibraryDigest,
     evaluation: Evaluation,
 ) -> Result<Vec<Output>, Failure> {
-    let (mut talk, fingerprint) = Talk::start(command).await?;
+    let (mut talk, fingerprint, _) = Talk::start(command).await?;
     let target = Target { fingerprint, fuel: true };
     'load: loop {
-        let (artefact, _) = library(depot, artefacts, digest, &target).await?;
-        let load = ToCell::Load { library: 0, artefact: artefact.path(), fuel: target.fuel };
-        talk.tell(&[load, ToCell::Run(Box::new(attempt(evaluation.clone())))]);
+        let (artefact, _) = library(depot, artefacts, digest, &target, None).await?;
+        talk.load(&artefact, &target);
+        talk.tell(&[ToCell::Run(Box::new(attempt(evaluation.clone())))]);
         loop {
             match talk.next().await? {
                 FromCell::Ended { result, .. } => return outputs(result?.0),
                 // The attempt is given back then.
-                FromCell::Refused { .. } if artefact.is_cached() => artefacts.forget(digest, &target),
+                FromCell::Refused { .. } if artefact.origin() == Origin::Cache => {
+                    artefacts.forget(digest, &target)
+                }
                 FromCell::Returned { .. } => continue 'load,
                 FromCell::Refused { failure, .. } => return Err(failure),
                 FromCell::Write { .. } | FromCell::Finish { .. } => {

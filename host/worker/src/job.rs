@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_cell::{CellAttempt, CellContent, CellDeclared, CellInput, CellInputValue, CellValue, Ticket};
 use cofferdam_model::{
-    AssignedValue, Assignment, LentResource, LibraryDigest, Name, Place, SpanOf, TRACEPARENT_TAG,
+    AssignedValue, Assignment, Isolation, LentResource, LibraryDigest, Name, Place, SpanOf, TRACEPARENT_TAG,
     TraceContext, ValueRef,
 };
 
@@ -26,6 +26,16 @@ pub(crate) struct Job {
     pub(crate) cancelled: bool,
 }
 
+/// Whose attempts a cell runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Those that trust each other.
+    Everybody,
+    Namespace(String),
+    /// One and no other.
+    Attempt,
+}
+
 /// A library as compiled for one of the two engines.
 pub(crate) type LibraryKey = (LibraryDigest, Fuel);
 /// The engine that counts fuel.
@@ -35,6 +45,15 @@ impl Job {
     /// What it needs: code that counts fuel only if there is a budget.
     pub(crate) fn library(&self) -> LibraryKey {
         (self.assignment.library, self.assignment.limits.fuel.is_some())
+    }
+
+    /// Whose cells may run it, on a worker that keeps attempts apart as `least` says.
+    pub(crate) fn owner(&self, least: Isolation) -> Owner {
+        match least.max(self.assignment.isolation) {
+            Isolation::Own => Owner::Everybody,
+            Isolation::Tenant => Owner::Namespace(self.assignment.namespace.clone()),
+            Isolation::Attempt => Owner::Attempt,
+        }
     }
 
     /// Its stored inputs, in the order of their numbers.

@@ -29,10 +29,12 @@ use cofferdam_model::{Order, Report, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub use cofferdam_resources::Resources;
-pub use describe::describe;
+pub use cofferdam_model::Isolation;
+pub use cofferdam_resources::{LeashCommand, Resources, become_program, hold_leash};
+pub use describe::{cell, compile, describe};
 pub use evaluate::{Evaluation, evaluate};
 pub use observe::{Got, Observer};
+pub use prepare::Compiled;
 
 /// What differs between workers.
 #[derive(Debug, Clone)]
@@ -40,12 +42,16 @@ pub struct Settings {
     /// Cells; a cell uses one core.
     pub slots: usize,
     pub cell: CellCommand,
+    /// With whom attempts share a cell at most; an order may keep its attempt apart from more.
+    pub isolation: Isolation,
     /// Folder of the compiled libraries, private to this user.
     pub artefacts: PathBuf,
     /// The time, for reports.
     pub clock: fn() -> Timestamp,
     /// Reads an environment variable, for config that takes values from there.
     pub environment: fn(&str) -> Option<String>,
+    /// Asked for compiled libraries before they are compiled here, if somebody else's machine code is taken at all.
+    pub compiled: Option<Arc<dyn Compiled>>,
     /// Told of everything, if there is somebody.
     pub observer: Option<Arc<dyn Observer>>,
 }

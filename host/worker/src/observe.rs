@@ -12,6 +12,9 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// An attempt has its compiled library, or one that was announced is ready.
     fn library(&self, got: Got);
 
+    /// A cell has been started.
+    fn cell_started(&self);
+
     /// A cell has ended, by itself or killed, while the worker goes on.
     fn cell_died(&self);
 
@@ -28,4 +31,6 @@ pub enum Got {
     Cache,
     /// It was compiled now.
     Compiler,
+    /// It was compiled by another host now, or taken from there.
+    Elsewhere,
 }

@@ -1,33 +1,56 @@
 //! What must be there before an attempt can run: its library, compiled, and its stored inputs, verified.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use cofferdam_cell::{Artefact, Artefacts, Target};
+use async_trait::async_trait;
+use bytes::Bytes;
+use cofferdam_cell::{Artefact, Artefacts, Source, Target};
+use cofferdam_crash::reach;
 use cofferdam_depot::Depot;
 use cofferdam_io::{Error, Stores};
 use cofferdam_model::{Failure, FailureKind, LibraryDigest, Moved, Name, ValueRef};
 
 use crate::spent::{Fetched, Prepared};
 
-/// Gets the artefact of a library from the cache, or from a compiler; only that one needs the library, from the depot.
+/// Where compiled libraries may be had, for a worker that takes some.
+#[async_trait]
+pub trait Compiled: fmt::Debug + Send + Sync {
+    /// The machine code of a library for that engine, from somebody who vouches for it; none if it has to be compiled here.
+    async fn get(&self, library: &LibraryDigest, target: &Target) -> Option<Bytes>;
+}
+
+/// Gets the artefact of a library from the cache, from who has compiled it, or from a compiler here; only that one needs
+/// the library, from the depot.
 pub(crate) async fn library(
     depot: &Depot,
     artefacts: &Artefacts,
     digest: &LibraryDigest,
     target: &Target,
+    compiled: Option<&dyn Compiled>,
 ) -> Result<(Artefact, Prepared), Failure> {
     let asked = Instant::now();
     let fetch = OnceLock::new();
-    let component = async {
+    let source = async {
         let from = Instant::now();
+        let fetched = |bytes: usize| {
+            fetch.get_or_init(|| Fetched { from, to: Instant::now(), bytes: bytes as u64 });
+        };
+        if let Some(compiled) = compiled
+            && let Some(code) = compiled.get(digest, target).await
+        {
+            fetched(code.len());
+            return Ok(Source::Compiled(code));
+        }
         let component = depot.get(digest).await;
-        let bytes = component.as_ref().map_or(0, |component| component.len() as u64);
-        fetch.get_or_init(|| Fetched { from, to: Instant::now(), bytes });
+        reach("library.fetched");
+        fetched(component.as_ref().map_or(0, |component| component.len()));
         component
+            .map(Source::Component)
             .map_err(|error| because(FailureKind::Library, "the library cannot be had".to_owned(), &error))
     };
-    let artefact = artefacts.get(digest, component, target).await?;
+    let artefact = artefacts.get(digest, source, target).await?;
     Ok((artefact, Prepared { asked, fetch: fetch.get().copied(), ready: Instant::now() }))
 }
 

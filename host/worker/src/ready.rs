@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use cofferdam_cell::{Artefact, Target, Ticket};
-use cofferdam_model::{AttemptId, Failure, Moved, Name, NeededLibrary, Place, ValueDigest, ValueRef};
+use cofferdam_cell::{Artefact, Origin, Target, Ticket};
+use cofferdam_model::{
+    AttemptId, Failure, FailureKind, Isolation, Moved, Name, NeededLibrary, Place, ValueDigest, ValueRef,
+};
 use tokio::task::AbortHandle;
 
 use crate::ends::cancelled;
@@ -49,6 +51,9 @@ impl Supervisor {
     pub(crate) fn prepare(&mut self, mut job: Job) {
         if self.fingerprint.is_none() {
             return self.early.push(job);
+        }
+        if job.assignment.isolation != Isolation::Own && !self.wall.is_whole() {
+            return self.fail(job, unwalled());
         }
         let key = job.library();
         match self.libraries.get_mut(&key) {
@@ -99,8 +104,10 @@ impl Supervisor {
         self.libraries.insert(key, Library::Coming(waiting));
         let (digest, fuel) = key;
         let (depot, artefacts, target) = (self.depot.clone(), self.artefacts.clone(), self.target(fuel));
+        let compiled = self.settings.compiled.clone();
         self.tasks.spawn(async move {
-            Done::Library(key, prepare::library(&depot, &artefacts, &digest, &target).await)
+            let library = prepare::library(&depot, &artefacts, &digest, &target, compiled.as_deref()).await;
+            Done::Library(key, library)
         });
     }
 
@@ -131,7 +138,7 @@ impl Supervisor {
     /// again; a new one would be refused again.
     pub(crate) fn on_refused(&mut self, number: u32, failure: Failure) {
         let found = self.libraries.iter().find_map(|(key, library)| match library {
-            Library::Ready(n, artefact) if *n == number => Some((*key, artefact.is_cached())),
+            Library::Ready(n, artefact) if *n == number => Some((*key, artefact.origin() == Origin::Cache)),
             _ => None,
         });
         // Another cell may have refused it before.
@@ -164,7 +171,11 @@ impl Supervisor {
         match done {
             Done::Forgotten => {}
             Done::Library(key, Ok((artefact, prepared))) => {
-                let got = if artefact.is_cached() { Got::Cache } else { Got::Compiler };
+                let got = match artefact.origin() {
+                    Origin::Cache => Got::Cache,
+                    Origin::Compiler => Got::Compiler,
+                    Origin::Elsewhere => Got::Elsewhere,
+                };
                 self.tell(|observer| observer.library(got));
                 let number = self.next_library;
                 self.next_library += 1;
@@ -230,6 +241,14 @@ impl Supervisor {
         }
         None
     }
+}
+
+/// The operator keeps the attempt apart from others, and this host cannot.
+fn unwalled() -> Failure {
+    Failure::new(
+        FailureKind::CellDied,
+        "the host of this worker cannot keep files from the processes in which libraries run: its kernel has no Landlock",
+    )
 }
 
 /// A value is the same one if key and digest are.

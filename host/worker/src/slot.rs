@@ -7,7 +7,7 @@ use cofferdam_cell::{Artefact, Cell, Ticket, ToCell};
 use cofferdam_model::AttemptId;
 use tokio::sync::mpsc;
 
-use crate::job::Job;
+use crate::job::{Job, Owner};
 use crate::values::Ask;
 
 /// Attempts that a cell is given at most, the running one included: enough that it never waits for a round
@@ -51,6 +51,8 @@ pub(crate) struct Slot {
     pub(crate) number: u64,
     /// It has said hello.
     pub(crate) ready: bool,
+    /// Whose attempts it runs; nobody's before the first.
+    pub(crate) owner: Option<Owner>,
     /// Numbers of the libraries that it has, the one used last at the end.
     pub(crate) loaded: Vec<u32>,
     /// In the order in which the cell runs them.
@@ -68,21 +70,36 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Room for more.
-    pub(crate) fn takes(&self) -> bool {
+    /// Room for more of that owner.
+    pub(crate) fn takes(&self, owner: &Owner) -> bool {
         let room = if self.slow { 1 } else { LOOK_AHEAD };
-        self.ready && self.killed.is_none() && self.given.len() < room
+        let room = match &self.owner {
+            None => true,
+            Some(Owner::Attempt) => false,
+            Some(own) => own == owner && self.given.len() < room,
+        };
+        self.ready && self.killed.is_none() && room
+    }
+
+    /// Another cell may take its place: it runs nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready && self.given.is_empty() && self.killed.is_none()
+    }
+
+    /// It has done all that it ever does. Its process ends when the slot gets another one.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.owner == Some(Owner::Attempt) && self.is_idle()
     }
 
     /// Gives it an attempt, and the library first if it lacks it. Leaves with the next flush.
-    pub(crate) fn give(&mut self, job: Job, library: u32, artefact: &Artefact) {
+    pub(crate) fn give(&mut self, job: Job, owner: Owner, library: u32, artefact: &Artefact) {
         let cell = self.cell.as_mut().expect("a slot that takes has a cell");
         let known = self.loaded.iter().rposition(|loaded| *loaded == library);
         if let Some(place) = known {
             self.loaded[place..].rotate_left(1);
         } else {
             let fuel = job.assignment.limits.fuel.is_some();
-            cell.push(&ToCell::Load { library, artefact: artefact.path(), fuel });
+            cell.load(library, artefact, fuel);
             self.loaded.push(library);
             if self.loaded.len() > LIBRARIES_MAX {
                 cell.push(&ToCell::Unload { library: self.loaded.remove(0) });
@@ -90,6 +107,7 @@ impl Slot {
         }
         cell.push(&ToCell::Run(job.to_cell(library)));
         self.given.push_back(job);
+        self.owner = Some(owner);
     }
 
     pub(crate) fn kill(&mut self, ticket: Option<Ticket>, why: Why) {

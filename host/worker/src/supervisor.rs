@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cofferdam_cell::{Artefacts, Cell, CellEvent, CellUsage, Ticket};
+use cofferdam_cell::{Artefacts, Cell, CellEvent, CellUsage, Ticket, Wall};
+use cofferdam_crash::reach;
 use cofferdam_depot::Depot;
 use cofferdam_io::Stores;
 use cofferdam_model::{
@@ -71,6 +72,8 @@ pub(crate) struct Supervisor {
     /// Came before the first cell had said for which engine to compile.
     pub(crate) early: Vec<Job>,
     pub(crate) fingerprint: Option<String>,
+    /// What stands round the cells of this host.
+    pub(crate) wall: Wall,
     pub(crate) libraries: HashMap<LibraryKey, Library>,
     /// Libraries that may be needed.
     pub(crate) ahead: VecDeque<LibraryKey>,
@@ -116,6 +119,7 @@ impl Supervisor {
             queue: VecDeque::new(),
             early: vec![],
             fingerprint: None,
+            wall: Wall::default(),
             libraries: HashMap::new(),
             ahead: VecDeque::new(),
             verified: HashMap::new(),
@@ -186,6 +190,7 @@ impl Supervisor {
                     let ticket = self.ticket();
                     self.open += 1;
                     self.tell(|observer| observer.received());
+                    reach("attempt.received");
                     let filled = environment::fill(&mut assignment, self.settings.environment);
                     let job = Job {
                         ticket,
@@ -245,7 +250,11 @@ impl Supervisor {
     }
 
     fn start_cells(&mut self) {
+        let mut n_started = 0;
         for slot in &mut self.slots {
+            if slot.is_spent() {
+                *slot = Slot::default();
+            }
             if slot.cell.is_some() || self.start_failures >= START_FAILURES_MAX {
                 continue;
             }
@@ -254,12 +263,16 @@ impl Supervisor {
             match Cell::spawn(&self.settings.cell, number, self.to_events.clone()) {
                 Ok(cell) => {
                     *slot = Slot { cell: Some(cell), number, ..Slot::default() };
+                    n_started += 1;
                 }
                 Err(error) => {
                     self.start_failures += 1;
                     tracing::error!(program = %self.settings.cell.program.display(), %error, "a cell cannot be started");
                 }
             }
+        }
+        for _ in 0..n_started {
+            self.tell(|observer| observer.cell_started());
         }
         if self.start_failures >= START_FAILURES_MAX && self.slots.iter().all(|slot| slot.cell.is_none()) {
             let jobs: Vec<Job> = self.early.drain(..).chain(self.queue.drain(..)).collect();
@@ -270,11 +283,14 @@ impl Supervisor {
         }
     }
 
-    /// Gives what is queued to the cells that have least.
+    /// Gives what is queued to the cells that have least, in order. Where only cells of others are idle, one of them ends
+    /// for a new one.
     fn feed(&mut self) {
-        while !self.queue.is_empty() {
-            let free = self.slots.iter().enumerate().filter(|(_, slot)| slot.takes());
+        while let Some(job) = self.queue.front() {
+            let owner = job.owner(self.settings.isolation);
+            let free = self.slots.iter().enumerate().filter(|(_, slot)| slot.takes(&owner));
             let Some((at, _)) = free.min_by_key(|(_, slot)| slot.given.len()) else {
+                self.start_another();
                 break;
             };
             let job = self.queue.pop_front().expect("not empty");
@@ -283,13 +299,23 @@ impl Supervisor {
                     "an attempt is queued when its library is ready, and taken out if it is not any more"
                 );
             };
-            self.slots[at].give(job, *number, artefact);
+            self.slots[at].give(job, owner, *number, artefact);
             if self.slots[at].given.len() == 1 {
                 self.begin(at);
             }
         }
         for cell in self.slots.iter_mut().filter_map(|slot| slot.cell.as_mut()) {
             cell.flush();
+        }
+    }
+
+    /// Replaces an idle cell, which is of others, unless a new one is on its way already.
+    fn start_another(&mut self) {
+        if self.slots.iter().all(|slot| slot.ready)
+            && let Some(idle) = self.slots.iter_mut().find(|slot| slot.is_idle())
+        {
+            *idle = Slot::default();
+            self.start_cells();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use cofferdam_cell::{Cell, CellCommand, CellEvent, FromCell, ToCell};
+use cofferdam_cell::{Artefact, Cell, CellCommand, CellEvent, FromCell, Target, ToCell, Wall};
 use cofferdam_model::{Failure, FailureKind};
 use tokio::sync::mpsc;
 
@@ -18,15 +18,20 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    /// Starts a cell; gives also the fingerprint of the engine for which it wants its libraries.
-    pub(crate) async fn start(command: &CellCommand) -> Result<(Talk, String), Failure> {
+    /// Starts a cell; gives also the fingerprint of the engine for which it wants its libraries, and the wall round it.
+    pub(crate) async fn start(command: &CellCommand) -> Result<(Talk, String, Wall), Failure> {
         let (sender, events) = mpsc::channel(4);
         let cell = Cell::spawn(command, 0, sender).map_err(|error| died(&error.to_string()))?;
         let mut talk = Talk { cell, events, said: VecDeque::new() };
         match talk.next().await? {
-            FromCell::Hello { fingerprint, .. } => Ok((talk, fingerprint)),
+            FromCell::Hello { fingerprint, wall, .. } => Ok((talk, fingerprint, wall)),
             _ => Err(died("it did not say hello")),
         }
+    }
+
+    /// Has it load a library before what is told next.
+    pub(crate) fn load(&mut self, artefact: &Artefact, target: &Target) {
+        self.cell.load(0, artefact, target.fuel);
     }
 
     /// Sends these at once.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use cofferdam_cell::{CellOutput, FromCell, IoFault, Replies, ToCell};
 use cofferdam_io::{Error, Stores, ValueKey, ValueWriter};
-use cofferdam_model::{AttemptId, CHUNK_BYTES, Failure, Name, Output, Place, ValueDigest, ValueRef};
+use cofferdam_model::{AttemptId, CHUNK_BYTES, Failure, Limits, Name, Output, Place, ValueDigest, ValueRef};
 use tokio::sync::mpsc;
 
 use crate::lent::Lent;
@@ -39,6 +39,8 @@ pub(crate) struct Served {
     pub(crate) inputs: Vec<(Name, ValueRef)>,
     pub(crate) lent: Lent,
     pub(crate) destination: Destination,
+    /// The sandbox keeps to them; they are kept here as well, because a cell that was taken over does not.
+    pub(crate) limits: Limits,
 }
 
 /// Serves one attempt until it is told what to keep, or until `asks` closes, which keeps nothing.
@@ -47,7 +49,8 @@ pub(crate) async fn serve(
     replies: Replies,
     mut asks: mpsc::UnboundedReceiver<Ask>,
 ) -> Settled {
-    let mut values = Values { served, writers: HashMap::new(), finished: Kept::new(), lacks: vec![] };
+    let mut values =
+        Values { served, writers: HashMap::new(), finished: Kept::new(), written: 0, lacks: vec![] };
     let mut keep = vec![];
     while let Some(ask) = asks.recv().await {
         match ask {
@@ -71,6 +74,8 @@ struct Values {
     served: Served,
     writers: HashMap<u32, ValueWriter>,
     finished: Kept,
+    /// Bytes, of all writers.
+    written: u64,
     lacks: Vec<String>,
 }
 
@@ -82,13 +87,19 @@ impl Values {
             }
             FromCell::Create { writer, .. } => {
                 // For which output it is, is known at the end only.
-                let store = self.served.destination.staging();
-                let key = store.streamed_key(&self.served.attempt, writer);
-                self.writers.insert(writer, store.writer(key));
+                let n_open = self.writers.len() + self.finished.len();
+                if n_open < self.served.limits.outputs_max as usize {
+                    let store = self.served.destination.staging();
+                    let key = store.streamed_key(&self.served.attempt, writer);
+                    self.writers.insert(writer, store.writer(key));
+                }
             }
             FromCell::Write { writer, bytes, .. } => {
-                let done = match self.writers.get_mut(&writer) {
+                self.written = self.written.saturating_add(bytes.len() as u64);
+                let fits = self.written <= self.served.limits.output_bytes_max;
+                let done = match self.writers.get_mut(&writer).filter(|_| fits) {
                     Some(writer) => writer.write(bytes.into()).await.map_err(|error| store_fault(&error)),
+                    None if !fits => Err(IoFault::Store("the attempt writes more than it may".to_owned())),
                     None => Err(IoFault::Store(format!("there is no open writer {writer}"))),
                 };
                 replies.send(&ToCell::Done(done));
@@ -167,4 +178,61 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cofferdam_io::ValueStore;
+    use cofferdam_model::{Assignment, FaultKind, Fence, LibraryDigest, ResourceCall, RunId, StepKey};
+    use cofferdam_resources::Resources;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::new(text).unwrap()
+    }
+
+    fn id(fence: u64) -> AttemptId {
+        let run = RunId(uuid::Uuid::from_u128(7));
+        AttemptId { run, step: StepKey::new("step"), attempt: 1, fence: Fence(fence) }
+    }
+
+    /// What is served to an attempt that was lent nothing and reads that.
+    fn values(store: &ValueStore, inputs: Vec<(Name, ValueRef)>, limits: Limits) -> Values {
+        let stores = Stores::from(store.clone());
+        let attempt = id(2);
+        let assignment = Assignment::new(attempt.clone(), LibraryDigest([0; 32]), name("op"));
+        let resources = Arc::new(Resources::new("/nowhere", "/nowhere", |_| Some("hush hush".to_owned())));
+        let served = Served {
+            destination: Destination::new(stores.clone(), &assignment),
+            stores,
+            attempt,
+            inputs,
+            lent: Lent::new(resources, std::collections::BTreeMap::new(), None),
+            limits,
+        };
+        Values { served, writers: HashMap::new(), finished: Kept::new(), written: 0, lacks: vec![] }
+    }
+
+    #[tokio::test]
+    async fn h_095_a_cell_that_was_taken_over_gets_what_its_attempt_was_given_and_nothing_else() {
+        let store = ValueStore::memory(name("default"));
+        let own = store.put(store.streamed_key(&id(1), 0), "text/plain", b"own"[..].into()).await.unwrap();
+        store.put(store.streamed_key(&id(1), 1), "text/plain", b"theirs"[..].into()).await.unwrap();
+        let mut values = values(&store, vec![(name("input"), own)], Limits::default());
+        // There is no name or key that it could say: a number, of its own inputs.
+        assert_eq!(values.read(0, 0, 10).await, Ok(b"own".to_vec()));
+        for number in [1, 2, 255, u32::MAX] {
+            let refused = values.read(number, 0, 10).await;
+            assert_eq!(refused, Err(IoFault::Input(format!("there is no stored input {number}"))));
+        }
+        assert_eq!(values.read(0, u64::MAX, u32::MAX).await, Ok(vec![]), "nor past its end");
+        for resource in ["weather", "default", "secrets"] {
+            let call = ResourceCall::ConfigGet { key: "BENCH_SECRET".to_owned() };
+            let fault = values.served.lent.call(&name(resource), call, None).await.unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Denied);
+        }
+    }
 }

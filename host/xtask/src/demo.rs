@@ -7,13 +7,16 @@ use crate::shell::{Failure, Shell, say};
 pub(crate) fn demo(shell: &mut Shell) -> Result<(), Failure> {
     setup::demo_setup(shell)?;
     let mut cargo = shell.command("cargo");
-    shell.run("build the program", cargo.args(["build", "--package", "cofferdam"]))?;
+    // Of the whole workspace, so that what it depends on has the features that the tests give it too, and `test` after
+    // it does not compile the engine once more.
+    let build = ["build", "--workspace", "--bin", "cofferdam"];
+    shell.run("build the program", cargo.args(build))?;
 
     let project = shell.root.join("examples/flights");
     let export = shell.root.join("target/demo");
     let program = shell.program();
     let mut build = shell.command(&program);
-    shell.run("build the ops", build.arg("build").current_dir(&project))?;
+    shell.run("build the ops", build.args(["build", "flights"]).current_dir(&project))?;
     let mut run = shell.command(&program);
     run.args(["run", "delays", "--export"]).arg(&export).current_dir(&project);
     shell.run("run the job", &mut run)?;

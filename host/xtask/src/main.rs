@@ -3,13 +3,17 @@
 //! Talks on stderr, one line a step; what was asked for goes to stdout. Few dependencies, because everyone's first
 //! build waits for it. Exit codes: 0, 1 a step failed, 2 usage, 4 a prerequisite is missing.
 
+mod audit;
 mod bench;
 mod counts;
+mod debian;
 mod demo;
+mod fuzz;
 mod guests;
-mod postgres;
+mod pages;
+mod programs;
+mod registry;
 mod rows;
-mod servers;
 mod setup;
 mod shell;
 mod test;
@@ -26,11 +30,14 @@ usage: cargo xtask COMMAND
   demo     set up, build the program and the flights ops, run the job `delays`
   test     run everything that must pass: formatting, lints, tidy, all tests
   bench    measure whole runs of no-op steps; arguments go to cofferdam-bench
+  fuzz     search for inputs that break what reads the bytes of strangers: [TARGET] [--seconds N]
+  audit    compare the lock files with the public database of security advisories
   tidy     check the crate map, the top level, files, licences
   rows     say which rows of tests/rows.toml the last test run showed
   help     print this
 
 COFFERDAM_GUEST_TOOLCHAIN=auto|rustup|debian|PATH chooses the compiler for ops in Rust.
+COFFERDAM_ADVISORY_DB=PATH names a copy of the database of advisories, for machines without the internet.
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +60,8 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["demo"] => demo::demo(&mut shell),
         ["test"] => test::test(&mut shell),
         ["bench", arguments @ ..] => bench::bench(&mut shell, arguments),
+        ["fuzz", arguments @ ..] => fuzz::fuzz(&mut shell, arguments),
+        ["audit"] => audit::audit(&mut shell).map(|()| shell.finish("audit")),
         ["tidy"] => tidy::command(&mut shell),
         ["rows"] => rows::command(&shell.root),
         ["help" | "--help" | "-h"] => shell::print(HELP),

@@ -1,8 +1,10 @@
 //! What the other commands need: a C compiler, the guest compiler, cargo-nextest, servers for tests. Found,
 //! installed by name, or a message that says what to install.
 
-use crate::postgres;
-use crate::servers;
+use crate::debian::{CHROMIUM, POSTGRES};
+use crate::pages;
+use crate::programs::{SERVERS, TOOLS};
+use crate::registry;
 use crate::shell::{self, Failure, Shell, say};
 use cofferdam_toolchain::rust::{self, Choice, GuestToolchain};
 use cofferdam_toolchain::{c, go, javascript, python};
@@ -16,8 +18,12 @@ pub(crate) fn setup(shell: &mut Shell) -> Result<GuestToolchain, Failure> {
     let toolchain = demo_setup(shell)?;
     languages(shell)?;
     nextest(shell)?;
-    postgres::setup(shell)?;
-    servers::setup(shell)?;
+    POSTGRES.setup(shell)?;
+    CHROMIUM.setup(shell)?;
+    SERVERS.setup(shell)?;
+    TOOLS.setup(shell)?;
+    registry::setup(shell)?;
+    pages::setup(shell)?;
     Ok(toolchain)
 }
 
@@ -77,8 +83,11 @@ pub(crate) fn doctor() -> Result<(), Failure> {
         "cargo-nextest",
         Ok(nextest_version().unwrap_or_else(|| format!("`setup` would run {}", nextest_install()))),
     );
-    line("PostgreSQL", postgres::state());
-    line("test servers", servers::state(&shell::root()));
+    line("PostgreSQL", POSTGRES.state());
+    line("browser", CHROMIUM.state());
+    line("test servers", SERVERS.state(&shell::root()));
+    line("test tools", TOOLS.state(&shell::root()));
+    line("OCI registry", registry::state(&shell::root()));
     shell::print(&text)?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Prerequisite(missing.join("\n"))) }
 }

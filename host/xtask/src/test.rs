@@ -2,20 +2,25 @@
 
 use crate::counts::Counts;
 use crate::shell::{self, Failure, Shell, say};
-use crate::{guests, setup, tidy};
+use crate::{audit, guests, setup, tidy};
 use std::process::Command;
 
-/// The host's workspace and those of the guests, which another compiler builds. [`NATIVE_OPS`] have theirs.
-const WORKSPACES: [&str; 3] =
-    ["Cargo.toml", "tests/guests/Cargo.toml", "tests/conformance/guests/rust/Cargo.toml"];
+/// The host's workspace, the fuzzer's and those of the guests, which another compiler builds. [`NATIVE_OPS`] have theirs.
+const WORKSPACES: [&str; 4] = [
+    "Cargo.toml",
+    "tests/fuzz/Cargo.toml",
+    "tests/guests/Cargo.toml",
+    "tests/conformance/guests/rust/Cargo.toml",
+];
 
 /// Ops whose tests run natively, as their authors run them.
-const NATIVE_OPS: [&str; 5] = [
+const NATIVE_OPS: [&str; 6] = [
     "examples/flights/ops/Cargo.toml",
     "examples/tutorial/ops/Cargo.toml",
     "examples/dbt/ops/Cargo.toml",
     "examples/array/ops/Cargo.toml",
     "examples/polyglot/parse/Cargo.toml",
+    "examples/plain/planes/Cargo.toml",
 ];
 
 /// Runs it all. The tests run to their end even if some fail; a test that was skipped is a failure.
@@ -30,6 +35,7 @@ pub(crate) fn test(shell: &mut Shell) -> Result<(), Failure> {
     // With the tests, so that what they depend on is compiled once, with one set of features.
     let all = ["build", "--workspace", "--bins", "--tests"];
     shell.run("build the program and the tests", build.args(all))?;
+    audit::audit(shell)?;
     guests::build(shell, &toolchain)?;
     let mut clippy = shell.command("cargo");
     clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]);

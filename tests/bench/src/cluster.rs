@@ -86,7 +86,7 @@ impl Fleet {
         let last = plan.steps.last().context("a case has steps")?.key.clone();
         let submission = submission(RunId(uuid::Uuid::now_v7()), plan);
         let started = Instant::now();
-        let (run, _) = self.cluster.submit(&submission).await?;
+        let (run, _) = self.cluster.submit(&submission, vec![]).await?;
         let mut watch = self.cluster.watch(run).await?;
         let (mut status, mut found) = (None, None);
         while let Some(update) = watch.next().await? {

@@ -63,9 +63,11 @@ impl Bench {
         let settings = cofferdam_worker::Settings {
             slots: self.slots,
             cell: command,
+            isolation: cofferdam_worker::Isolation::Own,
             artefacts,
             clock: system_time,
             environment,
+            compiled: None,
             observer: None,
         };
         let resources = Arc::new(Resources::new(folder.path(), folder.path(), environment));

@@ -88,3 +88,11 @@ timeout = "60s"
         open.display()
     )
 }
+
+/// The programs that the gate's steps have started and that still run.
+pub fn n_at_the_gate(project: &Project) -> usize {
+    let asked = format!("until test -e {}", project.path().join("open").display());
+    let processes = std::fs::read_dir("/proc").expect("there is /proc").flatten();
+    let commands = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    commands.filter(|command| String::from_utf8_lossy(command).contains(&asked)).count()
+}

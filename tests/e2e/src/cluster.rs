@@ -1,15 +1,20 @@
 //! A cluster on this machine: a scheduler and workers that share nothing but the network, each with folders of its own.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use cofferdam_crash::CRASH_AT;
 
 use crate::program;
 
 /// How long a process may take to say what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What ends a process that ends itself at a point, the same on Linux and macOS.
+const SIGABRT: i32 = 6;
 
 /// A process of the cluster. Killed when dropped.
 #[derive(Debug)]
@@ -73,6 +78,23 @@ impl Process {
     /// Waits until it has ended by itself; gives its exit code.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("the process can be waited for").code()
+    }
+
+    /// Waits until it has ended itself in the middle, as it was told to.
+    pub fn crashed(mut self) {
+        let since = Instant::now();
+        let ended = loop {
+            match self.child.try_wait().expect("the process can be waited for") {
+                Some(ended) => break ended,
+                None => assert!(
+                    since.elapsed() < PATIENCE,
+                    "it does not come to that point: {:#?}",
+                    self.said.try_iter().collect::<Vec<_>>()
+                ),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(ended.signal(), Some(SIGABRT), "{:#?}", self.said.try_iter().collect::<Vec<_>>());
     }
 
     /// Asks it to end, as a service manager does; gives its exit code.
@@ -151,14 +173,25 @@ impl Cluster {
         serving
     }
 
-    fn serve_with_args(&self, more: &[&str]) -> Process {
+    /// The same, and ends it at a point of `cofferdam-crash`.
+    pub fn serve_until(&self, point: &str) -> Process {
+        Process::start(self.serve_command(&[]).env(CRASH_AT, point))
+    }
+
+    /// The same with more arguments.
+    pub fn serve_with_args(&self, more: &[&str]) -> Process {
+        Process::start(&mut self.serve_command(more))
+    }
+
+    fn serve_command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(program());
         command
             .args(["serve", "--listen", &self.address, "--state-dir"])
             .arg(self.state())
             .args(more)
-            .envs(self.variables.iter().cloned());
-        Process::start(command.current_dir(self.folder.path()))
+            .envs(self.variables.iter().cloned())
+            .current_dir(self.folder.path());
+        command
     }
 
     /// The folder of its state.
@@ -172,16 +205,30 @@ impl Cluster {
 
     /// Starts a worker with a folder of its own, without any project; with one slot if nothing else is said.
     pub fn worker(&self, name: &str, more: &[&str]) -> Process {
+        self.worker_by_way_of(&self.address, name, more)
+    }
+
+    /// The same, and ends it at a point of `cofferdam-crash`.
+    pub fn worker_until(&self, point: &str, name: &str, more: &[&str]) -> Process {
+        Process::start(self.worker_command(&self.address, name, more).env(CRASH_AT, point))
+    }
+
+    /// The same with another address for the scheduler, which must lead there.
+    pub fn worker_by_way_of(&self, address: &str, name: &str, more: &[&str]) -> Process {
+        Process::start(&mut self.worker_command(address, name, more))
+    }
+
+    fn worker_command(&self, address: &str, name: &str, more: &[&str]) -> Command {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let mut command = Command::new(program());
-        command.args(["worker", "--scheduler", &self.address, "--name", name, "--token-file"]);
+        command.args(["worker", "--scheduler", address, "--name", name, "--token-file"]);
         command.arg(self.token_file()).arg("--local-directory").arg(folder.join("local")).args(more);
         if !more.contains(&"--slots") {
             command.args(["--slots", "1"]);
         }
-        command.envs(self.variables.iter().cloned());
-        Process::start(command.current_dir(folder))
+        command.envs(self.variables.iter().cloned()).current_dir(folder);
+        command
     }
 
     /// What a worker keeps.

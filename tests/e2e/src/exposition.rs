@@ -5,6 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::cluster::Process;
+
+/// Where a process says that its metrics are.
+pub fn exposed(process: &Process) -> String {
+    let line = process.wait_for("metrics at ");
+    line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned()
+}
+
 /// What was read: every sample by its name with its labels, `name{label="value"}`, and the type of every family.
 #[derive(Debug, Default)]
 pub struct Exposition {
@@ -90,9 +98,14 @@ fn check_labels(labels: &str) {
 
 /// Head and body of the answer to a request.
 pub fn get(address: &str, path: &str) -> (String, String) {
+    get_as(address, path, address)
+}
+
+/// The same, calling who answers by that name.
+pub fn get_as(address: &str, path: &str, host: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("somebody listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
         .expect("it can be sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");

@@ -10,10 +10,14 @@ pub mod ask;
 pub mod cluster;
 pub mod exposition;
 pub mod history;
+pub mod hosts;
 pub mod look;
 pub mod matrix;
 pub mod network;
+pub mod pages;
 pub mod s3;
+pub mod served;
+pub mod web;
 
 /// The repository.
 pub fn workspace() -> PathBuf {

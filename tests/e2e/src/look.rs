@@ -76,7 +76,8 @@ impl Project {
         lines.map(|line| (text(line, "step").to_owned(), text(line, "message").to_owned())).collect()
     }
 
-    /// What a person reads when a command ends that way, without what differs from run to run: ids, times, folders.
+    /// What a person reads when a command ends that way, without what differs from run to run: ids, times,
+    /// folders, digests.
     pub fn message(&self, args: &[&str], exit: i32) -> String {
         let ended = self.run(args).expect(exit);
         let said = format!("{}{}", ended.stdout, ended.stderr);
@@ -87,11 +88,16 @@ impl Project {
     }
 }
 
-/// A line without ids and times.
+/// A line without ids, times and digests: a guest's digest is that of the machine that built it.
 fn normalise(line: &str) -> String {
     let hex = |c: char| c.is_ascii_hexdigit() || c == '-';
-    let is_run = |word: &str| word.len() == 36 && word.chars().all(hex);
-    let words: Vec<&str> = line.split(' ').map(|word| if is_run(word) { "<run>" } else { word }).collect();
+    let is_digest = |word: &str| word.strip_prefix("sha256:").is_some_and(|hash| hash.len() == 64);
+    let name = |word| match word {
+        word if is_digest(word) => "<digest>",
+        word if word.len() == 36 && word.chars().all(hex) => "<run>",
+        word => word,
+    };
+    let words: Vec<&str> = line.split(' ').map(name).collect();
     let line = words.join(" ");
     match line.strip_prefix("failed in ").and_then(|rest| rest.split_once(": ")) {
         Some((_, rest)) => format!("failed in <time>: {rest}"),

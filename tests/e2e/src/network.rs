@@ -7,6 +7,8 @@ use std::process::Command;
 use crate::cluster::Process;
 use crate::program;
 
+/// Of the test itself, if it joins.
+const OWN_ADDRESS: &str = "10.77.0.254";
 /// Says to a test that it is inside, and which one it is.
 const INSIDE: &str = "COFFERDAM_TEST_INSIDE";
 
@@ -42,12 +44,15 @@ fn is_root() -> bool {
 pub struct Network {
     folder: tempfile::TempDir,
     hosts: Vec<String>,
+    /// Of the environment of its processes.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Network {
     pub fn new(hosts: &[&str]) -> Network {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let network = Network { folder, hosts: hosts.iter().map(|host| (*host).to_owned()).collect() };
+        let hosts_ = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let network = Network { folder, hosts: hosts_, variables: vec![] };
         // Where `ip` keeps its names; the machine's own stay untouched.
         sh("mount", &["-t", "tmpfs", "none", "/run"]);
         ip(&["link", "add", "switch", "type", "bridge"]);
@@ -60,6 +65,8 @@ impl Network {
             ip(&["link", "set", &port, "master", "switch", "up"]);
             let address = format!("{}/24", network.address(host));
             ip(&["-n", host, "address", "add", &address, "dev", "eth0"]);
+            let address = format!("{}/64", network.address_6(host));
+            ip(&["-n", host, "address", "add", &address, "dev", "eth0", "nodad"]);
             ip(&["-n", host, "link", "set", "lo", "up"]);
             ip(&["-n", host, "link", "set", "eth0", "up"]);
         }
@@ -67,8 +74,27 @@ impl Network {
     }
 
     pub fn address(&self, host: &str) -> String {
-        let at = self.hosts.iter().position(|other| other == host).expect("a host of this network");
-        format!("10.77.0.{}", at + 1)
+        format!("10.77.0.{}", self.number(host))
+    }
+
+    /// Its address in IPv6.
+    pub fn address_6(&self, host: &str) -> String {
+        format!("fd77::{}", self.number(host))
+    }
+
+    fn number(&self, host: &str) -> usize {
+        1 + self.hosts.iter().position(|other| other == host).expect("a host of this network")
+    }
+
+    /// Joins the test itself, for servers that it runs; gives its address.
+    pub fn join(&self) -> &'static str {
+        ip(&["address", "add", &format!("{OWN_ADDRESS}/24"), "dev", "switch"]);
+        OWN_ADDRESS
+    }
+
+    /// A variable in the environment of every process that is started from now on.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
     }
 
     /// The only folder of this test that the host can see.
@@ -85,6 +111,7 @@ impl Network {
         let others: Vec<String> =
             others.map(|other| self.home(other).to_str().expect("the folder is text").to_owned()).collect();
         command.env("HIDDEN", others.join(" ")).current_dir(self.home(host));
+        command.envs(self.variables.iter().cloned());
         command
     }
 
@@ -113,6 +140,36 @@ impl Network {
 
     pub fn unmute(&self, from: &str, to: &str) {
         ip(&["-n", from, "route", "del", "blackhole", &self.address(to)]);
+    }
+
+    /// What the test itself sends to a host is lost.
+    pub fn mute_own(&self, to: &str) {
+        ip(&["route", "add", "blackhole", &self.address(to)]);
+    }
+
+    pub fn unmute_own(&self, to: &str) {
+        ip(&["route", "del", "blackhole", &self.address(to)]);
+    }
+
+    /// What a host sends goes at that rate, such as `1mbit`; what does not fit into a queue of so many bytes is lost.
+    pub fn narrow(&self, host: &str, rate: &str, queue_bytes: u32) {
+        let limit = queue_bytes.to_string();
+        let bucket = ["rate", rate, "burst", "4kb", "limit", &limit];
+        sh("tc", &[&["-n", host, "qdisc", "add", "dev", "eth0", "root", "tbf"], &bucket[..]].concat());
+    }
+
+    pub fn widen(&self, host: &str) {
+        sh("tc", &["-n", host, "qdisc", "del", "dev", "eth0", "root"]);
+    }
+
+    /// Packets that a narrow host has sent, and those that were lost there.
+    pub fn narrowed(&self, host: &str) -> (u64, u64) {
+        let shown =
+            Command::new("tc").args(["-n", host, "-s", "-j", "qdisc", "show", "dev", "eth0"]).output();
+        let shown: serde_json::Value =
+            serde_json::from_slice(&shown.expect("tc can be run").stdout).expect("tc says it in JSON");
+        let count = |field: &str| shown[0][field].as_u64().expect("it counts packets");
+        (count("packets"), count("drops"))
     }
 
     pub fn heal(&self, host: &str) {

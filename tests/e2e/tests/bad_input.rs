@@ -1,6 +1,8 @@
 //! Bad input, through the real program: every case ends with a message that says where, what was expected
 //! and how to mend it, and with the exit code that the contract promises. The messages are kept as snapshots.
 
+use std::collections::BTreeSet;
+
 use cofferdam_e2e::{Project, guest};
 
 const LIBRARIES: &str = "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n\n";
@@ -142,16 +144,21 @@ fn a_missing_library_file_is_named() {
     insta::assert_snapshot!("library_missing", project.message(&["check"], 3));
 }
 
+/// What is said of a run that fails, without the frames: they differ between compilers, and that there are some, with
+/// lines of the source, is asserted by the sandbox's own tests.
+fn failure(project: &Project, args: &[&str]) -> String {
+    let text = project.message(args, 10);
+    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("  at ")).collect();
+    text.join("\n")
+}
+
 /// A job of one bad step, run; the failure card becomes a snapshot, and the run's state stays readable.
 fn step_fails(name: &str, op: &str, limits: &str) {
     let jobs = format!(
         "[libraries.behaviours]\nwasm = \"lib/behaviours.wasm\"\n[jobs.j.steps.bad]\nop = \"behaviours.{op}\"\n{limits}"
     );
     let project = Project::new(&jobs);
-    let text = project.message(&["run", "j", "--quiet"], 10);
-    // Frames differ between compilers; that there are some is asserted by the sandbox's own tests.
-    let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("  at ")).collect();
-    insta::assert_snapshot!(name, text.join("\n"));
+    insta::assert_snapshot!(name, failure(&project, &["run", "j", "--quiet"]));
     let (_, shown) = project.json(["show"]);
     assert_eq!(shown["status"], "failed");
     assert_eq!(shown["steps"][0]["status"], "failed");
@@ -170,4 +177,80 @@ fn h_001_a_step_that_loops_for_ever_is_stopped_at_its_timeout() {
 #[test]
 fn h_015_a_step_that_eats_memory_is_stopped_at_its_limit() {
     step_fails("step_eats_memory", "memory_bomb", "limits = { memory = \"32MiB\" }\n");
+}
+
+/// Ways to fail, each a job of one step.
+const WAYS: &str = r#"
+[libraries.behaviours]
+wasm = "lib/behaviours.wasm"
+[libraries.resources]
+wasm = "lib/resources.wasm"
+
+[jobs.op.steps.s]
+op = "behaviours.fail"
+[jobs.trap.steps.s]
+op = "behaviours.panic"
+[jobs.timeout.steps.s]
+op = "behaviours.spin"
+limits = { timeout = "200ms" }
+[jobs.fuel.steps.s]
+op = "behaviours.spin"
+limits = { fuel = 1000000 }
+[jobs.memory.steps.s]
+op = "behaviours.memory_bomb"
+limits = { memory = "32MiB" }
+[jobs.output-limit.steps.s]
+op = "behaviours.output_stream_bomb"
+limits = { output = "1MiB" }
+[jobs.host-calls.steps.s]
+op = "behaviours.calls_flood"
+[jobs.output-spec.steps.s]
+op = "behaviours.undeclared_output"
+[jobs.config.steps.s]
+op = "typed.numbers"
+config = { n = { env = "COFFERDAM_TEST_NOT_SET" } }
+[jobs.input.steps.made]
+op = "typed.flood"
+config = { bytes = 100000 }
+[jobs.input.steps.s]
+op = "typed.weigh"
+inputs.file = "made"
+
+[assets.base]
+op = "typed.double"
+inputs.number = { value = 4 }
+[asset_checks.rows]
+asset = "base"
+op = "resources.has_rows"
+inputs.rows = { value = [] }
+blocking = true
+"#;
+
+#[test]
+fn h4_twelve_ways_to_fail_explain_themselves_by_name() {
+    let project = Project::with(&format!("{LIBRARIES}{WAYS}"), &["typed", "behaviours", "resources"]);
+    let mut said = vec![];
+    let jobs = ["op", "trap", "timeout", "fuel", "memory", "output-limit", "host-calls", "output-spec"];
+    for job in jobs.into_iter().chain(["config"]) {
+        said.push(failure(&project, &["run", job, "--quiet"]));
+    }
+    said.push(failure(&project, &["asset", "materialize", "base", "--quiet"]));
+    project.run(["run", "input", "--quiet"]).expect(0);
+    let lose = |folder: &str| {
+        let kept = project.path().join(".cofferdam").join(folder);
+        std::fs::remove_dir_all(kept).expect("there is such a folder");
+    };
+    lose("values");
+    let gone = failure(&project, &["rerun", "--select", "s", "--quiet"]);
+    // Its key has the run in it.
+    let (before, key) = gone.split_once("`v1/").expect("the value is named");
+    said.push(format!("{before}`v1/…`{}", key.split_once('`').expect("its name ends").1));
+    lose("libraries");
+    lose("artefacts");
+    said.push(failure(&project, &["rerun", "--select", "s", "--quiet"]));
+    let kinds =
+        said.iter().map(|said| said.lines().find_map(|line| line.strip_suffix(']')?.rsplit_once('[')));
+    let kinds: BTreeSet<&str> = kinds.map(|kind| kind.expect("a failure has a kind").1).collect();
+    assert_eq!((said.len(), kinds.len()), (12, 12), "{said:#?}");
+    insta::assert_snapshot!("twelve_failures", said.join("\n\n"));
 }

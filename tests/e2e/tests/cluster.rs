@@ -5,8 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use cofferdam_e2e::ask::{self, joined};
 use cofferdam_e2e::cluster::Cluster;
-use cofferdam_e2e::look::{n_given_out, of_type, steps, text};
-use cofferdam_e2e::{Ended, Project};
+use cofferdam_e2e::exposition::{Exposition, exposed};
+use cofferdam_e2e::look::{n_given_out, of_type, steps, steps_of_type, text};
+use cofferdam_e2e::{Ended, Project, guest};
 use serde_json::Value;
 
 const N_WORK: u64 = 40;
@@ -81,10 +82,15 @@ fn sum(project: &Project) -> String {
 }
 
 #[test]
-fn workers_without_anything_installed_get_the_code_and_share_the_steps() {
+fn d2_workers_without_anything_installed_get_the_code_once_and_share_the_steps() {
     let project = Project::new(JOB);
     let (cluster, serving) = Cluster::start();
-    let _workers = ["a", "b"].map(|name| joined(cluster.worker(name, &[])));
+    let workers = ["a", "b"].map(|name| {
+        let worker = cluster.worker(name, &["--slots", "2", "--metrics", "127.0.0.1:0"]);
+        let metrics = exposed(&worker);
+        (joined(worker), metrics)
+    });
+    let metrics = workers.each_ref().map(|(_, metrics)| metrics.clone());
     let ended = run(&project, &cluster, &["run", "j", "--export", "out", "--json"]).expect(0);
     assert!(ended.stderr.contains("sending typed"), "the library was not there: {ended:#?}");
     assert_eq!(sum(&project), (N_WORK * (N_WORK - 1) / 2).to_string());
@@ -97,7 +103,70 @@ fn workers_without_anything_installed_get_the_code_and_share_the_steps() {
     assert_eq!(by_worker.len(), 2, "{by_worker:?}");
     let second = run(&project, &cluster, &["run", "j"]).expect(0);
     assert!(!second.stderr.contains("sending"), "what the cluster has is not sent again: {second:#?}");
+    // The values of this job are small enough for the messages.
+    let size = std::fs::metadata(guest("typed")).expect("it is there").len() as f64;
+    assert_eq!(fetched(&metrics), [size; 2], "each host fetches it once, whatever its slots, steps and runs");
     assert_eq!(serving.terminate(), Some(0));
+}
+
+/// Bytes that each worker has fetched.
+fn fetched(metrics: &[String]) -> Vec<f64> {
+    let fetched = |address: &String| Exposition::of(address).samples["cofferdam_near_fetched_bytes_total"];
+    metrics.iter().map(fetched).collect()
+}
+
+#[test]
+fn d2_a_library_with_a_flipped_bit_is_run_by_nobody_and_sent_anew_when_it_is_removed() {
+    let project = Project::new(&JOB.replace("n = 40", "n = 2"));
+    let (cluster, serving) = Cluster::start();
+    let first = joined(cluster.worker("first", &[]));
+    run(&project, &cluster, &["run", "j"]).expect(0);
+    drop((first, serving));
+    let stored = cluster.state().join("libraries/v1/libraries");
+    let mut files =
+        std::fs::read_dir(&stored).expect("the depot is there").map(|file| file.expect("a file").path());
+    let file = files.next().expect("one library");
+    let mut bytes = std::fs::read(&file).expect("it can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, &bytes).expect("it can be written");
+
+    let _serving = cluster.serve();
+    let _second = joined(cluster.worker("second", &[]));
+    let refused = run(&project, &cluster, &["run", "j"]).expect(10);
+    let name = file.file_stem().and_then(|name| name.to_str()).expect("its digest").to_owned();
+    assert!(refused.stdout.contains("[library]") && refused.stdout.contains(&name), "{refused:#?}");
+    assert_eq!(steps_of_type(&events(&project, &cluster), "step_succeeded"), [""; 0]);
+    std::fs::remove_file(&file).expect("it can be removed");
+    run(&project, &cluster, &["run", "j"]).expect(0);
+}
+
+#[test]
+fn d4_a_run_and_what_is_executed_again_of_it_keep_their_code_whatever_comes_after() {
+    let project = Project::new(
+        "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.flaky]\nop = \"typed.flaky\"\n\
+         retry = { max_retries = 2, delay = \"1s\" }\n",
+    );
+    let (cluster, _serving) = Cluster::start();
+    let _worker = joined(cluster.worker("w", &[]));
+    let ran = |args: &[&str]| -> Value { ask::json(&project, &cluster, args) };
+    let code = |run: &Value| run["libraries"]["typed"].clone();
+    let first = ask::detach(&project, &cluster, &["j"]);
+    ask::until("it fails", || {
+        !steps_of_type(&ask::events(&project, &cluster, Some(&first)), "step_failed").is_empty()
+    });
+    // A custom section: other code by its digest, which does the same.
+    let mut component = std::fs::read(guest("typed")).expect("the guest can be read");
+    component.extend([0, 2, 1, b'x']);
+    project.write("lib/typed.wasm", component);
+    let newer = ran(&["run", "j"]);
+    ask::until("it ends", || ran(&["show", &first])["status"] == "succeeded");
+    let first = ran(&["show", &first]);
+    assert_ne!(code(&first), code(&newer), "each has its own, side by side on one worker");
+    let again = ran(&["rerun", text(&first, "run")]);
+    assert_eq!((&again["status"], code(&again)), (&"succeeded".into(), code(&first)));
+    let newest = ran(&["rerun", text(&first, "run"), "--newest"]);
+    assert_eq!((&newest["status"], code(&newest)), (&"succeeded".into(), code(&newer)));
 }
 
 #[test]
@@ -127,7 +196,7 @@ fn a_worker_that_is_killed_costs_what_it_was_doing_and_no_more() {
 }
 
 #[test]
-fn a_worker_that_is_asked_to_end_ends_what_it_has_and_nothing_is_lost() {
+fn f_10_a_worker_that_is_asked_to_end_under_load_ends_what_it_has_and_nothing_runs_again() {
     let project = Project::new(JOB);
     let (cluster, _serving) = Cluster::start();
     let leaving = joined(cluster.worker("leaving", &[]));
@@ -137,7 +206,7 @@ fn a_worker_that_is_asked_to_end_ends_what_it_has_and_nothing_is_lost() {
     assert_eq!(leaving.terminate(), Some(0));
     assert_eq!(end(child)["status"], "succeeded");
     let events = events(&project, &cluster);
-    assert_eq!(of_type(&events, "step_lost").count(), 0);
+    assert_eq!(check_history(&events), 0);
     let workers: BTreeSet<u64> = of_type(&events, "step_dispatched")
         .map(|event| event["event"]["worker"].as_u64().expect("a worker"))
         .collect();
@@ -171,7 +240,7 @@ fn f_03_a_scheduler_that_is_killed_goes_on_where_it_was_and_nothing_runs_again()
 }
 
 #[test]
-fn a_step_that_no_worker_can_run_is_told_at_submit_and_goes_to_one_that_joins_later() {
+fn b7_a_step_that_no_worker_can_run_is_told_at_submit_and_goes_to_one_that_joins_later() {
     let project = Project::new(
         "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n[jobs.j.steps.numbers]\nop = \"typed.numbers\"\nconfig = { n = 1 }\n\
          resources = { GPU = 2 }\n",

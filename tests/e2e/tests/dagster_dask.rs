@@ -76,7 +76,7 @@ inputs.numbers = ["branch.right", "right"]
 }
 
 #[test]
-fn c1_nothing_downstream_of_a_failure_is_executed_and_all_else_is() {
+fn i_15_nothing_downstream_of_a_failure_is_executed_and_all_else_is() {
     everywhere(
         r#"
 [jobs.j.steps.refuse]

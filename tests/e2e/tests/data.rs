@@ -64,7 +64,7 @@ fn bytes_below(folder: &Path) -> u64 {
 
 /// 256 MiB, or as many bytes as `COFFERDAM_TEST_LARGE_BYTES` says.
 #[test]
-fn a_value_larger_than_any_process_may_hold_goes_from_host_to_host() {
+fn e6_a_value_larger_than_any_process_may_hold_goes_from_host_to_host() {
     let given = std::env::var("COFFERDAM_TEST_LARGE_BYTES").ok();
     let bytes = given.map_or(256 * MIB, |text| text.parse().expect("a number of bytes"));
     let project = Project::new(&job(bytes));
@@ -90,7 +90,7 @@ fn a_value_larger_than_any_process_may_hold_goes_from_host_to_host() {
 }
 
 #[test]
-fn a_worker_keeps_its_folder_within_its_budget() {
+fn k10_a_worker_keeps_its_folder_within_its_budget() {
     let project = Project::new(&job(10 * MIB));
     let (cluster, _serving) = Cluster::start();
     let _workers = ["A", "B", "C"].map(|name| {

@@ -1,13 +1,17 @@
-//! Runs on a cluster whose run log is in PostgreSQL, which is killed in the middle of them.
+//! Runs on a cluster whose run log is in PostgreSQL, which is killed in the middle of them, cannot be reached, refuses to
+//! write, or lets the scheduler wait.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::history::History;
 use cofferdam_e2e::matrix::{Matrix, N_WORK, expected, job, moment};
+use cofferdam_e2e::network::{alone, loopback};
 use cofferdam_e2e::{Ended, Project};
 use cofferdam_kit::postgres::Server;
+use cofferdam_kit::proxy::Proxy;
 use serde_json::Value;
 
 /// How long a run may take to come as far as a test waits for.
@@ -24,7 +28,13 @@ struct Over {
 impl Over {
     fn start() -> Over {
         let server = Server::start();
-        let settings = format!("[run_log]\npostgres = \"{}\"\n", server.database("runs"));
+        let url = server.database("runs");
+        Over::start_on(server, &url)
+    }
+
+    /// Over a server whose database `runs` is reached at `url`.
+    fn start_on(server: Server, url: &str) -> Over {
+        let settings = format!("[run_log]\npostgres = \"{url}\"\n");
         let (cluster, serving) = Cluster::start_with(&settings);
         let workers = ["a", "b"].map(|name| cluster.worker(name, &[]));
         workers.iter().for_each(|worker| drop(worker.wait_for("joined")));
@@ -53,6 +63,19 @@ impl Over {
             }
             assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended too soon");
             assert!(Instant::now() < until, "{found} of {committed} steps are committed");
+        }
+    }
+
+    /// All that is in the log, whoever put it there.
+    fn n_events(&self) -> u64 {
+        self.server.sql("runs", "SELECT count(*) FROM cofferdam.events").parse().expect("a count")
+    }
+
+    /// Waits until the server has written that into its log.
+    fn wait_for_log(&self, part: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.server.log().contains(part) {
+            assert!(Instant::now() < until, "never said: {part}\n{}", self.server.log());
         }
     }
 
@@ -93,8 +116,123 @@ fn a_run_goes_on_over_a_database_that_is_killed_again_and_again() {
     assert_eq!(over.history(&project), expected, "nothing is lost, run again or committed twice");
 }
 
+/// Steps of the jobs of tests that let the database refuse or hang.
+const N_WORK_FEW: u64 = 60;
+
+/// A run of the job of that many steps has lost nothing and done nothing twice.
+fn check(over: &Over, project: &Project) {
+    assert_eq!(project.read("out/sum.json").trim(), (N_WORK_FEW * (N_WORK_FEW - 1) / 2).to_string());
+    let expected = History { completed: 1, committed: N_WORK_FEW as usize + 2, ..History::default() };
+    assert_eq!(over.history(project), expected, "nothing is lost, run again or committed twice");
+}
+
 #[test]
-fn a_second_scheduler_waits_for_the_one_in_office_and_takes_over() {
+fn f_23_a_scheduler_that_is_cut_off_from_its_database_gives_nothing_out_and_acknowledges_nothing() {
+    let server = Server::start();
+    let proxy = Proxy::before(([127, 0, 0, 1], server.port).into(), 1);
+    let url = server.database("runs").replace(&server.port.to_string(), &proxy.address.port().to_string());
+    let mut over = Over::start_on(server, &url);
+    let project = Project::new(&job(N_WORK_FEW, 40_000_000));
+    let mut child = over.start_run(&project);
+    over.wait_for(5, &mut child);
+    proxy.hold();
+    // What the server had already been told ends meanwhile.
+    std::thread::sleep(Duration::from_secs(1));
+    let before = over.n_events();
+    let mut other = over.start_run(&project);
+    // Longer than a worker may be away.
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(over.n_events(), before, "nothing is written that the scheduler did not hear of");
+    let answered = other.try_wait().expect("the child can be asked");
+    assert!(
+        answered.is_none_or(|status| !status.success()),
+        "a run was acknowledged that nobody has written down"
+    );
+    assert!(child.try_wait().expect("the child can be asked").is_none());
+    other.kill().expect("it can be killed");
+    other.wait().expect("it can be waited for");
+    proxy.release();
+    end(child);
+    let runs = "SELECT count(*) FROM cofferdam.runs WHERE status = 'succeeded'";
+    assert_ne!(over.server.sql("runs", runs), "0");
+    assert_eq!(project.read("out/sum.json").trim(), (N_WORK_FEW * (N_WORK_FEW - 1) / 2).to_string());
+    let lost = "SELECT count(*) FROM cofferdam.events WHERE event LIKE '{\"type\":\"step_lost\"%'";
+    assert_eq!(over.server.sql("runs", lost), "0");
+}
+
+#[test]
+fn f_43_a_database_that_is_read_only_for_a_while_holds_a_run_up_and_loses_nothing_of_it() {
+    let mut over = Over::start();
+    let project = Project::new(&job(N_WORK_FEW, 40_000_000));
+    let mut child = over.start_run(&project);
+    over.wait_for(5, &mut child);
+    let set = |to: &str| {
+        over.server.sql("runs", &format!("ALTER SYSTEM SET default_transaction_read_only = {to}"));
+        over.server.sql("runs", "SELECT pg_reload_conf()");
+    };
+    set("on");
+    over.wait_for_log("cannot execute UPDATE in a read-only transaction");
+    let before = over.n_events();
+    // Longer than a worker may be away, and it can be read meanwhile.
+    std::thread::sleep(Duration::from_secs(7));
+    let mut shown = project.command(["show", "--cluster", &over.cluster.address, "--token-file"]);
+    let shown: Ended =
+        shown.arg(over.cluster.token_file()).output().expect("the program can be started").into();
+    assert!(shown.expect(0).stdout.contains("running"));
+    assert_eq!(over.n_events(), before);
+    set("off");
+    end(child);
+    check(&over, &project);
+}
+
+#[test]
+fn f_43_a_database_whose_disk_is_full_for_a_while_holds_a_run_up_and_loses_nothing_of_it() {
+    alone("f_43_a_database_whose_disk_is_full_for_a_while_holds_a_run_up_and_loses_nothing_of_it", || {
+        loopback();
+        let (mut filler, settings) = (PathBuf::new(), ["autovacuum=off"]);
+        let server = Server::start_with(&settings, |data| {
+            // Its tables on a disk of their own; what it needs to go on at all is elsewhere.
+            let script = "cp -a \"$0/base\" \"$0/base.copy\" && mount -t tmpfs -o size=64m none \"$0/base\" && chown --reference \"$0/base.copy\" \"$0/base\" && cp -a \"$0/base.copy/.\" \"$0/base\" && rm -r \"$0/base.copy\"";
+            let moved = Command::new("sh").args(["-c", script]).arg(data).status().expect("sh is there");
+            assert!(moved.success());
+            filler = data.join("base/filler");
+        });
+        let url = server.database("runs");
+        let mut over = Over::start_on(server, &url);
+        let project = Project::new(&job(N_WORK_FEW, 40_000_000));
+        let mut child = over.start_run(&project);
+        over.wait_for(5, &mut child);
+        // Closed at once: an open file keeps its room when it is removed.
+        let full = std::fs::File::create(&filler)
+            .and_then(|mut file| std::io::copy(&mut std::io::repeat(0), &mut file));
+        assert!(full.is_err(), "a disk ends somewhere");
+        over.wait_for_log("No space left on device");
+        assert!(child.try_wait().expect("the child can be asked").is_none());
+        std::fs::remove_file(&filler).expect("a file can be removed");
+        end(child);
+        check(&over, &project);
+    });
+}
+
+#[test]
+fn f_44_a_table_that_is_locked_for_longer_than_a_lease_costs_no_worker_its_attempts() {
+    let mut over = Over::start();
+    let project = Project::new(&job(N_WORK_FEW, 40_000_000));
+    let mut child = over.start_run(&project);
+    over.wait_for(5, &mut child);
+    let lock = "BEGIN; LOCK TABLE cofferdam.events; SELECT pg_sleep(600)";
+    let mut other =
+        over.server.psql("runs", lock).stderr(Stdio::null()).spawn().expect("psql can be started");
+    over.wait_for_log("canceling statement due to lock timeout");
+    let end_it = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
+    over.server.sql("runs", end_it);
+    assert!(!other.wait().expect("it can be waited for").success());
+    end(child);
+    check(&over, &project);
+}
+
+#[test]
+fn f_07_of_two_schedulers_on_one_database_one_is_in_office_and_the_other_waits_to_take_over() {
     let mut over = Over::start();
     let standby = over.cluster.serve();
     standby.wait_for("waiting for the scheduler in office");
@@ -106,6 +244,9 @@ fn a_second_scheduler_waits_for_the_one_in_office_and_takes_over() {
     end(child);
     let history = over.history(&project);
     assert_eq!((history.completed, history.committed, history.committed_twice, history.gaps), (1, 42, 0, 0));
+    let fences = "SELECT count(*) - count(DISTINCT (event::json)->>'fence') FROM cofferdam.events
+        WHERE event LIKE '{\"type\":\"step_dispatched\"%'";
+    assert_eq!(over.server.sql("runs", fences), "0", "no fence was given twice");
 }
 
 /// `COFFERDAM_TEST_KILLS=100` makes as many runs as the whole matrix asks for.

@@ -3,15 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use cofferdam_e2e::{Ended, Project, guest, workspace};
+use cofferdam_kit::tools;
 use serde_json::json;
 
 /// The folder of the program dbt.
 fn programs() -> PathBuf {
-    let wanted = std::fs::read_to_string(workspace().join("tests/requirements.txt")).expect("requirements");
-    let folder = cofferdam_toolchain::cache_folder().expect("there is a cache folder").join("test-servers");
-    let installed = std::fs::read_to_string(folder.join("installed.txt")).unwrap_or_default();
-    assert_eq!(installed, wanted, "dbt is not installed in {}: run `cargo xtask setup`", folder.display());
-    folder.join("bin")
+    tools::installed("test-servers", "tests/requirements.txt")
 }
 
 /// The example in a folder of the test's own, with its ops built already.

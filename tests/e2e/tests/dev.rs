@@ -1,6 +1,7 @@
 //! `cofferdam dev`: what is saved is run.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use cofferdam_e2e::cluster::Process;
 use cofferdam_e2e::{Project, program, workspace};
@@ -42,8 +43,14 @@ fn a_save_runs_the_job_again_and_a_mistake_is_shown_and_waited_out() {
     assert_eq!(interrupt(dev), Some(0));
 }
 
+/// From the save of a small op in Rust to the result of its job.
+const SAVE_MAX: Duration = Duration::from_secs(2);
+/// How many saves have to be that fast, and among how many: what else the machine does makes some of them slow.
+const FAST_SAVES: usize = 5;
+const SAVES_MAX: usize = 25;
+
 #[test]
-fn a_small_op_in_rust_is_built_and_run_when_it_is_saved() {
+fn d10_a_small_op_in_rust_is_built_and_run_within_two_seconds_of_its_save() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let new = Command::new(program()).args(["new", "weather"]).current_dir(folder.path()).output();
     assert!(new.expect("the program can be started").status.success());
@@ -57,10 +64,15 @@ fn a_small_op_in_rust_is_built_and_run_when_it_is_saved() {
     assert!(letter().contains("Hello, Ada!"));
     let source = project.join("ops/src/lib.rs");
     let text = std::fs::read_to_string(&source).expect("the ops are there");
-    for word in ["Good day", "Greetings"] {
+    let mut took = vec![];
+    while took.iter().filter(|took| **took < SAVE_MAX).count() < FAST_SAVES {
+        assert!(took.len() < SAVES_MAX, "the saves took {took:.1?}");
+        let word = format!("Good day {}", took.len());
+        let saved = Instant::now();
         std::fs::write(&source, text.replace("Hello, {name}", &format!("{word}, {{name}}")))
             .expect("it can be saved");
         dev.wait_for(WAITS);
+        took.push(saved.elapsed());
         assert!(letter().contains(&format!("{word}, Ada!")), "{}", letter());
     }
     assert_eq!(interrupt(dev), Some(0));

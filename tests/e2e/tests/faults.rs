@@ -3,15 +3,16 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::Project;
-use cofferdam_e2e::ask::{detach, ended, events, gate, joined, json, start, until};
+use cofferdam_e2e::ask::{detach, ended, events, gate, joined, json, n_at_the_gate, start, until};
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::history::History;
 use cofferdam_e2e::look::{n_given_out, of_type, step, text};
 use cofferdam_e2e::matrix::job;
+use cofferdam_e2e::{Ended, Project};
 
 /// Steps of some tens of milliseconds, which is too long to be sent ahead.
 const ROUNDS: u64 = 40_000_000;
@@ -29,14 +30,6 @@ fn project(n_work: u64) -> Project {
 fn signal(process: &Process, name: &str) {
     let sent = Command::new("kill").args([name, &process.id().to_string()]).status();
     assert!(sent.expect("kill can be run").success());
-}
-
-/// The programs that the gate's steps have started and that still run.
-fn n_at_the_gate(project: &Project) -> usize {
-    let asked = format!("until test -e {}", project.path().join("open").display());
-    let processes = std::fs::read_dir("/proc").expect("there is /proc").flatten();
-    let commands = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
-    commands.filter(|command| String::from_utf8_lossy(command).contains(&asked)).count()
 }
 
 fn n_of(project: &Project, cluster: &Cluster, kind: &str) -> usize {
@@ -62,7 +55,7 @@ fn holder(project: &Project, cluster: &Cluster) -> Option<String> {
 }
 
 #[test]
-fn a_worker_that_stood_still_past_its_lease_stops_what_is_no_longer_its_own_and_changes_nothing() {
+fn f_08_a_worker_that_stood_still_past_its_lease_stops_what_is_no_longer_its_own_and_changes_nothing() {
     let project = project(4);
     let (cluster, _serving) = Cluster::start();
     let zombie = joined(cluster.worker("zombie", &["--slots", "2"]));
@@ -91,6 +84,47 @@ fn a_worker_that_stood_still_past_its_lease_stops_what_is_no_longer_its_own_and_
     };
     assert_eq!(gate("step_dispatched").len(), 2);
     assert_eq!(gate("step_succeeded"), gate("step_dispatched")[1..], "the second attempt was committed");
+}
+
+#[test]
+fn a_program_that_a_step_has_started_ends_with_its_worker_however_that_ends() {
+    let project = project(1);
+    let (cluster, _serving) = Cluster::start();
+    let mut worker = joined(cluster.worker("doomed", &["--slots", "2"]));
+    detach(&project, &cluster, &["j"]);
+    until("it runs", || n_at_the_gate(&project) == 1);
+    worker.kill();
+    until("it ends", || n_at_the_gate(&project) == 0);
+}
+
+#[test]
+fn what_waits_to_become_a_program_ends_if_its_worker_goes_before_it_is_known_to_whom_would_end_it() {
+    let project = Project::with("", &[]);
+    let starts = |input: &str| {
+        let mut waiting =
+            project.command(["leash", "--", "/bin/sh", "-c", "touch begun; cat; echo $1", "sh", "-a"]);
+        let waiting = waiting.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut waiting = waiting.spawn().expect("the program can be started");
+        let mut told = waiting.stdin.take().expect("stdin is piped");
+        told.write_all(input.as_bytes()).expect("it reads, or has not ended yet");
+        drop(told);
+        Ended::from(waiting.wait_with_output().expect("it ends"))
+    };
+    assert_eq!(starts("").exit, 1, "its worker has gone");
+    assert!(!project.path().join("begun").exists());
+    assert_eq!(starts("\nits own input\n").expect(0).stdout, "its own input\n-a\n");
+    assert!(project.path().join("begun").exists());
+}
+
+#[test]
+fn f_07_a_second_scheduler_on_the_same_file_is_refused_in_words() {
+    let project = project(1);
+    let (cluster, serving) = Cluster::start();
+    let mut second = project.command(["serve", "--listen", "127.0.0.1:0", "--state-dir"]);
+    let second =
+        Ended::from(second.arg(cluster.state()).output().expect("the program can be started")).expect(5);
+    assert!(second.stderr.contains("in use by another cofferdam process"), "{second:#?}");
+    assert_eq!(serving.terminate(), Some(0), "the first one has gone on");
 }
 
 #[test]
@@ -155,7 +189,8 @@ fn f_12_a_step_that_ends_every_worker_is_given_up_by_name_and_its_neighbours_fin
 
 #[test]
 fn f_71_everything_is_started_anew_one_after_the_other_while_a_run_goes_on() {
-    let project = project(200);
+    // Some twenty seconds of work: on a busy machine each round takes some.
+    let project = project(400);
     let (cluster, mut serving) = Cluster::start();
     let mut workers: Vec<Process> = ["a", "b"].map(|name| joined(cluster.worker(name, &[]))).into();
     let child = start(&project, &cluster, &["run", "j", "--export", "out", "--quiet"]);
@@ -175,7 +210,7 @@ fn f_71_everything_is_started_anew_one_after_the_other_while_a_run_goes_on() {
     let history = History::of(&events(&project, &cluster, None));
     assert_eq!(
         history,
-        History { completed: 1, committed: 203, ..History::default() },
+        History { completed: 1, committed: 403, ..History::default() },
         "and nothing ran again"
     );
 }

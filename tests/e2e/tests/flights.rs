@@ -1,5 +1,6 @@
 //! The main job, over the real data: its results agree with figures that were computed without its ops.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -115,4 +116,80 @@ fn table(path: &Path) -> Vec<Value> {
     lines
         .map(|row| header.iter().map(|name| name.to_string()).zip(row.into_iter().map(cell)).collect())
         .collect()
+}
+
+/// Runs the job in three languages; gives what its Python op made, and the drawing of its JavaScript op.
+fn seasons(folder: &Path) -> (Value, String) {
+    let run = |args: &[&str]| {
+        let ended = Command::new(program())
+            .current_dir(workspace().join("examples/flights"))
+            .args(args)
+            .arg("--state-dir")
+            // Kept between test runs, because most of the time goes into building the components.
+            .arg(workspace().join("target/flights-seasons"))
+            .output()
+            .expect("the program can be started");
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        serde_json::from_slice::<Value>(&ended.stdout).expect("one JSON document")
+    };
+    let out = folder.join("out");
+    let export = out.to_str().expect("a temporary folder has a name in UTF-8");
+    let ran = run(&["run", "seasons", "--json", "--export", export]);
+    assert_eq!(ran["status"], "succeeded");
+    let id = ran["run"].as_str().expect("a run has an id");
+    let made = run(&["value", "show", id, "seasons", "--json"]);
+    (made["value"].clone(), std::fs::read_to_string(out.join("heat.svg")).expect("a drawing"))
+}
+
+/// Sum and number of the arrival delays of each airline in one month, by its code.
+fn arrivals(month: usize) -> BTreeMap<String, (i64, u32)> {
+    let file = workspace().join(format!("examples/flights/data/flights-2013-{month:02}.csv.gz"));
+    let unpacked = Command::new("gzip").arg("-dc").arg(file).output().expect("gzip can be started");
+    let text = String::from_utf8(unpacked.stdout).expect("the data is text");
+    let header: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+    let column = |name| header.iter().position(|column| *column == name).expect("the column is there");
+    let (carrier, delay) = (column("carrier"), column("arr_delay"));
+    let mut found = BTreeMap::<String, (i64, u32)>::new();
+    for row in text.lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        if cells[delay] != "NA" {
+            let (sum, n) = found.entry(cells[carrier].to_owned()).or_default();
+            *sum += cells[delay].parse::<i64>().expect("a delay is a whole number");
+            *n += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn l2_python_and_javascript_go_on_with_what_rust_has_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (seasons, drawing) = seasons(folder.path());
+    let mut means = BTreeMap::<String, [Option<f64>; 12]>::new();
+    for month in 1..=12 {
+        for (carrier, (sum, n)) in arrivals(month) {
+            means.entry(carrier).or_default()[month - 1] = Some(sum as f64 / f64::from(n));
+        }
+    }
+    let seasons = seasons.as_array().expect("a list");
+    assert_eq!(seasons.len(), means.len());
+    let near = |found: &Value, expected: f64| (found.as_f64().expect("a number") - expected).abs() < 1e-9;
+    for season in seasons {
+        let expected = means[season["carrier"].as_str().expect("a code")];
+        for (found, expected) in season["months"].as_array().expect("a list").iter().zip(expected) {
+            assert!(expected.map_or(found.is_null(), |mean| near(found, mean)), "{season}");
+        }
+        let known: Vec<f64> = expected.into_iter().flatten().collect();
+        let mean = known.iter().sum::<f64>() / known.len() as f64;
+        let variance = known.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / known.len() as f64;
+        assert!(near(&season["mean"], mean) && near(&season["spread"], variance.sqrt()), "{season}");
+        let worst = known.iter().copied().fold(f64::MIN, f64::max);
+        let worst = expected.iter().position(|one| *one == Some(worst)).expect("it is one of them");
+        assert_eq!(season["worst_month"], worst + 1, "{season}");
+    }
+    let spreads: Vec<f64> = seasons.iter().filter_map(|season| season["spread"].as_f64()).collect();
+    assert!(spreads.is_sorted_by(|one, next| one >= next), "the most seasonal airline comes first");
+    let n_means = means.values().flatten().flatten().count();
+    assert_eq!(drawing.matches("<rect").count(), n_means, "a cell for each month that has a mean");
+    assert!(drawing.contains("ExpressJet"), "airlines are named");
 }

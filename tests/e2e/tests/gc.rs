@@ -4,7 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cofferdam_e2e::Project;
+use cofferdam_crash::{CRASH_AT, GC};
+use cofferdam_e2e::ask::beside;
+use cofferdam_e2e::cluster::Cluster;
+use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
 /// Characters of a name that a definition can still hold and an output cannot be inline with.
@@ -12,22 +15,39 @@ const NAME_CHARS: usize = 62_000;
 /// `NAME: x` in CBOR.
 const VALUE_BYTES: u64 = NAME_CHARS as u64 + 6;
 
-fn project() -> Project {
-    Project::new(&format!(
-        r#"
+/// Counts lines of a file.
+const DEFINITIONS: &str = r#"
 [libraries.typed]
 wasm = "lib/typed.wasm"
 
-[jobs.big.steps.write]
-op = "typed.file"
-inputs.record = {{ value = {{ name = "{}", age = "x" }} }}
-
 [jobs.count.steps.lines]
 op = "typed.lines"
-inputs.file = {{ file = "data.txt" }}
-"#,
-        "n".repeat(NAME_CHARS)
-    ))
+inputs.file = { file = "data.txt" }
+"#;
+
+/// A run whose library no other has.
+const FAILING: &str = r#"
+[libraries.behaviours]
+wasm = "lib/behaviours.wasm"
+
+[jobs.fails.steps.s]
+op = "behaviours.panic"
+"#;
+
+/// Jobs that count lines of a file and that write a value too large to be inline.
+fn definitions() -> String {
+    let name = "n".repeat(NAME_CHARS);
+    format!(
+        r#"{DEFINITIONS}
+[jobs.big.steps.write]
+op = "typed.file"
+inputs.record = {{ value = {{ name = "{name}", age = "x" }} }}
+"#
+    )
+}
+
+fn project() -> Project {
+    Project::new(&definitions())
 }
 
 fn run(project: &Project, job: &str) -> String {
@@ -52,7 +72,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn values(project: &Project) -> Vec<PathBuf> {
-    files(&project.path().join(".cofferdam/values"))
+    files(&project.path().join(".cofferdam/values/v1"))
 }
 
 fn n_of(project: &Project, run: &str) -> usize {
@@ -169,4 +189,37 @@ fn a_run_that_is_pinned_twice_or_not_known_is_said_to_be_so() {
     project.run(["runs", "pin", "ffff"]).expect(2);
     let bad = project.run(["gc", "--max-age", "30"]).expect(2);
     assert!(bad.stderr.contains("--max-age"), "{bad:#?}");
+}
+
+#[test]
+fn f_65_a_collection_that_ends_at_any_point_drops_nothing_that_lives_and_the_next_one_drops_the_rest() {
+    for point in GC {
+        let project = Project::with("", &["typed", "behaviours"]);
+        project.write("cofferdam.toml", definitions() + FAILING);
+        project.write("data.txt", "one\n".repeat(20_000));
+        let kept = run(&project, "count");
+        run(&project, "big");
+        project.run(["run", "fails", "--quiet"]).expect(10);
+        project.run(["runs", "pin", &kept]).expect(0);
+        age(&project);
+        let mut doomed = project.command(["gc", "--keep-last", "0"]);
+        let doomed: Ended = doomed.env(CRASH_AT, point).output().expect("the program can be started").into();
+        assert_eq!((doomed.exit, doomed.stdout.as_str()), (-1, ""), "{point}: {doomed:#?}");
+        let rest = gc(&project, &["--keep-last", "0"]);
+        let nothing = gc(&project, &["--keep-last", "0"]);
+        assert!(rest["bytes"].as_u64() > Some(0), "{point}: {rest:#}");
+        assert_eq!(nothing["bytes"].as_u64(), Some(0), "{point}: {nothing:#}");
+        project.run(["show", &kept, "--export", "kept"]).expect(0);
+        assert_eq!(project.read("kept/lines.json").trim(), "20000", "{point}");
+        assert_eq!(files(&project.path().join(".cofferdam/libraries")).len(), 1, "{point}");
+    }
+}
+
+#[test]
+fn f_65_nothing_is_collected_while_runs_may_run() {
+    let project = project();
+    let (cluster, _serving) = Cluster::start();
+    let refused = beside(&project, &cluster, &["gc"]);
+    assert_ne!(refused.exit, 0, "{refused:#?}");
+    assert!(refused.stderr.contains("in use"), "{refused:#?}");
 }

@@ -67,19 +67,19 @@ fn play(matrix: Matrix, cluster: &Cluster, mut kill: impl FnMut(u64)) -> History
 }
 
 #[test]
-fn runs_of_two_thousand_steps_survive_a_kill_of_the_scheduler_at_a_random_moment() {
+fn g1_runs_of_two_thousand_steps_survive_a_kill_of_the_scheduler_at_a_random_moment() {
     let matrix = Matrix::asked_for();
     let (cluster, mut serving) = Cluster::start();
     let _workers = ["a", "b"].map(|name| joined(cluster.worker(name, &[])));
     let sum = play(matrix, &cluster, |_| {
         serving.kill();
-        serving = cluster.serve();
+        serving = cluster.serve_with(&[]);
     });
     assert_eq!(sum, expected(matrix.n_runs), "nothing is lost, run again or committed twice");
 }
 
 #[test]
-fn runs_of_two_thousand_steps_survive_a_kill_of_a_worker_at_a_random_moment() {
+fn f_01_runs_of_two_thousand_steps_survive_a_kill_of_a_worker_at_a_random_moment() {
     let matrix = Matrix::asked_for();
     let (cluster, _serving) = Cluster::start();
     let mut workers = ["a", "b"].map(|name| joined(cluster.worker(name, &[])));

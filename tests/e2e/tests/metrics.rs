@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cofferdam_e2e::ask::{joined, run};
-use cofferdam_e2e::cluster::{Cluster, Process};
-use cofferdam_e2e::exposition::{Exposition, get};
+use cofferdam_e2e::cluster::Cluster;
+use cofferdam_e2e::exposition::{Exposition, exposed, get};
 use cofferdam_e2e::look::{of_type, steps};
 use cofferdam_e2e::{Project, workspace};
 use serde_json::Value;
@@ -36,12 +36,6 @@ retry = { max_retries = 1 }
 op = "typed.double"
 inputs.number = "bad"
 "#;
-
-/// Where a process says that its metrics are.
-fn exposed(process: &Process) -> String {
-    let line = process.wait_for("metrics at ");
-    line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address").to_owned()
-}
 
 /// A field of the usage of all attempts.
 fn sum(events: &[Value], field: &str) -> f64 {

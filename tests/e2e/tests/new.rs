@@ -24,7 +24,7 @@ impl Started {
         let letter = std::fs::read_to_string(letter).expect("the letter is exported");
         assert_eq!(letter.trim(), r#""Hello, Ada!\nHello, Grace!\nHello, Katherine!""#);
         let (answer, said) = started.run(&["test"]);
-        assert_eq!(answer, "tests pass: weather, 1 test of the project\n");
+        assert_eq!(answer, "tests pass: weather, 2 tests of the project\n");
         assert!(said.contains(passed) && said.contains("pass  greets_by_name"), "{said}");
         let (_, said) = started.run(&["run", "hello"]);
         assert!(!said.contains("building"), "nothing has changed: {said}");

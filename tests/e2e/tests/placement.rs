@@ -216,6 +216,9 @@ fn a_pool_bounds_the_steps_of_all_runs_also_after_everything_was_killed() {
     }
 }
 
+/// Runs in which something has to be sent ahead at least once.
+const RUNS_MAX: usize = 20;
+
 /// The first step of an op that takes long, behind which others of the same op wait, and a worker that has nothing to do.
 #[test]
 fn what_was_sent_ahead_behind_a_long_step_is_run_by_whoever_is_free() {
@@ -234,20 +237,28 @@ config = { rounds = 20_000, slow = 32 }
     );
     let (cluster, _serving) = Cluster::start();
     let _workers = ["a", "b"].map(|name| joined(cluster.worker(name, &[])));
-    succeeds(start(&project, &cluster, &["run", "j"]));
-    let events = events(&project, &cluster, None);
-    let returned = of_type(&events, "step_returned").count();
-    assert!(returned > 0, "something waited behind it");
-    let at = |kind: &str, key: &str| {
-        let found = of_type(&events, kind).find(|event| text(&event["event"], "step") == key);
-        found.and_then(|event| event["seq"].as_u64()).expect("it is there")
-    };
-    let end_of_long = at("step_succeeded", "work[n32]");
-    let after = of_type(&events, "step_succeeded").filter(|event| event["seq"].as_u64() > Some(end_of_long));
-    assert_eq!(after.count(), 0, "all others were done meanwhile");
-    assert_eq!(n_given_out(&events), 65);
-    let attempts: Vec<u64> = of_type(&events, "step_succeeded")
-        .map(|event| event["event"]["attempt"].as_u64().expect("a number"))
-        .collect();
-    assert!(attempts.iter().all(|attempt| *attempt == 1), "a guest sees no attempt that never began");
+    // Where a step takes long, because the machine has much else to do, nothing is sent ahead: then there is another run.
+    let mut n_returned = 0;
+    for _ in 0..RUNS_MAX {
+        succeeds(start(&project, &cluster, &["run", "j"]));
+        let events = events(&project, &cluster, None);
+        n_returned = of_type(&events, "step_returned").count();
+        let at = |kind: &str, key: &str| {
+            let found = of_type(&events, kind).find(|event| text(&event["event"], "step") == key);
+            found.and_then(|event| event["seq"].as_u64()).expect("it is there")
+        };
+        let end_of_long = at("step_succeeded", "work[n32]");
+        let after =
+            of_type(&events, "step_succeeded").filter(|event| event["seq"].as_u64() > Some(end_of_long));
+        assert_eq!(after.count(), 0, "all others were done meanwhile");
+        assert_eq!(n_given_out(&events), 65);
+        let attempts: Vec<u64> = of_type(&events, "step_succeeded")
+            .map(|event| event["event"]["attempt"].as_u64().expect("a number"))
+            .collect();
+        assert!(attempts.iter().all(|attempt| *attempt == 1), "a guest sees no attempt that never began");
+        if n_returned > 0 {
+            break;
+        }
+    }
+    assert!(n_returned > 0, "something waited behind it");
 }

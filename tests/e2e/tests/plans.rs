@@ -113,3 +113,34 @@ fn b9_a_dry_run_shows_steps_the_hosts_that_fit_and_which_results_are_taken() {
         d  hit: taken from run <run> (no host has GPU = 1)
         ");
 }
+
+#[test]
+fn what_is_run_needs_only_the_libraries_that_it_uses() {
+    let project = Project::new(
+        r#"
+[libraries.typed]
+wasm = "lib/typed.wasm"
+[libraries.absent]
+crate = "absent"
+
+[jobs.now.steps.branch]
+op = "typed.branch"
+config = { left = true }
+[jobs.later.steps.go]
+op = "absent.go"
+[tests.now]
+op = "typed.branch"
+config = { left = true }
+"#,
+    );
+    for args in
+        [["run", "now"].as_slice(), &["plan", "now"], &["scaffold", "now"], &["config", "schema", "now"]]
+    {
+        project.run(args).expect(0);
+    }
+    project.run(["test", "typed"]).expect(0);
+    for args in [["run", "later"].as_slice(), &["check"], &["build"]] {
+        let refused = project.run(args).expect(3);
+        assert!(refused.stderr.contains("library `absent`"), "{refused:#?}");
+    }
+}

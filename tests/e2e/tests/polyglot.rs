@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use cofferdam_e2e::ask::joined;
-use cofferdam_e2e::cluster::Cluster;
+use cofferdam_e2e::ask::{joined, until};
+use cofferdam_e2e::cluster::{Cluster, Process};
+use cofferdam_e2e::look::step;
+use cofferdam_e2e::network::{alone, loopback};
 use cofferdam_e2e::{Ended, program, workspace};
 use serde_json::Value;
 
@@ -41,6 +43,42 @@ impl Example<'_> {
     fn value(&self, run: &str, step: &str) -> Value {
         self.json(&["value", "show", run, step])["value"].clone()
     }
+}
+
+/// The root of a host that has nothing: the program, what the system loads it with, and what every container has.
+const EMPTY: &str = r#"
+set -e
+cp "$PROGRAM" cofferdam
+for file in $(ldd "$PROGRAM" | grep -o '/[^ ]*'); do mkdir -p ".$(dirname "$file")" && cp -L "$file" ".$file"; done
+mkdir proc dev tmp
+mount --rbind /proc proc
+for device in null urandom; do touch dev/$device && mount --bind /dev/$device dev/$device; done
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /cofferdam worker --scheduler "$SCHEDULER" --token-file /token --local-directory /local
+"#;
+
+#[test]
+fn d1_a_host_with_an_empty_root_joins_in_mid_run_and_runs_four_languages() {
+    let test = "d1_a_host_with_an_empty_root_joins_in_mid_run_and_runs_four_languages";
+    alone(test, || {
+        loopback();
+        let (cluster, _serving) = Cluster::start();
+        let example = Example { cluster: &cluster, state: workspace().join("target/polyglot-empty") };
+        let run = example.run(&["run", "delays", "--detach", "--json"]).expect(0).stdout;
+        let run: Value = serde_json::from_str(&run).expect("one document");
+        let id = run["run"].as_str().expect("a run has an id");
+
+        let root = tempfile::tempdir().expect("a temporary folder can be made");
+        std::fs::copy(cluster.token_file(), root.path().join("token")).expect("it can be carried there");
+        let mut host = Command::new("sh");
+        host.args(["-c", EMPTY]).current_dir(root.path());
+        host.env("PROGRAM", program()).env("SCHEDULER", &cluster.address);
+        let _host = joined(Process::start_as_is(&mut host));
+        until("it ends", || example.json(&["show", id])["ended_at"].is_string());
+        let run = example.json(&["show", id]);
+        assert_eq!(run["status"], "succeeded", "{run:#}");
+        let languages = ["parse", "summarize", "density", "page"];
+        assert!(languages.iter().all(|name| step(&run, name)["status"] == "succeeded"), "{run:#}");
+    });
 }
 
 fn near(found: &Value, expected: &Value) -> bool {

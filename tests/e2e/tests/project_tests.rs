@@ -95,3 +95,141 @@ fn a_test_of_what_is_not_there_is_refused_with_its_line() {
     let component = Project::new(LIBRARY);
     insta::assert_snapshot!(component.message(&["test", "typed"], 2));
 }
+
+/// A job that fans out, with a step that keeps something in a resource and one that takes a while to come right.
+const JOB: &str = r#"
+[resources.visits]
+kind = "keyvalue"
+backend = "file"
+path = "visits.db"
+[environments.test.resources.visits]
+kind = "keyvalue"
+backend = "memory"
+
+[libraries.tutorial]
+wasm = "lib/tutorial_ops.wasm"
+
+[jobs.j.steps.numbers]
+op = "typed.numbers"
+config = { n = 2 }
+[jobs.j.steps.double]
+op = "typed.double"
+inputs.number = { map = "numbers.each" }
+[jobs.j.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "double" }
+[jobs.j.steps.visit]
+op = "tutorial.count_visit"
+inputs.page = { value = "sum" }
+after = ["sum"]
+[jobs.j.steps.flaky]
+op = "tutorial.flaky"
+retry = { max_retries = 2, delay = "1h" }
+
+[jobs.refused.steps.number]
+op = "typed.numbers"
+config = { n = 1 }
+[jobs.refused.steps.refuse]
+op = "typed.refuse"
+after = ["number"]
+"#;
+
+fn project_with_jobs(tests: &str) -> Project {
+    Project::with(&format!("{LIBRARY}{JOB}{tests}"), &["typed", "tutorial_ops"])
+}
+
+#[test]
+fn j8_a_job_is_tested_with_config_fakes_and_resources_in_memory() {
+    let project = project_with_jobs(
+        r#"
+[tests.whole]
+job = "j"
+environment = "test"
+config.ops.numbers.config = { n = 3, offset = 1 }
+expect.sum.result = 12
+expect."double[n2]".result = 6
+expect.numbers.each = { n0 = 1, n1 = 2, n2 = 3 }
+expect.flaky.result = 3
+
+[tests.faked]
+job = "j"
+environment = "test"
+fake.numbers.each = { value = { few = 1, many = 100 } }
+fake.flaky.result = { value = 7 }
+expect.sum.result = 202
+# What the test before has kept is not there.
+expect.visit.result = 1
+
+[tests.cut_off]
+job = "j"
+environment = "test"
+fake.sum.result = { value = 5 }
+expect.visit.result = 1
+
+[tests.fails]
+job = "refused"
+fails.refuse = "stays wrong"
+expect.number.each = { n0 = 0 }
+
+[tests.part]
+job = "j"
+select = ["numbers"]
+expect.numbers.each = { n0 = 0, n1 = 1 }
+"#,
+    );
+    let ended = project.run(["test"]).expect(0);
+    assert_eq!(ended.stdout, "tests pass: 5 tests of the project\n", "{}", ended.stderr);
+    let (_, runs) = project.json(["runs"]);
+    assert_eq!(runs["runs"], json!([]), "nothing is kept");
+    assert!(!project.path().join("visits.db").exists(), "the resource was in memory");
+    project.run(["check"]).expect(0);
+}
+
+#[test]
+fn j8_a_test_of_a_job_that_does_not_pass_says_which_step_and_why() {
+    let project = project_with_jobs(
+        r#"
+[tests.another_sum]
+job = "j"
+environment = "test"
+expect.sum.result = 3
+
+[tests.fails_unexpected]
+job = "refused"
+expect.number.each = { n0 = 0 }
+
+[tests.fails_otherwise]
+job = "refused"
+fails.refuse = "something else"
+
+[tests.is_not_run]
+job = "j"
+environment = "test"
+fake.sum.result = { value = 5 }
+expect.numbers.each = { n0 = 0 }
+
+[tests.succeeds]
+job = "j"
+environment = "test"
+fails.sum = "too large"
+"#,
+    );
+    insta::assert_snapshot!(project.message(&["test"], 3));
+}
+
+#[test]
+fn j8_a_fake_that_its_op_could_not_give_is_refused_with_its_line() {
+    let tests = r#"
+[tests.t]
+job = "j"
+environment = "test"
+fake.sum.result = { value = "many" }
+"#;
+    insta::assert_snapshot!(project_with_jobs(tests).message(&["test"], 3));
+    let unknown = "[tests.t]\njob = \"jj\"\nenvironment = \"tset\"\n";
+    let project = project_with_jobs(unknown);
+    insta::assert_snapshot!(project.message(&["test"], 3));
+    assert_eq!(project.message(&["check"], 3), project.message(&["test"], 3));
+    let project = project_with_jobs("[tests.t]\njob = \"j\"\nexpect.sums.result = 3\n");
+    insta::assert_snapshot!(project.message(&["check"], 3));
+}

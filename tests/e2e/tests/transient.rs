@@ -116,7 +116,7 @@ const HERE: [&str; 2] = ["--resources", "A=1,B=1"];
 const GIVES: [&str; 2] = ["--interface", "127.0.0.1:0"];
 
 #[test]
-fn what_was_lost_with_its_worker_is_made_anew_and_the_run_gives_what_it_would_have_given() {
+fn e9_what_was_lost_with_its_worker_is_made_anew_and_the_run_gives_what_it_would_have_given() {
     let project = project();
     let (cluster, _serving) = Cluster::start();
     let mut workers = ["one", "two", "gate"].map(|name| {

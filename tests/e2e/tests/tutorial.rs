@@ -230,3 +230,19 @@ fn a_selection_runs_some_ops_of_a_job() {
     let run = project.run_job(&["branches", "--select", "*left"], 0);
     assert_eq!(statuses(&run), [("choose", "succeeded"), ("left", "succeeded")]);
 }
+
+#[test]
+fn what_starts_by_itself_is_off_and_can_be_tried() {
+    let project = tutorial();
+    project.write("incoming/first.txt", "ahoy\n");
+    let (_, tried) = project.json(["sensor", "try", "inbox"]);
+    let asked = &tried["runs"][0];
+    assert_eq!(
+        (&asked["run_key"], &tried["cursor"]),
+        (&"first.txt".into(), &"first.txt".into()),
+        "{tried:#}"
+    );
+    assert_eq!(asked["config"]["ops"]["hello"]["config"]["word"], "ahoy");
+    let (_, schedules) = project.json(["schedule", "list"]);
+    assert_eq!(schedules["schedules"][0]["status"], "stopped");
+}

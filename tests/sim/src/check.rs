@@ -26,6 +26,8 @@ pub(crate) struct Check {
     live: BTreeMap<Fence, Live>,
     /// Lines that were kept, by attempt.
     lines: BTreeMap<(RunId, StepKey, u32), u64>,
+    /// Attempts whose log was cut.
+    cut: BTreeSet<(RunId, StepKey, u32)>,
     /// Whether anything has happened that may cost a worker its attempts.
     pub(crate) may_lose: bool,
     pub(crate) n_lost: usize,
@@ -184,7 +186,7 @@ impl Check {
                 self.live.retain(|_, live| live.run != run || live.step != *step);
                 Ok(())
             }
-            Event::RunCancelRequested => {
+            Event::RunCancelRequested { .. } => {
                 self.runs.get_mut(&run).expect("its events are folded").cancelled = true;
                 Ok(())
             }
@@ -222,10 +224,16 @@ impl Check {
         must(here <= max, || format!("C2: {here} steps of {run} at once, at most {max} may"))
     }
 
-    /// Lines are durable: each once, in order.
+    /// Lines are durable: each once, in order, and none after the mark of a lost worker.
     pub(crate) fn logged(&mut self, records: &[LogRecord]) -> Result<(), Broken> {
         for record in records {
-            let next = self.lines.entry((record.run, record.step.clone(), record.attempt)).or_default();
+            let attempt = (record.run, record.step.clone(), record.attempt);
+            if record.line.source == LogSource::Host {
+                must(self.cut.insert(attempt), || format!("the log of `{}` is cut twice", record.step))?;
+                continue;
+            }
+            must(!self.cut.contains(&attempt), || format!("a line of `{}` after its cut", record.step))?;
+            let next = self.lines.entry(attempt).or_default();
             let number = record.line.message.split(' ').nth(1).and_then(|number| number.parse().ok());
             must(number == Some(*next), || {
                 format!("a line of `{}`: {:?} came, {next} was next", record.step, record.line.message)

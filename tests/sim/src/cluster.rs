@@ -558,7 +558,7 @@ impl Cluster {
 
     fn scheduler_starts(&mut self) {
         self.n_schedulers += 1;
-        let term = ready(self.log.take_term()).expect("the log gives terms");
+        let term = ready(self.log.take_term(Term(0))).expect("the log gives terms");
         let patience = if self.bug == Some(Bug::NoPatience) { Patience::default() } else { PATIENCE };
         let mut scheduler = Scheduler::new(self.n_schedulers, term, patience);
         let unfinished = ready(self.log.unfinished()).expect("the log can be read");
@@ -764,5 +764,6 @@ fn visit(hello: &Hello, instance: u128) -> Visit {
         previous: hello.previous.map(WorkerId),
         held: decode(&hello.held, "attempts").expect("what was encoded here can be read"),
         acknowledged: hello.acknowledged,
+        leaving: hello.leaving,
     }
 }

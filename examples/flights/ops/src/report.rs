@@ -28,7 +28,7 @@ pub struct ReportConfig {
     #[schemars(range(min = 1, max = 1000))]
     pub top_routes: u32,
     /// Routes with fewer flights are left out of the page's tables: their means say little.
-    pub min_flights: u64,
+    pub min_flights: u32,
 }
 
 impl Default for ReportConfig {
@@ -43,13 +43,13 @@ pub struct Summary {
     /// Months that went in.
     pub n_months: u64,
     /// All flights that were planned.
-    pub flights: u64,
+    pub flights: u32,
     /// Flights without a departure.
-    pub cancelled: u64,
+    pub cancelled: u32,
     /// Flights without a departure delay.
-    pub departure_delay_missing: u64,
+    pub departure_delay_missing: u32,
     /// Flights without an arrival delay: cancelled, diverted, or not known.
-    pub arrival_delay_missing: u64,
+    pub arrival_delay_missing: u32,
     /// Minutes, over the flights that have a departure delay.
     pub departure_delay_mean: Option<f64>,
     /// Minutes, over the flights that have an arrival delay.
@@ -72,9 +72,9 @@ pub enum Invalid {
     #[error("the carriers have {carriers} flights, the routes {routes}: they are not of the same data")]
     Disagree {
         /// Flights in the table of carriers.
-        carriers: u64,
+        carriers: u32,
         /// Flights in the table of routes.
-        routes: u64,
+        routes: u32,
     },
 }
 

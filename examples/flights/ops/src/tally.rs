@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delays {
     /// How many flights have a delay.
-    pub count: u64,
+    pub count: u32,
     /// Sum of the delays in minutes.
     pub sum: i64,
     /// The largest delay in minutes.
@@ -47,9 +47,9 @@ impl Delays {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// All flights that were planned.
-    pub flights: u64,
+    pub flights: u32,
     /// Flights without a departure.
-    pub cancelled: u64,
+    pub cancelled: u32,
     /// Delays at departure.
     pub departure: Delays,
     /// Delays at arrival.
@@ -59,7 +59,7 @@ pub struct Tally {
 impl Tally {
     fn add(&mut self, flight: &Flight<'_>) {
         self.flights += 1;
-        self.cancelled += u64::from(flight.dep_time.is_none());
+        self.cancelled += u32::from(flight.dep_time.is_none());
         self.departure.add(flight.dep_delay);
         self.arrival.add(flight.arr_delay);
     }

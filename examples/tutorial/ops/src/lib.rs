@@ -1,11 +1,13 @@
 //! The ops of the tutorial: one small function for each thing that a job can do.
 
+pub mod arrivals;
 pub mod control;
 pub mod numbers;
 pub mod services;
 pub mod shop;
 pub mod strings;
 
+use arrivals::inbox;
 use control::{choose, flaky, left, merge, notify, refuse, right};
 use numbers::{add_numbers, columns, multiply, rows, spread, square, total};
 use services::{count_visit, sign};
@@ -38,5 +40,6 @@ cofferdam_op::library!(
     ranking,
     not_empty,
     count_visit,
-    sign
+    sign,
+    inbox
 );

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from cofferdam_build import deterministic, requirements
+from cofferdam_build.alike import alike
 from cofferdam_build.error import BuildError
 from cofferdam_build.sockets import without_sockets
 
@@ -43,6 +44,7 @@ sys.path[:0] = ["/0/source", "/0/packages"]
 
 import cofferdam_library
 
+_layout.clear()
 gc.freeze()
 gc.enable()
 
@@ -64,8 +66,9 @@ class Ops(Library):
 '''
 
 
-def build(folder: Path, *, sdk: Path, wit: Path, cache: Path, out: Path) -> list[Path]:
-    """Makes the component; gives the files and folders of which it would be another one if they changed."""
+def build(folder: Path, *, sdk: Path, wit: Path, cache: Path, empty: Path, out: Path) -> list[Path]:
+    """Makes the component; gives the files and folders of which it would be another one if they changed. `empty` is the
+    component that all are made alike, which is made where there is none."""
     folder = folder.resolve()
     files = sources(folder)
     if not any(file.relative_to(folder) in (Path("ops.py"), Path("ops/__init__.py")) for file in files):
@@ -74,14 +77,45 @@ def build(folder: Path, *, sdk: Path, wit: Path, cache: Path, out: Path) -> list
             hint="`cofferdam new --lang python` writes one",
         )
     packages = requirements.of(folder, cache)
+    project = folder / "pyproject.toml"
+    name, version = _said(project, "name", folder.name), _said(project, "version", "0.1.0")
+    made = _made(folder, files, packages[0] if packages else None, (name, version), sdk, wit)
+    if not empty.is_file():
+        _make_empty(empty, sdk, wit)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out.with_suffix(".new")
+    fresh.write_bytes(alike(made, empty.read_bytes()))
+    fresh.replace(out)
+    return sorted({*files, *(file.parent for file in files), folder, project, folder / "requirements.txt"})
+
+
+def _make_empty(empty: Path, sdk: Path, wit: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="cofferdam-") as work:
+        module = Path(work, "ops.py")
+        module.touch()
+        made = _made(Path(work), [module], None, ("empty", "0.1.0"), sdk, wit)
+    fresh = empty.with_suffix(f".{os.getpid()}")
+    fresh.write_bytes(made)
+    try:
+        # Never in place of another: builds that run side by side must be made like the same one.
+        os.link(fresh, empty)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+
+
+def _made(
+    folder: Path, files: list[Path], packages: Path | None, called: tuple[str, str], sdk: Path, wit: Path
+) -> bytes:
+    """The component of these files, with its name and version."""
     with tempfile.TemporaryDirectory(prefix="cofferdam-") as work:
         entry, staged = Path(work, "entry"), Path(work, "entry", "source")
         _stage(files, folder, staged)
         # Its folder must be there whether it is needed or not, so that the list of folders is the same.
         bundled = Path(entry, "packages")
-        shutil.copytree(packages[0], bundled) if packages else bundled.mkdir()
-        project = folder / "pyproject.toml"
-        name, version = _said(project, "name", folder.name), _said(project, "version", "0.1.0")
+        shutil.copytree(packages, bundled) if packages else bundled.mkdir()
+        name, version = called
         text = LIBRARY.format(module=MODULE, name=name, version=version)
         Path(entry, "cofferdam_entry.py").write_text(ENTRY)
         Path(staged, "cofferdam_library.py").write_text(text)
@@ -91,12 +125,8 @@ def build(folder: Path, *, sdk: Path, wit: Path, cache: Path, out: Path) -> list
         for each in (entry, copied):
             _settle(each)
         made = Path(work, "made.wasm")
-        _componentize([entry, copied], wit, made, {"/0/source/": f"{folder}/"})
-        out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = out.with_suffix(".new")
-        fresh.write_bytes(without_sockets(made.read_bytes()))
-        fresh.replace(out)
-    return sorted({*files, *(file.parent for file in files), folder, project, folder / "requirements.txt"})
+        _componentize([entry.name, copied.name], wit, made, {"/0/source/": f"{folder}/"})
+        return without_sockets(made.read_bytes())
 
 
 def sources(folder: Path) -> list[Path]:
@@ -135,10 +165,10 @@ def _said(project: Path, key: str, default: str) -> str:
     return found.group(1) if found else default
 
 
-def _componentize(path: list[Path], wit: Path, made: Path, shown: dict[str, str]) -> None:
+def _componentize(path: list[str], wit: Path, made: Path, shown: dict[str, str]) -> None:
     arguments = ["--quiet", "--wit-path", str(wit), "--world", WORLD, "componentize", "cofferdam_entry"]
     for each in path:
-        arguments += ["--python-path", str(each)]
+        arguments += ["--python-path", each]
     # componentize-py adds the packages of the virtual environment that it is told of, and looks for those of other
     # environments if it is told of none: so there is one, without packages.
     none = made.parent / "none"
@@ -148,6 +178,7 @@ def _componentize(path: list[Path], wit: Path, made: Path, shown: dict[str, str]
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments, "--output", str(made)],
         env=environment,
+        cwd=made.parent,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cofferdam_build.wasm import Reader, item, leb, name, section, vector
+from cofferdam_build.wasm import Reader, item, leb, name, section, sections_of, vector
 
 SOCKETS = "wasi:sockets/"
 
@@ -59,7 +59,7 @@ class _State:
 
 def without_sockets(component: bytes) -> bytes:
     """The same component without imports of sockets."""
-    sections = list(_sections(component))
+    sections = list(sections_of(component))
     state = _State({})
     wanted: set[int] = set()
     for kind, body in sections:
@@ -81,13 +81,6 @@ def without_sockets(component: bytes) -> bytes:
             out += section(CORE_MODULE, stub) + section(CORE_INSTANCE, vector([b"\x00" + leb(state.n_modules) + leb(0)]))
         out += _rewritten(kind, body, state, wanted)
     return bytes(out)
-
-
-def _sections(component: bytes) -> Iterator[tuple[int, bytes]]:
-    reader = Reader(component, 8)
-    while not reader.at_end():
-        kind = reader.byte()
-        yield kind, reader.take(reader.leb())
 
 
 def _rewritten(kind: int, body: bytes, state: _State, wanted: set[int]) -> bytes:
@@ -268,7 +261,7 @@ def _any_function(body: bytes, sections: list[tuple[int, bytes]]) -> bytes | Non
 def _signatures(module: bytes) -> dict[tuple[str, str], bytes]:
     """The types of the functions of sockets that a core module imports."""
     types: list[bytes] = []
-    for kind, body in _sections(module):
+    for kind, body in sections_of(module):
         reader = Reader(body)
         if kind == 1:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 class Reader:
@@ -31,6 +31,12 @@ class Reader:
             if byte < 0x80:
                 return value
 
+    def signed_leb(self) -> int:
+        start = self.at
+        value = self.leb()
+        bits = 7 * (self.at - start)
+        return value - (1 << bits) if value >> (bits - 1) else value
+
     def name(self) -> str:
         return self.take(self.leb()).decode()
 
@@ -41,6 +47,15 @@ def leb(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
+    return bytes(out)
+
+
+def signed_leb(value: int) -> bytes:
+    out = bytearray()
+    while not -0x40 <= value < 0x40:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value & 0x7F)
     return bytes(out)
 
 
@@ -59,3 +74,11 @@ def vector(items: Sequence[bytes]) -> bytes:
 
 def section(kind: int, body: bytes) -> bytes:
     return bytes([kind]) + item(body)
+
+
+def sections_of(binary: bytes) -> Iterator[tuple[int, bytes]]:
+    """The sections of a module or a component: what each is, and its content."""
+    reader = Reader(binary, 8)
+    while not reader.at_end():
+        kind = reader.byte()
+        yield kind, reader.take(reader.leb())

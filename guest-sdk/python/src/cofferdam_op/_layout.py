@@ -55,15 +55,29 @@ _held: list[bytes] = []
 
 
 def settle() -> None:
-    """Ends what is common to all libraries. Blocks of every size are taken until each lands behind all that is there."""
+    """Ends what is common to all libraries: the gaps stay filled."""
     for name in COMMON:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    _held.extend(_fill())
+
+
+def clear() -> None:
+    """Ends the loading of a library: what it has left in the gaps, such as the syntax trees of its modules, becomes zeros,
+    which a component does not hold."""
+    gc.collect()
+    _fill()
+
+
+def _fill() -> list[bytes]:
+    """Blocks of zeros of every size, until each lands behind all that is there."""
+    blocks = []
     end = id(bytes(2**20))
     for size in (*LARGE, *range(SMALL_MAX, 16, -16)):
         while True:
             block = bytes(size - HEADER)
-            _held.append(block)
+            blocks.append(block)
             if id(block) > end:
                 break
+    return blocks

@@ -1,7 +1,9 @@
 //! Between time windows, of the same or of different lengths and zones: by overlap.
 
+use cofferdam_cron::Seconds;
+
 use super::{MISSING_COUNTED_MAX, Missing, Upstream, WindowOffsets};
-use crate::partitions::{Kind, Seconds, TimeWindows};
+use crate::partitions::{Kind, TimeWindows};
 use crate::{Extent, Subset};
 
 /// The two sides, if both are time windows; other extents correspond to nothing (`check` has refused them).

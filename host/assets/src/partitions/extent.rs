@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cofferdam_cron::Seconds;
 use cofferdam_model::{Name, Timestamp, nearest};
 
-use super::schedule::Seconds;
 use super::{DIMENSION_SEPARATOR, PARTITIONS_MAX, Partitions, RANGE_SEPARATOR, TimeWindows, Window, shown};
 use crate::Subset;
 

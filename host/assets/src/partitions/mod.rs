@@ -1,10 +1,8 @@
 //! Sets of partitions: what a person declares ([`Partitions`]) and what there is of it at one instant
 //! ([`Extent`]). Neither knows an asset, a clock or where dynamic names are kept.
 
-mod cron;
 mod extent;
 mod key;
-mod schedule;
 mod windows;
 
 use std::sync::Arc;
@@ -16,7 +14,6 @@ pub use extent::{Extent, InvalidPartition, TooManyPartitions};
 pub use key::{
     DIMENSION_SEPARATOR, InvalidPartitionKey, PARTITION_KEY_BYTES_MAX, RANGE_SEPARATOR, check as check_key,
 };
-pub(crate) use schedule::Seconds;
 pub use windows::{MONTH_DAY_MAX, OFFSET_MAX, TimeWindows, Window};
 
 /// Most partitions that one asset may have: eleven years of minutes would already be past it. Keeps what a

@@ -1,12 +1,11 @@
 //! Partitions that are windows of time: from tick to tick of a schedule, named by their start.
 
+use cofferdam_cron::{Cron, Schedule, Seconds};
 use cofferdam_model::{Cadence, Diagnostic, Spanned, TimeWindowsDef};
 use jiff::civil::DateTime;
 use jiff::fmt::strtime::BrokenDownTime;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 
-use super::cron::Cron;
-use super::schedule::{Schedule, Seconds};
 use super::{PARTITIONS_MAX, shown};
 
 /// Most windows that an offset may add, take away or move by: one that far from now is a slip of the pen.
@@ -58,7 +57,7 @@ impl TimeWindows {
             let message = format!("`end_offset` is at most {OFFSET_MAX} either way, not {}", def.end_offset);
             mistakes.push(Diagnostic::error("assets::offset", message).at(def.start.span.as_ref(), ""));
         }
-        let schedule = Schedule { cron, zone };
+        let schedule = Schedule::new(cron, zone).in_own_day();
         let start = read_instant(&schedule, &def.start, &mut mistakes);
         let end = def.end.as_ref().map(|end| read_instant(&schedule, end, &mut mistakes));
         if let (Some(start), Some(Some(end)), Some(written)) = (start, end, &def.end)
@@ -128,7 +127,7 @@ impl TimeWindows {
                 format!("{year:04}-{month:02}-{day:02}-{:02}:{:02}", wall.hour(), wall.minute())
             }
         };
-        if self.schedule.cron.every_hour()
+        if self.schedule.every_hour()
             && let Some(offset) = self.schedule.second_offset(tick)
         {
             let minutes = offset.seconds() / 60;
@@ -204,16 +203,10 @@ fn zone(name: Option<&Spanned<String>>, mistakes: &mut Vec<Diagnostic>) -> TimeZ
     let Some(name) = name else {
         return TimeZone::UTC;
     };
-    // The database in the program, whatever the machine has: the same definitions give the same windows.
-    let zones = TimeZoneDatabase::bundled();
-    zones.get(&name.value).unwrap_or_else(|_| {
-        let names: Vec<String> = zones.available().map(|name| name.to_string()).collect();
-        let hint = match cofferdam_model::nearest(&name.value, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "write a name such as `Europe/Berlin` or `UTC`".to_owned(),
-        };
+    cofferdam_cron::zone(&name.value).unwrap_or_else(|unknown| {
         let message = format!("`{}` is no time zone of the IANA database", shown(&name.value));
-        mistakes.push(Diagnostic::error("assets::timezone", message).at(name.span.as_ref(), "").hint(hint));
+        let mistake = Diagnostic::error("assets::timezone", message).at(name.span.as_ref(), "");
+        mistakes.push(mistake.hint(unknown.hint()));
         TimeZone::UTC
     })
 }

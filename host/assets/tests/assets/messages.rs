@@ -101,9 +101,9 @@ fn a_cron_expression_that_is_none() {
         [assets::cron] `0 25 * * *` is no cron expression: `25` is no hour; expected 0 to 23, `*`, lists, ranges and `/` steps
           > cron = "0 25 * * *"
         "#);
-    insta::assert_snapshot!(cron("@daily"), @r#"
-        [assets::cron] `@daily` is no cron expression: a cron expression has 5 fields (minute, hour, day of month, month, day of week), this one has 1
-          > cron = "@daily"
+    insta::assert_snapshot!(cron("@reboot"), @r#"
+        [assets::cron] `@reboot` is no cron expression: there is no `@reboot`; expected `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` or five fields
+          > cron = "@reboot"
         "#);
     insta::assert_snapshot!(cron("0 0 30 2 *"), @r#"
         [assets::cron] `0 0 30 2 *` is no cron expression: no month has such a day, so it never comes
@@ -122,16 +122,16 @@ fn a_cron_expression_that_is_none() {
 fn all_mistakes_of_a_table_are_told_at_once() {
     let all = bad_windows(|kit, def| {
         def.cadence = Cadence::Cron(spanned(kit, "cron", "0 0 * *"));
-        def.timezone = Some(spanned(kit, "timezone", "UCT "));
+        def.timezone = Some(spanned(kit, "timezone", "Europe/Berlim"));
         def.start = spanned(kit, "start", "");
         def.end = Some(spanned(kit, "end", "never"));
     });
     insta::assert_snapshot!(all, @r#"
         [assets::cron] `0 0 * *` is no cron expression: a cron expression has 5 fields (minute, hour, day of month, month, day of week), this one has 4
           > cron = "0 0 * *"
-        [assets::timezone] `UCT ` is no time zone of the IANA database
-          > timezone = "UCT "
-          hint: did you mean `UCT`?
+        [assets::timezone] `Europe/Berlim` is no time zone of the IANA database
+          > timezone = "Europe/Berlim"
+          hint: did you mean `Europe/Berlin`?
         [assets::start] `` is no time that a window could start at
           > start = ""
           hint: write a day, `2026-11-21`, or a day and a time, `2026-11-21T06:00`

@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &args::Build, global: &Global, output: Output) -> 
     let depot = instance::depot(&project.state)?;
     let mut built = vec![];
     for (name, library) in chosen {
-        let ready = libraries::prepare_one(&project, &depot, name, library, true, output).await?;
+        let ready = libraries::prepare(&project, &depot, name, library, true, output).await?;
         // The other languages' builders look at the ops themselves.
         if let LibrarySource::Source { language: Language::C | Language::Go, .. } = &library.source.value {
             describe(&project, &depot, name, ready.digest).await?;

@@ -12,7 +12,7 @@ use crate::project::StateDir;
 use crate::site::There;
 
 pub(crate) async fn run(args: &args::Cancel, own: Option<StateDir>, output: Output) -> Result<()> {
-    let there = There::new(&args.fleet.cluster, &args.fleet.token, own)?;
+    let there = There::new(&cluster::address(&args.fleet, own.as_ref()), &args.fleet.token, own)?;
     let log = there.log().await?;
     let run = instance::find_run(&*log, Some(&args.run)).await?;
     let status = log.summary(run).await.doing(Exit::Unreachable, "read the run log")?.status;

@@ -14,10 +14,7 @@ pub(crate) async fn run(global: &Global, output: Output) -> Result<()> {
     let libraries = crate::prepare::describe_all(&project, output).await?;
     let present = crate::prepare::present(&project).await?;
     let mut definitions = project.definitions.clone();
-    if !definitions.tests.is_empty() {
-        let tests = definitions.tests.clone();
-        add_job(&mut definitions, &tests);
-    }
+    add_job(&mut definitions, &project.definitions.tests);
     let found = cofferdam_plan::check(&definitions, &libraries, &present);
     let n_warnings = found.len();
     let Project { definitions, texts, .. } = project;

@@ -6,7 +6,7 @@ use cofferdam_plan::Request;
 use crate::args::Global;
 use crate::error::{Failed, Result};
 use crate::output::Output;
-use crate::prepare::{describe_all, environment, present};
+use crate::prepare::{describe_used, environment, present};
 use crate::project::{Project, sort_out};
 
 /// Prints the run config of a job as a JSON Schema. It is JSON with and without `--json`.
@@ -19,11 +19,11 @@ pub(crate) async fn schema(
     let project = Project::open(global, output)?;
     let job = project.job(job)?;
     let environment = environment(asked)?;
-    let libraries = describe_all(&project, output).await?;
-    let present = present(&project).await?;
-    let Project { texts, definitions, .. } = project;
     let nothing = RunConfig::default();
     let request = Request { environment: environment.as_ref(), ..Request::job(&job, &nothing) };
+    let present = present(&project).await?;
+    let libraries = describe_used(&project, request, &present, output).await?;
+    let Project { texts, definitions, .. } = project;
     let exported = cofferdam_plan::with_config_tree(
         &definitions,
         &libraries,

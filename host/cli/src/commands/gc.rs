@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use cofferdam_crash::reach;
 use cofferdam_depot::Depot;
 use cofferdam_io::{Item, Rules, RunFacts, Stored, Stores, Sweep, ValueStore, Why, store_id, sweep};
 use cofferdam_model::{
@@ -22,6 +23,8 @@ use crate::project::{StateDir, project_root};
 use crate::settings;
 use crate::text::{count, size};
 
+/// Promotions of each channel whose libraries stay, so that it can be put back on them.
+const PROMOTIONS_KEPT: usize = 10;
 /// What is younger stays: an attempt may have written it for a commit that is still to come.
 const GRACE: Duration = Duration::from_secs(3600);
 
@@ -87,6 +90,7 @@ impl Room<'_> {
                 &mut managers,
             );
         }
+        protected.extend(promoted(&*log).await?);
         let stores = stores_of(state, global, managers, output)?;
         Ok(Room { log, state, depot: instance::depot(state)?, stores, facts, protected })
     }
@@ -116,6 +120,7 @@ impl Room<'_> {
         if dry_run {
             return Ok(bytes);
         }
+        reach("gc.marked");
         // First the ways to the values, then the values.
         for run in &sweep.runs {
             let forgotten = self.log.catalog().forget_memos(*run).await;
@@ -126,9 +131,11 @@ impl Room<'_> {
                 Item::Value { store, key } => {
                     let removed = self.stores[store].remove(key).await;
                     removed.doing(Exit::Unreachable, "drop a value")?;
+                    reach("gc.value_dropped");
                 }
                 Item::Library(digest) => {
                     self.depot.delete(digest).await.doing(Exit::Unreachable, "drop a library")?;
+                    reach("gc.library_dropped");
                 }
                 Item::Artefact { file, .. } => {
                     let removed = std::fs::remove_file(self.state.artefacts().join(file));
@@ -156,6 +163,18 @@ async fn summaries(log: &dyn RunLog) -> Result<Vec<RunSummary>> {
             return Ok(runs);
         }
     }
+}
+
+/// What channels are on, and what a rollback may put on them again.
+async fn promoted(log: &dyn RunLog) -> Result<Vec<Item>> {
+    let doing = "read the channels";
+    let mut libraries = vec![];
+    for newest in log.catalog().channels().await.doing(Exit::Unreachable, doing)? {
+        let kept = log.catalog().promotions(newest.channel, None, PROMOTIONS_KEPT).await;
+        libraries
+            .extend(kept.doing(Exit::Unreachable, doing)?.into_iter().map(|one| Item::Library(one.library)));
+    }
+    Ok(libraries)
 }
 
 fn note_assets(events: &[Recorded], run: RunId, latest: &mut Latest) {

@@ -37,6 +37,23 @@ pub(crate) async fn inspect(library: &str, global: &Global, output: Output) -> R
     output.answer(&text(&inspected))
 }
 
+/// A component that may be a library.
+pub(crate) struct Component {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: LibraryDigest,
+    pub(crate) admitted: cofferdam_sandbox::Admitted,
+}
+
+/// The component of a library, which is not run; it is named as for `inspect`.
+pub(crate) async fn component(library: &str, global: &Global, output: Output) -> Result<Component> {
+    let (path, _place) = locate(library, global, output).await?;
+    let bytes = std::fs::read(&path).doing(Exit::Invalid, format!("read {}", path.display()))?;
+    let admitted = cofferdam_sandbox::admit(&bytes).map_err(|refusal| {
+        Failed::invalid(format!("{} is not a library", path.display())).because(&refusal)
+    })?;
+    Ok(Component { digest: cofferdam_depot::digest(&bytes), bytes, admitted })
+}
+
 /// A file if there is one of that name, else a library of the project.
 async fn locate(library: &str, global: &Global, output: Output) -> Result<(PathBuf, Place)> {
     let path = PathBuf::from(library);
@@ -55,7 +72,7 @@ async fn locate(library: &str, global: &Global, output: Output) -> Result<(PathB
     let definition = project.definitions.libraries.get(&name).ok_or_else(unknown)?;
     project.state.create()?;
     let depot = instance::depot(&project.state)?;
-    let ready = libraries::prepare_one(&project, &depot, &name, definition, false, output).await?;
+    let ready = libraries::prepare(&project, &depot, &name, definition, false, output).await?;
     Ok((ready.component, Place { state: project.state.clone(), _temporary: None }))
 }
 

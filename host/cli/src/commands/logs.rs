@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use anstyle::Style;
 use cofferdam_model::{LogLevel, LogSource, RunId, StepKey};
 use cofferdam_runlog::{LogFilter, PAGE_ROWS_MAX, StoredLog};
 use serde_json::{Value, json};
 
-use crate::args;
+use crate::archive;
+use crate::args::{self, Global};
 use crate::error::{Doing, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -17,8 +19,11 @@ use crate::site::Site;
 /// is missed, however slow the reader is, and a run that another process drives can be followed as well.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
-pub(crate) async fn run(args: &args::Logs, site: &Site, output: Output) -> Result<()> {
-    let log = site.log().await?;
+pub(crate) async fn run(args: &args::Logs, global: &Global, output: Output) -> Result<()> {
+    let log = match &args.file {
+        Some(file) => archive::open(file).await?,
+        None => Site::find(&args.at, global)?.log().await?,
+    };
     let run = instance::find_run(&*log, args.run.as_deref()).await?;
     let filter = LogFilter {
         step: args.step.as_deref().map(StepKey::new),
@@ -100,16 +105,28 @@ pub(crate) fn line_json(log: &StoredLog) -> Value {
     })
 }
 
-/// `10:15:02.120 warn  clean[m01]: 3 rows rejected file=…`; the guest's text cannot start a line of its own.
-pub(crate) fn line_text(log: &StoredLog) -> String {
-    let time: String = log.line.at.to_string().chars().skip(11).take(12).collect();
-    let (style, word) = match log.line.level {
+/// `warn 3 rows rejected file=…`, for who knows whose line it is.
+pub(crate) fn line_plain(log: &StoredLog) -> String {
+    let (_, word) = look(log.line.level);
+    let fields = log.line.fields.iter().map(|(key, value)| format!(" {key}={value}"));
+    let text = format!("{word} {}{}", log.line.message, fields.collect::<String>());
+    printable(&text).replace('\n', " ")
+}
+
+fn look(level: LogLevel) -> (Style, &'static str) {
+    match level {
         LogLevel::Trace => (DIM, "trace"),
         LogLevel::Debug => (DIM, "debug"),
         LogLevel::Info => (CYAN, "info"),
         LogLevel::Warn => (YELLOW, "warn"),
         LogLevel::Error => (RED, "error"),
-    };
+    }
+}
+
+/// `10:15:02.120 warn  clean[m01]: 3 rows rejected file=…`; the guest's text cannot start a line of its own.
+pub(crate) fn line_text(log: &StoredLog) -> String {
+    let time: String = log.line.at.to_string().chars().skip(11).take(12).collect();
+    let (style, word) = look(log.line.level);
     let message = printable(&log.line.message).replace('\n', "\n    ");
     let mut text = format!("{DIM}{time}{DIM:#} {style}{word:<5}{style:#} {}: {message}", log.step);
     for (key, value) in &log.line.fields {

@@ -1,11 +1,16 @@
 //! One command per file.
 
 pub(crate) mod asset;
+pub(crate) mod audit;
+pub(crate) mod automation;
 pub(crate) mod build;
+pub(crate) mod bundle;
 pub(crate) mod cancel;
+pub(crate) mod channel;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod exit_codes;
 pub(crate) mod explain;
@@ -14,6 +19,7 @@ pub(crate) mod library;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod rerun;
 pub(crate) mod revoke;
@@ -22,6 +28,7 @@ pub(crate) mod runs;
 pub(crate) mod scaffold;
 pub(crate) mod serve;
 pub(crate) mod show;
+pub(crate) mod signature;
 pub(crate) mod test;
 pub(crate) mod token;
 pub(crate) mod value;

@@ -1,20 +1,20 @@
 //! `cofferdam plan`: what a run would do, without doing it.
 
-use cofferdam_model::{Place, Plan, PlanStep, Source, StepIdx, ValueRef};
+use cofferdam_model::{Asks, Demand, Known, Place, Plan, PlanStep, Source, StepIdx, ValueRef, demands};
 use serde_json::json;
 
 use crate::args;
 use crate::args::Global;
 use crate::commands::explain::explained;
 use crate::error::Result;
-use crate::output::{DIM, GREEN, Output};
+use crate::output::{DIM, GREEN, Output, YELLOW, printable};
 use crate::prepare::{Prepared, Reading};
 use crate::project::Project;
 use crate::text::{count, duration, size};
 
 pub(crate) async fn run(args: &args::Plan, global: &Global, output: Output) -> Result<()> {
     let project = Project::open(global, output)?;
-    let Prepared { plan, project } =
+    let Prepared { plan, project, .. } =
         crate::prepare::prepare(project, &args.job, None, Reading::Digest, output).await?;
     let explained = if args.explain { Some(explained(&plan, &project.state).await?) } else { None };
     if output.json {
@@ -38,11 +38,22 @@ fn text(plan: &Plan) -> String {
     for (name, digest) in &plan.libraries {
         lines.push(format!("  library {name}  {DIM}{digest}{DIM:#}"));
     }
+    let asked = demands(plan, &Known::default());
+    lines.extend(asked.iter().map(|demand| format!("  {YELLOW}asks for{YELLOW:#} {}", asked_text(demand))));
     for step in &plan.steps {
         lines.push(String::new());
         lines.extend(step_lines(plan, step));
     }
     lines.join("\n")
+}
+
+/// What an operator would grant, then who asks.
+fn asked_text(demand: &Demand) -> String {
+    let what = match &demand.asks {
+        Asks::Reach(reach) => printable(reach),
+        Asks::Variable(name) => format!("variable {}", printable(name)),
+    };
+    format!("{what}  {DIM}{}{DIM:#}", demand.by)
 }
 
 fn step_lines(plan: &Plan, step: &PlanStep) -> Vec<String> {

@@ -3,7 +3,8 @@
 use cofferdam_engine::Run;
 use cofferdam_model::{Name, Node, Plan, Reexecution, RunConfig};
 use cofferdam_plan::RerunRequest;
-use cofferdam_scheduler::again::{self, Again, AgainError};
+use cofferdam_scheduler::Submission;
+use cofferdam_scheduler::again::{self, Again, AgainError, Before};
 use cofferdam_select::{STEPS, parse};
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> 
         None if args.from_failure => chain[0].run.plan().as_ref().clone(),
         None => again::whole_plan(&chain).map_err(not_again)?.clone(),
     };
-    let (request, how) = request(args)?;
+    let (request, how) = request(args.from_failure, &args.selection)?;
     selected::say(&args.selection, &STEPS, output);
     let Again { submission, n_runs } =
         again::decide(&plan, &chain, &request, how, None).map_err(not_again)?;
@@ -40,6 +41,16 @@ pub(crate) async fn run(args: &args::Rerun, global: &Global, output: Output) -> 
         submission.known.0.len()
     ));
     run::submit(submission, &site, &args.local, &args.watching, &args.export, output).await
+}
+
+/// The same by the plan that the run had, for whoever submits it elsewhere.
+pub(crate) fn decide(from_failure: bool, selection: &[String], chain: &[Before]) -> Result<Submission> {
+    let plan = match from_failure {
+        true => chain[0].run.plan().as_ref(),
+        false => again::whole_plan(chain).map_err(not_again)?,
+    };
+    let (request, how) = request(from_failure, selection)?;
+    again::decide(plan, chain, &request, how, None).map(|again| again.submission).map_err(not_again)
 }
 
 /// Why a run is not executed again, for people.
@@ -56,14 +67,14 @@ pub(crate) fn not_again(error: AgainError) -> Failed {
     }
 }
 
-fn request(args: &args::Rerun) -> Result<(RerunRequest, Reexecution)> {
-    if args.from_failure {
+fn request(from_failure: bool, selection: &[String]) -> Result<(RerunRequest, Reexecution)> {
+    if from_failure {
         return Ok((RerunRequest::FromFailure, Reexecution::FromFailure));
     }
-    if args.selection.is_empty() {
+    if selection.is_empty() {
         return Ok((RerunRequest::AllSteps, Reexecution::AllSteps));
     }
-    match parse(&args.selection, &STEPS) {
+    match parse(selection, &STEPS) {
         Ok(expr) => Ok((RerunRequest::Steps(expr), Reexecution::Selection)),
         Err(problems) => {
             let diagnostics = problems.iter().map(|problem| problem.diagnostic(None)).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_engine::{Layout, Run};
 use cofferdam_io::Stores;
-use cofferdam_model::{Known, LogLevel, Reexecution, RunId, RunStatus};
+use cofferdam_model::{Known, LogLevel, Reexecution, RunId, RunLimits, RunStatus};
 use cofferdam_scheduler::{Submission, again};
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance::{self, Instance};
+use crate::interrupts::Interrupts;
 use crate::offer;
 use crate::output::{DIM, GREEN, Output, YELLOW, printable};
 use crate::prepare::{Prepared, Reading};
@@ -30,7 +31,7 @@ use crate::traces::{self, Submitting};
 pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
     let tags = parse_tags(&args.tags)?;
     let project = Project::open_at(&args.at, global, output)?;
-    let Prepared { mut plan, project } =
+    let Prepared { mut plan, project, .. } =
         crate::prepare::prepare(project, &args.job, Some(&args.at), Reading::Import, output).await?;
     plan.tags.extend(tags);
     let submission = Submission {
@@ -72,7 +73,15 @@ async fn submit_there(
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
-    let accepted = cluster::hand_over(submission, there, output).await;
+    let mut interrupts = Interrupts::listen()?;
+    let accepted = tokio::select! {
+        accepted = cluster::hand_over(submission, there, output) => accepted,
+        _ = interrupts.next() => {
+            let run = submission.run;
+            Err(Failed::new(Exit::Interrupted, format!("interrupted; the cluster may have run {run} or not"))
+                .hint(format!("`cofferdam cancel {run}` cancels it if it is there")))
+        }
+    };
     traced.ended(submission.run, accepted.is_ok());
     let (id, plan) = accepted?;
     if watching.detach {
@@ -84,7 +93,7 @@ async fn submit_there(
         }
         return Ok(Exit::Ok);
     }
-    let last = cluster::watch(id, plan, there, watching.least(), output).await?;
+    let last = cluster::watch(id, plan, there, &mut interrupts, watching.least(), output).await?;
     let lineage = Lineage::of(&*there.log().await?, last.id()).await?;
     finish(&last, &lineage, &there.stores()?, export, output).await
 }
@@ -101,6 +110,7 @@ async fn submit_here(
     let offer = offer::offer(local)?;
     offer::refuse(&submission.plan, &offer)?;
     let instance = Instance::start(state, state.project(), offer).await?;
+    let mut interrupts = Interrupts::listen()?;
     let (asked, plan) = (submission.run, submission.plan.clone());
     let accepted = instance.scheduler.submit(submission).await;
     traced.ended(asked, accepted.is_ok());
@@ -110,8 +120,8 @@ async fn submit_here(
     }
     let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
     let least = watching.least();
-    let seen = follow(Run::new(id, layout), &instance, least, output).await?;
-    let last = retries(seen, &instance, least, output).await?;
+    let seen = follow(Run::new(id, layout), &instance, &mut interrupts, least, output).await?;
+    let last = retries(seen, &instance, &mut interrupts, least, output).await?;
     end(last, instance, state, export, output).await
 }
 
@@ -121,16 +131,17 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
     let instance = Instance::start(state, state.project(), offer::offer(&args.local)?).await?;
     let before = show::load(&*instance.log, id).await?;
     let least = args::Watching::default().least();
+    let mut interrupts = Interrupts::listen()?;
     let had_ended = before.status().is_terminal();
     let seen = if had_ended {
         before
     } else {
         offer::refuse(before.plan(), &instance.offer)?;
         instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
-        follow(before, &instance, least, output).await?
+        follow(before, &instance, &mut interrupts, least, output).await?
     };
     let status = seen.status();
-    let last = retries(seen, &instance, least, output).await?;
+    let last = retries(seen, &instance, &mut interrupts, least, output).await?;
     if had_ended && last.id() == id {
         return Err(Failed::usage(format!("run {id} has ended: it {status}"))
             .hint(format!("`cofferdam show {id}` shows it")));
@@ -139,7 +150,13 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
 }
 
 /// While the run has failed and is to be retried by itself, starts the run that comes after it. Gives the last one.
-async fn retries(mut seen: Run, instance: &Instance, least: LogLevel, output: Output) -> Result<Run> {
+async fn retries(
+    mut seen: Run,
+    instance: &Instance,
+    interrupts: &mut Interrupts,
+    least: LogLevel,
+    output: Output,
+) -> Result<Run> {
     loop {
         let retry = again::retry(&*instance.log, &seen).await.map_err(not_again);
         let possible = retry.and_then(|next| {
@@ -159,7 +176,7 @@ async fn retries(mut seen: Run, instance: &Instance, least: LogLevel, output: Ou
         say_retry(&retry.number.to_string(), retry.how, id, seen.id(), output);
         instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
         let layout = Layout::new(plan).doing(Exit::Internal, "read the plan")?;
-        seen = follow(Run::new(id, layout), instance, least, output).await?;
+        seen = follow(Run::new(id, layout), instance, interrupts, least, output).await?;
     }
 }
 
@@ -195,21 +212,24 @@ async fn find_unfinished(asked: Option<&str>, state: &StateDir) -> Result<RunId>
 
 /// Shows the run until it has ended. The first interrupt cancels it, the second ends this process; then
 /// the run can be resumed.
-async fn follow(before: Run, instance: &Instance, least: LogLevel, output: Output) -> Result<Run> {
+async fn follow(
+    before: Run,
+    instance: &Instance,
+    interrupts: &mut Interrupts,
+    least: LogLevel,
+    output: Output,
+) -> Result<Run> {
     let id = before.id();
     let mut updates = instance.scheduler.updates(id).await.doing(Exit::Internal, "watch the run")?;
     let mut follow = Follow::new(before, least, output);
-    let mut interrupts = 0;
     loop {
         tokio::select! {
             update = updates.next() => match update {
                 Some(update) => follow.take(update),
                 None => break,
             },
-            signal = tokio::signal::ctrl_c() => {
-                signal.doing(Exit::Internal, "wait for an interrupt")?;
-                interrupts += 1;
-                if interrupts > 1 {
+            times = interrupts.next() => {
+                if times > 1 {
                     follow.finish();
                     return Err(Failed::new(Exit::Interrupted, format!("interrupted; run {id} has not ended"))
                         .hint(format!("`cofferdam resume {id}` goes on")));
@@ -312,6 +332,7 @@ fn summary(run: &Run) -> String {
     parts.extend(counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
     let took = took.map(|took| format!(" in {took}")).unwrap_or_default();
     let mut lines = vec![format!("{style}{}{style:#}{took}: {}", run.status(), parts.join(", "))];
+    lines.extend(run.limit().map(show::limit_line));
     if let Some(step) = show::first_failure(run) {
         lines.extend(show::failure_card(&step));
     }
@@ -327,5 +348,11 @@ fn parse_tags(tags: &[String]) -> Result<BTreeMap<String, String>> {
         })?;
         Ok((key.to_owned(), value.to_owned()))
     };
-    tags.iter().map(pair).collect()
+    let tags = tags.iter().map(pair).collect::<Result<BTreeMap<_, _>>>()?;
+    // Those of the definitions are checked where the plan is made.
+    RunLimits::of(&tags).map_err(|tag| {
+        Failed::invalid(format!("tag `{tag}` of the run is `{}`", tags[tag]))
+            .hint("write whole seconds, such as `3600`; 0 is no limit")
+    })?;
+    Ok(tags)
 }

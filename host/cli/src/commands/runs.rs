@@ -5,7 +5,8 @@ use cofferdam_runlog::{RunFilter, RunSummary};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::args::{self, Global, Pinned, RunsCommand};
+use crate::archive;
+use crate::args::{self, ExportRun, Global, Pinned, RunsCommand};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -17,6 +18,7 @@ pub(crate) async fn run(args: &args::Runs, global: &Global, output: Output) -> R
     match &args.command {
         Some(RunsCommand::Pin(pinned)) => return pin(pinned, true, global, output).await,
         Some(RunsCommand::Unpin(pinned)) => return pin(pinned, false, global, output).await,
+        Some(RunsCommand::Export(asked)) => return export(asked, global, output).await,
         None => {}
     }
     let Some(log) = Site::find(&args.at, global)?.log_if_any().await? else {
@@ -58,6 +60,16 @@ async fn pin(pinned: &Pinned, on: bool, global: &Global, output: Output) -> Resu
         (false, true) => format!("run {run} is not pinned any more\n"),
         (false, false) => format!("run {run} was not pinned\n"),
     })
+}
+
+async fn export(asked: &ExportRun, global: &Global, output: Output) -> Result<()> {
+    let log = Site::find(&asked.at, global)?.log().await?;
+    let run = instance::find_run(&*log, Some(&asked.run)).await?;
+    archive::write(&*log, run, &asked.file).await?;
+    if output.json {
+        return output.document("cofferdam.export/v1", json!({ "run": run, "file": asked.file }));
+    }
+    output.answer(&format!("run {run} in {}", asked.file.display()))
 }
 
 /// A run as programs see it.

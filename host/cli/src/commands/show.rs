@@ -6,13 +6,15 @@ use std::time::Duration;
 use cofferdam_engine::{Lost, Run, StepView};
 use cofferdam_io::Stores;
 use cofferdam_model::{
-    Failure, MetadataEntry, MetadataValue, Origin, Reexecution, RunId, RunStatus, StepStatus,
+    Failure, MetadataEntry, MetadataValue, Origin, Reexecution, RunId, RunLimit, RunStatus, StepStatus,
 };
 use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::again;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::args;
+use crate::archive;
+use crate::args::{self, Global};
 use crate::commands::runs::status_style;
 use crate::cost;
 use crate::error::{Doing, Failed, Result};
@@ -27,16 +29,29 @@ use crate::text::{ago, count, duration, size};
 /// Steps shown unless all are asked for.
 const STEPS_SHOWN_MAX: usize = 60;
 
-pub(crate) async fn run(args: &args::Show, site: &Site, output: Output) -> Result<()> {
-    let log = site.log().await?;
+pub(crate) async fn run(args: &args::Show, global: &Global, output: Output) -> Result<()> {
+    let site = args.file.is_none().then(|| Site::find(&args.at, global)).transpose()?;
+    let log = match (&args.file, &site) {
+        (Some(file), _) => archive::open(file).await?,
+        (None, site) => site.as_ref().expect("it was just found").log().await?,
+    };
     let id = instance::find_run(&*log, args.run.as_deref()).await?;
     if args.events {
-        return events(&*log, id, output).await;
+        let read = log.history(id, 1).await.doing(Exit::Unreachable, "read the run log")?;
+        return output.answer(&lines(&read));
+    }
+    if args.dagster_events {
+        let told =
+            again::dagster_events(&*log, id).await.doing(Exit::Unreachable, format!("read run {id}"))?;
+        return output.answer(&lines(&told));
     }
     let run = load(&*log, id).await?;
     let lineage = Lineage::of(&*log, id).await?;
     // Before the answer: if it fails, what is said is that, and nothing else.
-    let written = export_results(&run, &site.stores()?, &args.export).await?;
+    let written = match &site {
+        Some(site) => export_results(&run, &site.stores()?, &args.export).await?,
+        None => vec![],
+    };
     if output.json {
         output.document("cofferdam.run/v1", document(&run, &lineage))?;
     } else {
@@ -79,14 +94,11 @@ impl Lineage {
     }
 }
 
-/// The history as it is stored, an event per line.
-async fn events(log: &dyn RunLog, id: RunId, output: Output) -> Result<()> {
-    let events = log.history(id, 1).await.doing(Exit::Unreachable, "read the run log")?;
-    let lines: Vec<String> = events
-        .iter()
-        .map(|event| serde_json::to_string(event).expect("an event can be written as JSON"))
-        .collect();
-    output.answer(&lines.join("\n"))
+/// A JSON document per line.
+fn lines(events: &[impl Serialize]) -> String {
+    let lines =
+        events.iter().map(|event| serde_json::to_string(event).expect("an event can be written as JSON"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The state of a run, from its log.
@@ -139,7 +151,9 @@ pub(crate) fn document(run: &Run, lineage: &Lineage) -> Value {
         "run": run.id(),
         "job": run.plan().job,
         "plan": run.plan().digest(),
+        "libraries": run.plan().libraries,
         "status": run.status(),
+        "limit": run.limit(),
         "origin": lineage.origin,
         "executed_again_by": lineage.children,
         "accepted_at": run.accepted_at().map(|at| at.to_string()),
@@ -183,6 +197,7 @@ fn lost_json(lost: &Lost) -> Value {
 /// A run for a person: the first failure first, then the steps, then the results.
 fn text(run: &Run, lineage: &Lineage, all: bool) -> String {
     let mut lines = vec![headline(run)];
+    lines.extend(run.limit().map(limit_line));
     lines.extend(lineage.lines());
     if let Some(step) = first_failure(run) {
         lines.push(String::new());
@@ -209,6 +224,11 @@ fn text(run: &Run, lineage: &Lineage, all: bool) -> String {
         lines.extend(output.metadata.iter().map(|entry| format!("    {}", fact(entry))));
     }
     lines.join("\n")
+}
+
+/// Why a run failed that has reached a limit.
+pub(crate) fn limit_line(limit: RunLimit) -> String {
+    format!("{RED}the run was ended{RED:#}: {}", limit.phrase())
 }
 
 fn headline(run: &Run) -> String {

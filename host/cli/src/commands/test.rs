@@ -1,6 +1,7 @@
 //! `cofferdam test`: the tests that the authors of libraries wrote, and then those of the project, in sandboxes.
 
 mod difference;
+mod judge;
 pub(crate) mod project;
 
 use cofferdam_model::LibrarySource;
@@ -25,8 +26,10 @@ pub(crate) async fn run(args: &args::Test, global: &Global, output: Output) -> R
             tested.push(*name);
         }
     }
-    let is_chosen = |library: &_| chosen.iter().any(|(name, _)| *name == library);
-    let tests = project::tests_of(&project.definitions, is_chosen);
+    let definitions = &project.definitions;
+    let is_chosen = |test: &_| chosen.iter().any(|(name, _)| project::is_about(definitions, test, name));
+    let tests = definitions.tests.iter().filter(|(_, test)| is_chosen(test));
+    let tests = tests.map(|(name, test)| (name.clone(), test.clone())).collect();
     refuse_untested(&project, args, &tests)?;
     let tested: Vec<_> = tested.into_iter().cloned().collect();
     let n_tests = tests.len();
@@ -48,8 +51,9 @@ fn refuse_untested(project: &Project, args: &args::Test, tests: &project::Tests)
     for asked in &args.libraries {
         let library = project.definitions.libraries.iter().find(|(name, _)| name.as_str() == asked);
         let Some((name, library)) = library else { continue };
-        let is_component = matches!(library.source.value, LibrarySource::Wasm(_));
-        if is_component && !tests.values().any(|test| project::library_of(test) == Some(name)) {
+        let is_component = !matches!(library.source.value, LibrarySource::Source { .. });
+        let definitions = &project.definitions;
+        if is_component && !tests.values().any(|test| project::is_about(definitions, test, name)) {
             let message = format!("library `{name}` is a component, and no test of the project is about it");
             let hint = format!("add [tests.NAME] with `op = \"{name}.OP\"`, or test it where it was built");
             return Err(Failed::usage(message).hint(hint));

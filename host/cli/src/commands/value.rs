@@ -13,7 +13,6 @@ use crate::args::{At, Global};
 use crate::commands::show;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
-use crate::export::json_of_cbor;
 use crate::instance;
 use crate::output::{DIM, Output, printable};
 use crate::site::Site;
@@ -205,7 +204,7 @@ pub(crate) async fn content(value: &ValueRef, stores: &Stores) -> Result<Json> {
             .hint("`--raw` writes the bytes as they are")
     };
     match value.media_type.as_str() {
-        CBOR => json_of_cbor(&bytes).map_err(unreadable),
+        CBOR => cofferdam_model::cbor::to_json(&bytes).map_err(unreadable),
         "application/json" => serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string())),
         _ => String::from_utf8(bytes).map(Json::String).map_err(|error| unreadable(error.to_string())),
     }

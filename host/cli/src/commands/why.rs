@@ -13,7 +13,7 @@ use crate::site::There;
 use crate::text::count;
 
 pub(crate) async fn run(args: &args::Why, own: Option<StateDir>, output: Output) -> Result<()> {
-    let there = There::new(&args.fleet.cluster, &args.fleet.token, own)?;
+    let there = There::new(&cluster::address(&args.fleet, own.as_ref()), &args.fleet.token, own)?;
     let log = there.log().await?;
     let run = instance::find_run(&*log, Some(&args.run)).await?;
     let reasons = there.cluster.why(run, args.step.as_deref()).await.map_err(cluster::failed)?;

@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 
 use cofferdam_client::{Giver, Giving, Membership, MembershipError, Objects, Offer};
 use cofferdam_depot::Depot;
+use cofferdam_scheduler::system_clock;
 use cofferdam_telemetry::WorkerMetrics;
+use cofferdam_worker::{Compiled, Isolation};
 
 use crate::args;
 use crate::cluster;
-use crate::commands::serve::end;
+use crate::compiled::Taking;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
-use crate::instance::{self, OwnWorker};
+use crate::instance::{self, More, OwnWorker};
+use crate::interrupts::Ending;
 use crate::metrics::{self, Metrics};
 use crate::offer;
 use crate::output::{CYAN, Output, YELLOW};
@@ -36,7 +39,10 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
         None => None,
     };
     let depot = Depot::over(objects.clone());
-    let worker = instance::start_worker_over(&state, &folder, offered.slots, depot, stores, observer)?;
+    let taking = args.take_compiled.then(|| Taking { cluster: cluster.clone(), stores: stores.clone() });
+    let compiled = taking.map(|taking| Arc::new(taking) as Arc<dyn Compiled>);
+    let more = More { isolation: isolation(args).await?, compiled, observer };
+    let worker = instance::start_worker_over(&state, &folder, offered.slots, depot, stores, more)?;
     let OwnWorker { worker, orders, mut reports } = worker;
     let offer = Offer {
         name: name(args),
@@ -48,9 +54,10 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
         gives: giver.as_ref().map(|(_, giving)| giving.clone()),
     };
     let ends_at = offer.ends_at;
+    let (mut ending, again) = (Ending::listen()?, Ending::listen()?);
     let leave = async {
         tokio::select! {
-            () = end() => {}
+            () = ending.asked() => {}
             () = at(ends_at) => {}
         }
         output
@@ -69,12 +76,32 @@ pub(crate) async fn run(args: &args::Worker, own: Option<StateDir>, output: Outp
     tokio::select! {
         ended = ended => ended,
         gone = give(giver) => gone,
-        () = too_late(Duration::from_secs(args.drain_timeout)) => {
+        () = too_late(again, Duration::from_secs(args.drain_timeout)) => {
             // Its attempts are another worker's as soon as the stream is gone, so there is nothing to wait for.
             output.say(&format!("{YELLOW}ending{YELLOW:#}; what ran here runs elsewhere"));
             Ok(())
         }
     }
+}
+
+/// Fails if cells are to keep apart what the host cannot keep apart.
+async fn isolation(args: &args::Worker) -> Result<Isolation> {
+    let isolation = match args.isolation {
+        args::IsolationOf::Own => return Ok(Isolation::Own),
+        args::IsolationOf::Tenant => Isolation::Tenant,
+        args::IsolationOf::Attempt => Isolation::Attempt,
+    };
+    let (_, wall) = cofferdam_worker::cell(&instance::cell_command()?)
+        .await
+        .map_err(|failure| Failed::new(Exit::Internal, format!("failed to start a cell: {failure}")))?;
+    if !wall.is_whole() {
+        return Err(Failed::new(
+            Exit::Unreachable,
+            "this host cannot keep files from the processes in which libraries run: its kernel has no Landlock",
+        )
+        .hint("`cofferdam doctor` says what it refuses; leave `--isolation` out if the libraries can be trusted with the files of this user"));
+    }
+    Ok(isolation)
 }
 
 /// Listens for other workers, if it is to.
@@ -83,16 +110,11 @@ async fn giver(
     objects: &Arc<Objects>,
     output: Output,
 ) -> Result<Option<(Giver, Giving)>> {
-    let Some(interface) = args.interface else { return Ok(None) };
-    if !(interface.ip().is_loopback() || args.give_plaintext || args.token.plaintext) {
-        return Err(Failed::usage(format!(
-            "{} can be reached from other hosts, and what workers give each other is not encrypted",
-            interface.ip()
-        ))
-        .hint("give `--give-plaintext` if the network between the hosts is trusted, or leave `--interface` out: then values go through the scheduler"));
-    }
+    let Some(interface) = &args.interface else { return Ok(None) };
+    let interface = interface.address()?;
     let what = format!("listen at {interface} for other workers");
-    let giver = Giver::bind(interface, objects.clone()).await.doing(Exit::Unreachable, &what)?;
+    let giver =
+        Giver::bind(interface, objects.clone(), system_clock()).await.doing(Exit::Unreachable, &what)?;
     let giving = giver.giving().doing(Exit::Unreachable, &what)?;
     output.say(&format!("{CYAN}giving{CYAN:#} values to other workers at {}", giving.address()));
     Ok(Some((giver, giving)))
@@ -124,10 +146,10 @@ fn join(args: &args::Worker, own: Option<&StateDir>, folder: &Path, output: Outp
 }
 
 /// Ends when it is asked for a second time to end, or has tried to leave for so long.
-async fn too_late(patience: Duration) {
-    end().await;
+async fn too_late(mut ending: Ending, patience: Duration) {
+    ending.asked().await;
     tokio::select! {
-        () = end() => {}
+        () = ending.asked() => {}
         () = tokio::time::sleep(patience) => {}
     }
 }

@@ -13,10 +13,11 @@ use cofferdam_io::{ValueKey, ValueStore};
 use cofferdam_model::{AttemptId, Fence, Name, RunId, StepKey};
 use cofferdam_runlog::{Memory, RunLog};
 use cofferdam_scheduler::{Scheduler, system_clock};
-use cofferdam_server::{Admission, Parts, Security, Server};
+use cofferdam_server::{Admission, Audit, Parts, Security, Server};
+use cofferdam_wire::tls::Tls;
 use cofferdam_wire::v1::workers_client::WorkersClient;
 use cofferdam_wire::v1::{Holder, LocateRequest};
-use cofferdam_wire::{AddToken, Token};
+use cofferdam_wire::{Introduce, Token};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,9 +77,10 @@ impl Far {
     }
 
     /// Its face towards workers.
-    pub(crate) fn workers(&self) -> WorkersClient<InterceptedService<Channel, AddToken>> {
-        let channel = cofferdam_wire::connect(&self.proxy.address.to_string(), None).unwrap();
-        WorkersClient::new(InterceptedService::new(channel, AddToken::new(Some(&self.token.secret))))
+    pub(crate) fn workers(&self) -> WorkersClient<InterceptedService<Channel, Introduce>> {
+        let tls = self.token.authority.map(|authority| Tls::to_scheduler(authority, None));
+        let channel = cofferdam_wire::connect(&self.proxy.address.to_string(), tls).unwrap();
+        WorkersClient::new(InterceptedService::new(channel, Introduce::new(Some(&self.token.secret))))
     }
 
     /// Whom it names for an object.
@@ -130,10 +132,19 @@ async fn serve(folder: &Path, address: SocketAddr, security: Security) -> (Runti
     std::fs::create_dir_all(folder.join("state")).unwrap();
     let admission = Admission::open(&folder.join("state"), security, system_clock());
     let admission = Arc::new(admission.unwrap());
+    let audit = Arc::new(Audit::new(&folder.join("state"), system_clock()));
     running.spawn(async move {
         let log: Arc<dyn RunLog> = Arc::new(Memory::new());
         let scheduler = Arc::new(Scheduler::start(log.clone(), system_clock()).await.unwrap());
-        let parts = Parts { scheduler, log, depot, values };
+        let parts = Parts {
+            scheduler,
+            log,
+            depot,
+            values,
+            audit: audit.clone(),
+            grants: [].into(),
+            signers: [].into(),
+        };
         let server = loop {
             match Server::bind(address, parts.clone(), admission.clone()).await {
                 // The one before it is closed in the background.
@@ -204,7 +215,7 @@ struct Way {
 }
 
 impl Proxy {
-    async fn start(to: SocketAddr) -> Proxy {
+    pub(crate) async fn start(to: SocketAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy { address: listener.local_addr().unwrap(), shared: Arc::default() };
         let shared = proxy.shared.clone();

@@ -5,4 +5,5 @@ mod far;
 mod members;
 mod objects;
 mod peers;
+mod peers_encrypted;
 mod uploads;

@@ -8,6 +8,7 @@ use cofferdam_client::{Giver, Objects, Offer, Said, work};
 use cofferdam_depot::Depot;
 use cofferdam_io::ValueStore;
 use cofferdam_model::{OCTET_STREAM, ValueRef};
+use cofferdam_scheduler::system_clock;
 use cofferdam_wire::v1::peers_client::PeersClient;
 use cofferdam_wire::v1::peers_server::{Peers, PeersServer};
 use cofferdam_wire::v1::{FromWorker, Gives, Hello, Holder, Holds, Part, PeerRequest, from_worker};
@@ -23,27 +24,29 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::far::{Far, ROOM, key, noise, store};
 
-const MIB: usize = 1024 * 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
 
 /// A worker that gives what it has.
-struct Giving {
+pub(crate) struct Giving {
     _local: tempfile::TempDir,
-    objects: Arc<Objects>,
-    address: SocketAddr,
+    pub(crate) objects: Arc<Objects>,
+    pub(crate) address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 /// Joins the cluster, and comes back when it has.
-async fn join(far: &Far) -> Giving {
+pub(crate) async fn join(far: &Far) -> Giving {
     let local = tempfile::tempdir().unwrap();
-    let objects = far.objects(local.path(), ROOM);
-    let giver = Giver::bind(SocketAddr::from(([127, 0, 0, 1], 0)), objects.clone()).await.unwrap();
+    let membership = far.membership(local.path());
+    let objects = Objects::new(membership.cluster().clone(), local.path(), Some(ROOM)).unwrap();
+    let objects = Arc::new(objects);
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    let giver = Giver::bind(loopback, objects.clone(), system_clock()).await.unwrap();
     let giving = giver.giving().unwrap();
     let address = giving.address();
     let offer = Offer { slots: 1, gives: Some(giving), ..Offer::default() };
     let (joined, mut has_joined) = mpsc::unbounded_channel();
     let telling = objects.clone();
-    let membership = far.membership(local.path());
     let mut tasks = JoinSet::new();
     tasks.spawn(async move { giver.serve().await.unwrap() });
     tasks.spawn(async move {
@@ -64,17 +67,17 @@ async fn put_far(far: &Far, fence: u64, bytes: &Bytes) -> ValueRef {
     far.values().put(key(fence), OCTET_STREAM, bytes.clone()).await.unwrap()
 }
 
-async fn put(objects: &Arc<Objects>, fence: u64, bytes: &Bytes) -> ValueRef {
+pub(crate) async fn put(objects: &Arc<Objects>, fence: u64, bytes: &Bytes) -> ValueRef {
     store(objects).put(key(fence), OCTET_STREAM, bytes.clone()).await.unwrap()
 }
 
-async fn read(store: &ValueStore, value: &ValueRef) -> Vec<u8> {
+pub(crate) async fn read(store: &ValueStore, value: &ValueRef) -> Vec<u8> {
     let chunks: Vec<Bytes> = store.get(value).await.unwrap().try_collect().await.unwrap();
     chunks.concat()
 }
 
 /// Waits until the scheduler names as many holders of a value.
-async fn are_known(far: &Far, fence: u64, n_holders: usize) -> Vec<Holder> {
+pub(crate) async fn are_known(far: &Far, fence: u64, n_holders: usize) -> Vec<Holder> {
     loop {
         let found = far.locate(key(fence).as_str()).await;
         if found.len() == n_holders {

@@ -7,18 +7,18 @@ use cofferdam_model::{LIBRARY_BYTES_MAX, ValueDigest};
 use cofferdam_wire::v1::libraries_client::LibrariesClient;
 use cofferdam_wire::v1::values_client::ValuesClient;
 use cofferdam_wire::v1::{Packed, UploadRequest, WriteRequest, upload_request, write_request};
-use cofferdam_wire::{AddToken, Packer, chunks, join_digests};
+use cofferdam_wire::{Introduce, Packer, chunks, join_digests};
 use futures::stream;
 use tonic::Code;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::far::{Far, ROOM, key, noise};
 
-type Link = InterceptedService<tonic::transport::Channel, AddToken>;
+type Link = InterceptedService<tonic::transport::Channel, Introduce>;
 
 fn link(far: &Far) -> Link {
     let channel = cofferdam_wire::connect(&far.proxy.address.to_string(), None).unwrap();
-    InterceptedService::new(channel, AddToken::new(Some(&far.token.secret)))
+    InterceptedService::new(channel, Introduce::new(Some(&far.token.secret)))
 }
 
 fn parts(bytes: &Bytes) -> Vec<Packed> {

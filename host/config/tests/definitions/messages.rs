@@ -256,6 +256,30 @@ fn messages_of_asset_checks_and_asset_jobs() {
 }
 
 #[test]
+fn messages_of_schedules_and_sensors() {
+    insta::assert_snapshot!(shown(&[
+        "[schedules.s]",
+        "[schedules]\ns = \"0 0 * * *\"",
+        "[schedules.s]\njob = \"j\"\nselect = \"*\"\ncron = \"@daily\"",
+        "[schedules.s]\njob = \"a b\"\ncron = 5",
+        "[schedules.s]\njob = \"j\"\ncron = []",
+        "[schedules.s]\njob = \"j\"\ncron = [\"@daily\", 1, \"@daily\"]",
+        "[schedules.s]\njob = \"j\"\ncrn = \"@daily\"",
+        "[schedules.s]\njob = \"j\"\ncron = \"@daily\"\ncatch_up = 0\nmax_tick_retries = 101",
+        "[schedules.s]\njob = \"j\"\ncron = \"@daily\"\ncatch_up = \"al\"\nstatus = \"on\"",
+        "[schedules.s]\njob = \"j\"\ncron = \"@daily\"\ncatch_up = true\nconfig = \"x.yaml\"\ntags = 1",
+        "[schedules.s]\nselect = 1\ncron = \"@daily\"\ntimezone = 2\npartition = 3",
+        "[schedules.a-b]\njob = \"j\"\ncron = \"@daily\"\n[schedules.a_b]\njob = \"j\"\ncron = \"@daily\"",
+        "[sensors.s]",
+        "[sensors.s]\nop = \"new_files\"\njobs = []",
+        "[sensors.s]\nop = \"t.new_files\"\njobs = \"j\"",
+        "[sensors.s]\nop = \"t.new_files\"\njobs = [\"j\", \"j\", \"a b\"]",
+        "[sensors.s]\nop = \"t.new_files\"\njobs = [\"j\"]\nminimum_interval = \"100ms\"\ntimeout = \"0s\"",
+        "[sensors.s]\nop = \"t.new_files\"\njobs = [\"j\"]\nminimum_interval = 30\ninterval = \"30s\"",
+    ]));
+}
+
+#[test]
 fn messages_of_tests() {
     insta::assert_snapshot!(shown(&[
         "[tests.t]",
@@ -265,6 +289,10 @@ fn messages_of_tests() {
         "[tests.t]\nop = \"t.x\"\nexpect = 1",
         "[tests.t]\nop = \"t.x\"\nexpect.result = nan",
         "[tests.t]\nop = \"t.x\"\nfails = true\npool = \"p\"",
+        "[tests.t]\nop = \"t.x\"\njob = \"j\"\n[jobs.j.steps]",
+        "[tests.t]\njob = \"jj\"\nenvironment = \"e\"\n[jobs.j.steps]",
+        "[tests.t]\njob = \"j\"\nfake.a = 1\nexpect = 1\nfails.a = 1\nselect = \"a\"\ninputs.x = 1\n[jobs.j.steps]",
+        "[tests.t]\njob = \"j\"\nfake.a.b = \"c\"\nexpect.a.b = nan\n[jobs.j.steps]",
     ]));
 }
 

@@ -16,6 +16,8 @@ fn messages_of_the_syntax_and_of_the_top_level() {
         "[libraries.t]\ncrate = \"ops\"\nwasm = \"t.wasm\"",
         "[libraries.t]\ncrate = \"/ops\"",
         "[libraries.t]\ncrate = 3\npath = \"x\"",
+        "[libraries.t]\noci = \"registry.example/team/t:1\"",
+        "[libraries.t]\nchannel = \"the prod\"",
         "[libraries.\"a b\"]\ncrate = \"ops\"",
         "[jobs.j]",
         "[jobs.j]\nsteps = {}\nmax_concurrent = 0\ndescription = 1\ntags = 1\nconfig = 1",
@@ -102,7 +104,21 @@ fn messages_of_the_syntax_and_of_the_top_level() {
         3 | path = "x"
           | ^^^^ unknown key
           |
-          = hint: known: `crate`, `python`, `javascript`, `c`, `go`, `wasm`
+          = hint: known: `crate`, `python`, `javascript`, `c`, `go`, `wasm`, `oci`, `channel`
+
+        error[config::bad-reference]: the reference does not end with a digest
+         --> cofferdam.toml:2:7
+          |
+        2 | oci = "registry.example/team/t:1"
+          |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected `HOST/NAME@sha256:` and 64 hexadecimal digits
+          |
+          = hint: `cofferdam library push` and `pull` print it; a tag may be on other bytes tomorrow
+
+        error[config::bad-name]: `the prod` cannot name a channel
+         --> cofferdam.toml:2:11
+          |
+        2 | channel = "the prod"
+          |           ^^^^^^^^^^ a channel is named by up to 128 letters, digits, `.`, `_` and `-`, with `/` between parts, as in `stats/prod`
 
         error[config::bad-name]: `a b` cannot name a library
          --> cofferdam.toml:1:12

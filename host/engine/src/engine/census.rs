@@ -62,6 +62,9 @@ impl Engine {
 
     /// Why the ready steps of a line do not run.
     fn reason(&self, active: &Active, line: u32) -> &'static str {
+        if active.admitted_at.is_none() {
+            return "run_queue";
+        }
         if active.is_full() {
             return "max_concurrent";
         }
@@ -72,6 +75,8 @@ impl Engine {
         let now = active.run.now;
         match self.placement.why(active.classes[line as usize], now, &self.attempts) {
             NoPlace::Pool { .. } => "pool",
+            NoPlace::Namespace { .. } => "namespace",
+            NoPlace::Quota { .. } => "quota",
             NoPlace::NoWorker => "no_worker",
             NoPlace::NoneFits { .. } => "no_worker_fits",
             NoPlace::Draining => "draining",

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_model::{
-    AttemptId, Event, Failure, FailureKind, RunId, RunStatus, StepStatus, Timestamp, Usage, WhyLost, WorkerId,
+    AttemptId, Event, Failure, FailureKind, Fence, RunId, RunStatus, StepStatus, Timestamp, Usage, WhyLost,
+    WorkerId,
 };
 
 use super::{Action, Engine};
@@ -126,14 +127,17 @@ impl Engine {
         }
     }
 
-    /// Remembers which workers have what a step has made and read.
-    pub(super) fn note_holders(&mut self, claim: &Claim) {
+    /// Remembers which workers have what an attempt has made and read. What was made anew after the attempt was ordered
+    /// it has not read.
+    pub(super) fn note_holders(&mut self, claim: &Claim, fence: Fence) {
         let run = &self.runs[&claim.run].run;
         for key in run.steps[claim.step as usize].kept_with_workers() {
             self.holders.hold(claim.worker, claim.run, (claim.step, key));
         }
         for value in run.lineage(claim.step) {
-            self.holders.hold(claim.worker, claim.run, value);
+            if run.attempts(value.0).last().is_none_or(|made| made.fence < fence) {
+                self.holders.hold(claim.worker, claim.run, value);
+            }
         }
     }
 

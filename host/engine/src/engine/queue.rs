@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use cofferdam_model::{Output, RunId, StepStatus, Timestamp, Usage, ValueDigest, WorkerId};
+use cofferdam_model::{Output, RunId, RunStatus, StepStatus, Timestamp, Usage, ValueDigest, WorkerId};
 
 use super::Engine;
 use crate::place::{Candidate, Claim, Head, Ready, Turn, key_of};
@@ -15,6 +15,8 @@ pub(super) struct Active {
     pub(super) run: Run,
     /// Order of acceptance.
     pub(super) number: u64,
+    /// When it came out of the run queue; none while it waits there.
+    pub(super) admitted_at: Option<Timestamp>,
     /// Of the whole run, added to that of its steps.
     pub(super) priority: i32,
     /// Class of each line of the layout.
@@ -25,6 +27,8 @@ pub(super) struct Active {
     pub(super) recalling: BTreeSet<u32>,
     /// Ready steps that read what only workers have that cannot be heard.
     pub(super) held_up: BTreeSet<u32>,
+    /// Lines with open steps that no worker could serve, and since when.
+    pub(super) unserved: BTreeMap<u32, Timestamp>,
     /// Mean wall time per op, in microseconds, of the attempts that have ended.
     pub(super) means_us: Vec<Option<u32>>,
 }
@@ -44,6 +48,11 @@ impl Active {
     pub(super) fn is_full(&self) -> bool {
         let max = self.run.layout.plan.max_concurrent;
         max.is_some_and(|max| self.run.n_running() >= max.max(1))
+    }
+
+    /// Its place in the run queue.
+    pub(super) fn turn_of_run(&self) -> (Reverse<i32>, u64, RunId) {
+        (Reverse(self.priority), self.number, self.run.id)
     }
 
     /// The memo of a step that has just become ready for the first time, if it may take an earlier result.
@@ -96,7 +105,9 @@ impl Active {
         let first = queue.first(&self.run)?;
         let priority = Reverse(first.0.0.saturating_add(self.priority));
         let head = Head { priority, number: self.number, turn: first, run: self.run.id, line };
-        let limited = is_full || self.run.limited_by(line).is_some();
+        // What a run that is cancelled still has to do waits for no queue.
+        let is_queued = self.admitted_at.is_none() && self.run.status() != RunStatus::Cancelling;
+        let limited = is_queued || is_full || self.run.limited_by(line).is_some();
         (!limited).then_some((queue.since, head))
     }
 

@@ -68,6 +68,7 @@ impl Engine {
             }
         }
         self.activate(run);
+        self.line_up_again(id, now);
         for (worker, at_step, key) in kept {
             self.holders.hold(worker, id, (at_step, &key));
         }
@@ -77,6 +78,7 @@ impl Engine {
             let claim = Claim { run: id, step, attempt, worker, class, expected_us: None };
             self.attempts.insert(fence, claim);
         }
+        self.survey_new(id, now);
         self.settle(id, now, actions);
     }
 

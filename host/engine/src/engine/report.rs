@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cofferdam_model::{
     AttemptId, CheckEvaluation, Event, Failure, FailureKind, Fence, Outcome, Report, RunStatus, StepStatus,
-    Timestamp, Usage, WorkerId,
+    Timestamp, Usage, WorkerId, stored_bytes,
 };
 
 use super::{Action, Engine};
@@ -95,7 +96,8 @@ impl Engine {
         let Some(claim) = self.claim(worker, &id) else {
             return;
         };
-        self.release(id.fence);
+        let fence = id.fence;
+        self.release(fence);
         let active = self.active(claim.run);
         active.measure(claim.step, &usage);
         let queued_ms = active.run.attempts(claim.step).last().map_or(0, |attempt| attempt.queued_ms);
@@ -120,6 +122,12 @@ impl Engine {
             }
             Outcome::Failed(_) => None,
         };
+        let stored = match &outcome {
+            Outcome::Succeeded { outputs, .. } => stored_bytes(outputs),
+            Outcome::Failed(_) => 0,
+        };
+        let cpu = Duration::from_micros(usage.cpu_us);
+        self.placement.has_used(&claim, &self.attempts, cpu, stored, now);
         let key = id.step.clone();
         let event = self.end(id, &claim, outcome, usage, evaluation.as_ref(), now);
         self.record_of(claim.run, claim.step, event, now, actions);
@@ -128,7 +136,7 @@ impl Engine {
             self.record_of(claim.run, claim.step, event, now, actions);
         }
         if self.active(claim.run).run.steps[claim.step as usize].status == StepStatus::Succeeded {
-            self.note_holders(&claim);
+            self.note_holders(&claim, fence);
             if !again {
                 self.follow(claim.run, claim.step, Some(claim.worker), now, actions);
             }
@@ -236,7 +244,7 @@ impl Engine {
                     continue;
                 }
                 None => {
-                    let assignment = Box::new(run.assignment(claim.step, claim.attempt, fence));
+                    let assignment = self.order(run, claim.step, claim.attempt, fence);
                     actions.push(Action::Dispatch { worker, assignment });
                 }
                 Some(id) if stops => actions.push(Action::CancelAttempt { worker, id: id.clone() }),

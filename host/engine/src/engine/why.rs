@@ -56,6 +56,9 @@ impl Engine {
         let run = &active.run;
         let line = run.layout.templates[run.steps[at_step as usize].template as usize].line;
         let class = active.classes[line as usize];
+        if let Some(why) = self.why_queued(run.id) {
+            return why;
+        }
         if active.is_full() {
             return Why::MaxConcurrent { max: run.layout.plan.max_concurrent.unwrap_or_default() };
         }
@@ -71,6 +74,8 @@ impl Engine {
                 });
                 Why::Pool { held_by: held_by.collect(), max, pool }
             }
+            NoPlace::Namespace { namespace, max } => Why::Namespace { namespace, max },
+            NoPlace::Quota { namespace, used_up } => Why::Quota { namespace, used_up },
             NoPlace::NoWorker => Why::NoWorker,
             NoPlace::NoneFits { asks, nearest } => Why::NoWorkerFits { asks, nearest },
             NoPlace::Draining => Why::Draining,
@@ -122,7 +127,7 @@ impl Run {
     }
 
     /// Of a copy that is not there: the step whose end makes the copies, if that has not ended.
-    fn unmade(&self, key: &StepKey) -> Option<Why> {
+    pub(super) fn unmade(&self, key: &StepKey) -> Option<Why> {
         let template = key.as_str().split('[').next()?;
         let at = self.layout.plan.find(template)?;
         let mut scope = self.layout.step(at.0).scope.iter().map(|mapped| mapped.step);

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cofferdam_model::{Fence, RunId, WorkerId};
+use cofferdam_model::{Fence, Isolation, Quota, RunId, RunQueue, WorkerId};
+
+use super::used::Used;
 
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
@@ -27,6 +29,14 @@ pub struct Quotas {
     pub pool_default: Option<u32>,
     /// Weights of namespaces, one or more; those that are not named have 1.
     pub weights: BTreeMap<String, u32>,
+    /// Most steps at once, by namespace; those that are not named have no limit.
+    pub namespaces: BTreeMap<String, u32>,
+    /// With whom attempts share a process at most, by namespace; a worker may keep them apart from more.
+    pub isolation: BTreeMap<String, Isolation>,
+    /// What namespaces may use over time, by namespace.
+    pub quotas: BTreeMap<String, Quota>,
+    /// Which runs go on at once.
+    pub runs: RunQueue,
 }
 
 /// An attempt that is under way.
@@ -99,6 +109,10 @@ impl Claims {
         self.n_of_pool[pool as usize]
     }
 
+    pub(super) fn namespace_of(&self, class: u32) -> u32 {
+        self.classes[class as usize].1
+    }
+
     fn of_namespace(&self, namespace: u32) -> u32 {
         self.n_of_namespace[namespace as usize]
     }
@@ -140,15 +154,20 @@ pub(super) type Share = (u64, u64, u32);
 #[derive(Debug)]
 struct Namespace {
     weight: u64,
+    /// Most steps at once.
+    limit: Option<u32>,
     /// Sum of what it was given, in [`PASS`] by weight.
     given: u64,
     n_since_aged: u32,
+    used: Used,
 }
 
 /// The namespaces that runs have named, by number.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
     weights: BTreeMap<String, u32>,
+    limits: BTreeMap<String, u32>,
+    quotas: BTreeMap<String, Quota>,
     numbers: HashMap<String, u32>,
     all: Vec<Namespace>,
     /// Most that one that was served has had: one that comes, or comes back, starts near that.
@@ -156,8 +175,12 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
-    pub(super) fn new(weights: BTreeMap<String, u32>) -> Namespaces {
-        Namespaces { weights, ..Namespaces::default() }
+    pub(super) fn new(
+        weights: BTreeMap<String, u32>,
+        limits: BTreeMap<String, u32>,
+        quotas: BTreeMap<String, Quota>,
+    ) -> Namespaces {
+        Namespaces { weights, limits, quotas, ..Namespaces::default() }
     }
 
     pub(super) fn number(&mut self, name: &str) -> u32 {
@@ -166,14 +189,30 @@ impl Namespaces {
         }
         let number = u32::try_from(self.all.len()).expect("there are no more namespaces than runs");
         let weight = self.weights.get(name).copied().unwrap_or(WEIGHT_DEFAULT).max(1);
-        self.all.push(Namespace { weight: weight.into(), given: self.reached, n_since_aged: 0 });
+        let limit = self.limits.get(name).copied();
+        let used = Used::new(self.quotas.get(name).cloned().unwrap_or_default());
+        let given = self.reached;
+        self.all.push(Namespace { weight: weight.into(), limit, given, n_since_aged: 0, used });
         self.numbers.insert(name.to_owned(), number);
         number
+    }
+
+    pub(super) fn used(&self, number: u32) -> &Used {
+        &self.all[number as usize].used
+    }
+
+    pub(super) fn used_mut(&mut self, number: u32) -> &mut Used {
+        &mut self.all[number as usize].used
     }
 
     pub(super) fn name(&self, number: u32) -> &str {
         let found = self.numbers.iter().find(|(_, other)| **other == number);
         found.map_or("", |(name, _)| name)
+    }
+
+    /// The limit that a namespace has reached.
+    pub(super) fn reached_limit(&self, number: u32, claims: &Claims) -> Option<u32> {
+        self.all[number as usize].limit.filter(|limit| claims.of_namespace(number) >= *limit)
     }
 
     pub(super) fn share(&self, number: u32, claims: &Claims) -> Share {

@@ -6,10 +6,10 @@ use cofferdam_model::{Nearest, Timestamp, WorkerId};
 
 use super::near::Near;
 use super::{Candidate, NoPlace};
-use crate::Census;
 use crate::demand::{Amounts, Demand, amount, units};
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
+use crate::{Census, Present};
 
 /// Slots that one worker may claim.
 pub(crate) const SLOTS_MAX: u32 = 4096;
@@ -133,6 +133,19 @@ impl Workers {
         let leaving = self.all.values().filter(|worker| worker.leaves).count() as u64;
         let slots = self.all.values().map(|worker| u64::from(worker.slots)).sum();
         Census { joined: self.all.len() as u64 - leaving, leaving, slots, ..Census::default() }
+    }
+
+    /// All of them, without what they do.
+    pub(crate) fn present(&self) -> Vec<Present> {
+        let present = self.all.iter().map(|(id, worker)| Present {
+            worker: *id,
+            slots: worker.slots,
+            resources: worker.all.iter().map(|(name, units)| (name.clone(), amount(*units))).collect(),
+            labels: worker.labels.clone(),
+            leaving: worker.leaves,
+            attempts: vec![],
+        });
+        present.collect()
     }
 
     pub(super) fn version(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! What each event changes.
 
 use cofferdam_model::{
-    Event, Fence, Output, Recorded, RunStatus, StepKey, StepStatus, Timestamp, Usage, WorkerId,
+    Event, Fence, Output, Recorded, RunLimit, RunStatus, StepKey, StepStatus, Timestamp, Usage, WorkerId,
 };
 
 use super::{Attempt, InvalidHistory, Lost, NONE, Run, TakenOver, term};
@@ -104,7 +104,7 @@ impl Run {
                 self.give_up(step, StepStatus::Abandoned, root)?;
             }
             Event::StepCancelled { step, usage } => self.cancelled(self.find(step)?, usage.as_deref(), at)?,
-            Event::RunCancelRequested => self.cancel(),
+            Event::RunCancelRequested { limit } => self.cancel(*limit),
             Event::RunFinished { status } => self.finish(*status, at)?,
         }
         Ok(())
@@ -237,8 +237,9 @@ impl Run {
         Ok(())
     }
 
-    fn cancel(&mut self) {
+    fn cancel(&mut self, limit: Option<RunLimit>) {
         self.status = RunStatus::Cancelling;
+        self.limit = limit;
         for at_step in (0_u32..).take(self.steps.len()) {
             let status = self.steps[at_step as usize].status;
             if !status.is_terminal() && status != StepStatus::Running && !self.is_tear_down(at_step) {

@@ -6,7 +6,7 @@ use cofferdam_model::*;
 
 use super::kit::*;
 
-fn asset(key: &str, rule: DataVersionRule, inputs: Vec<PlanAssetInput>) -> PlanAsset {
+pub(super) fn asset(key: &str, rule: DataVersionRule, inputs: Vec<PlanAssetInput>) -> PlanAsset {
     PlanAsset {
         key: AssetKey::parse(key).unwrap(),
         partition: Some("jan".to_owned()),
@@ -25,7 +25,7 @@ fn input(key: &str, partition: Option<&str>, data_version: Option<&str>) -> Plan
     }
 }
 
-fn makes(mut step: PlanStep, asset: PlanAsset) -> PlanStep {
+pub(super) fn makes(mut step: PlanStep, asset: PlanAsset) -> PlanStep {
     step.outputs[0].asset = Some(asset);
     step
 }

@@ -65,6 +65,10 @@ pub(crate) fn transient(mut plan: Plan, steps: &[usize]) -> Plan {
     plan
 }
 
+pub(crate) fn run_id(n: u128) -> RunId {
+    RunId(uuid::Uuid::from_u128(n))
+}
+
 fn scratch() -> PlanIoManager {
     PlanIoManager { kind: IoManagerKind::Transient, settings: serde_json::Value::Null }
 }
@@ -126,6 +130,8 @@ pub(crate) struct World {
     pub(crate) recalls: Vec<(StepKey, ValueDigest)>,
     /// Workers that were told that nothing follows.
     pub(crate) released: Vec<WorkerId>,
+    /// What was said of steps that no worker could run, or that one can again.
+    pub(crate) waits: Vec<(StepKey, Option<Why>)>,
     pub(crate) published: Vec<(WorkerId, Publication)>,
     /// Reports of attempts that have been heard or given up, of steps that may be under way again.
     pub(crate) late: Vec<AttemptId>,
@@ -167,6 +173,7 @@ impl World {
             recalls: vec![],
             published: vec![],
             released: vec![],
+            waits: vec![],
             late: vec![],
             held: HashMap::new(),
             evicted: HashSet::new(),
@@ -311,6 +318,7 @@ impl World {
                     assert!(!self.is_committed(run, &step), "I-05: no result is looked for that is there");
                     self.recalls.push((step, memo));
                 }
+                Action::Waits { step, why, .. } => self.waits.push((step, why)),
                 Action::Release { worker } => self.released.push(worker),
                 Action::Forget { worker, run } => {
                     self.held.remove(&worker);
@@ -449,7 +457,8 @@ impl World {
         let role = &plan.step(plan.find(template).unwrap()).role;
         let tear_down = matches!(role, Role::TearDown { .. });
         assert!(
-            tear_down || !log.iter().any(|recorded| recorded.event == Event::RunCancelRequested),
+            tear_down
+                || !log.iter().any(|recorded| matches!(recorded.event, Event::RunCancelRequested { .. })),
             "I-14: nothing starts after a cancel"
         );
         let committed: Vec<&ValueRef> = log
@@ -576,4 +585,9 @@ pub(crate) fn ended(world: &World) -> RunStatus {
         world.log[&RUN].iter().filter(|recorded| matches!(recorded.event, Event::RunFinished { .. }));
     assert_eq!(terminal.count(), 1, "I-11: one terminal event");
     world.ended[0].1
+}
+
+pub(crate) fn why(world: &World, key: &str) -> String {
+    let found = world.engine.why(RUN, &StepKey::new(key), world.now);
+    found.map_or_else(|| "none".to_owned(), |why| why.to_string())
 }

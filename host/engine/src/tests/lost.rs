@@ -109,6 +109,30 @@ fn what_another_worker_has_read_is_not_lost_with_the_one_that_made_it() {
 }
 
 #[test]
+fn who_has_read_the_first_of_two_values_does_not_have_the_second() {
+    let mut world = World::new();
+    world.join(WORKER, 1, &[]);
+    world.submit(
+        RUN,
+        transient(plan(vec![step("a"), reads("b", vec![of(0)]), reads("c", vec![of(0)])]), &[0]),
+    );
+    world.keeps("a", "a1");
+    world.join(OTHER, 1, &[]);
+    assert_eq!(world.running(), ["b", "c"]);
+    world.held.clear();
+    world.evicted.insert("a1".to_owned());
+    world.lacks("c", &["a1"]);
+    // It has read what the other one was not given any more, and ends after that was made anew.
+    world.keeps("a", "a2");
+    world.done("b");
+    world.leave(OTHER);
+    assert_eq!(world.running(), ["a"], "the only one that had it has left");
+    world.keeps("a", "a3");
+    world.done("c");
+    assert_eq!((ended(&world), world.lost().len()), (RunStatus::Succeeded, 2));
+}
+
+#[test]
 fn what_no_worker_gives_is_made_anew_and_costs_no_retry() {
     let mut world = World::with(chain(), 1);
     world.keeps("a", "a1");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cofferdam_model::*;
 
 use super::bug::{self, Bug};
+use super::dynamic::{mapped, splitter};
 use super::kit::*;
 use crate::place::{AGED_AFTER, AGED_EVERY};
 use crate::{Input, Quotas};
@@ -68,10 +69,6 @@ fn pooled(key: &str, pool: &str) -> PlanStep {
     PlanStep { pool: Some(name(pool)), ..step(key) }
 }
 
-fn run_id(n: u128) -> RunId {
-    RunId(uuid::Uuid::from_u128(n))
-}
-
 #[test]
 fn c4_a_pool_bounds_steps_of_all_runs_and_its_slots_are_right_after_everything_died() {
     let quotas = Quotas { pools: [("api".to_owned(), 2)].into(), ..Quotas::default() };
@@ -110,6 +107,30 @@ fn pools_that_are_not_named_have_the_default_and_one_of_zero_holds_all() {
     assert_eq!(world.running(), ["a", "c"]);
 }
 
+#[test]
+fn a_namespace_has_at_most_as_many_steps_at_once_as_it_may_over_all_its_runs() {
+    let quotas = Quotas { namespaces: [("small".to_owned(), 2)].into(), ..Quotas::default() };
+    let mut world = World::under(quotas);
+    world.join(WORKER, 20, &[]);
+    let of = |namespace: &str, keys: [&str; 2]| Plan {
+        tags: [(NAMESPACE_TAG.to_owned(), namespace.to_owned())].into(),
+        ..plan(keys.map(step).into())
+    };
+    world.submit(RUN, of("small", ["a", "b"]));
+    world.submit(run_id(2), of("small", ["c", "d"]));
+    world.submit(run_id(3), of("large", ["e", "f"]));
+    assert_eq!(world.running(), ["a", "b", "e", "f"]);
+    let why = world.engine.why(run_id(2), &StepKey::new("c"), world.now);
+    assert_eq!(why, Some(Why::Namespace { namespace: "small".into(), max: 2 }));
+    world.finish("a", fail());
+    assert_eq!(world.running(), ["b", "e", "f", "c"], "a place is free when its step has ended");
+    world.leave(WORKER);
+    world.restart();
+    world.join(WorkerId(2), 20, &[]);
+    let small = world.running().iter().filter(|key| ["b", "c", "d"].contains(*key)).count();
+    assert_eq!(small, 2, "and after everything died: {:?}", world.running());
+}
+
 fn labelled(key: &str, value: &str) -> PlanStep {
     PlanStep { labels: [("zone".to_owned(), value.to_owned())].into(), ..step(key) }
 }
@@ -133,11 +154,12 @@ fn a_step_goes_to_a_worker_with_its_labels_only() {
     world.submit(RUN, plan(vec![labelled("us", "us"), labelled("eu", "eu"), step("anywhere")]));
     join_with(&mut world, WorkerId(1), "eu", None);
     assert_eq!(world.running(), ["eu", "anywhere"]);
-    let unservable = world.engine.unservable();
-    assert_eq!((unservable[0].0.to_string(), unservable.len()), ("zone=us".to_owned(), 1));
+    assert_eq!(
+        why(&world, "us"),
+        "it asks for zone=us, which no worker offers; the nearest, worker 1, lacks zone=us"
+    );
     join_with(&mut world, WorkerId(2), "us", None);
     assert_eq!(world.under_way[2].0, WorkerId(2));
-    assert_eq!(world.engine.unservable(), []);
 }
 
 #[test]
@@ -255,11 +277,11 @@ fn c6_amounts_are_exact_and_a_step_that_asks_for_more_than_any_worker_has_is_tol
     steps.push(needs("two", 2.0));
     world.submit(RUN, plan(steps));
     assert_eq!(world.running().len(), 10, "ten tenths are one");
-    let unservable: Vec<String> =
-        world.engine.unservable().iter().map(|(demand, _)| demand.to_string()).collect();
-    assert_eq!(unservable, ["GPU=2"]);
+    assert_eq!(
+        why(&world, "two"),
+        "it asks for GPU=2, which no worker offers; the nearest, worker 1, lacks GPU=2"
+    );
     world.join(WorkerId(2), 1, &[("GPU", 2.0)]);
-    assert_eq!(world.engine.unservable(), []);
     assert_eq!(world.under_way.last().unwrap().0, WorkerId(2));
 }
 
@@ -338,4 +360,59 @@ fn a_namespace_that_was_away_has_saved_next_to_nothing_up() {
         .collect();
     let of_b = ran.matches('b').count();
     assert!((9..=12).contains(&of_b), "{ran}");
+}
+
+fn on_gpu(step: PlanStep) -> PlanStep {
+    PlanStep { resources: [("GPU".to_owned(), 2.0)].into(), ..step }
+}
+
+/// What was said since the last call: the step, and why it waits, or nothing where it does no more.
+fn said(world: &mut World) -> Vec<String> {
+    let said = std::mem::take(&mut world.waits).into_iter();
+    said.map(|(step, why)| why.map_or(format!("{step}"), |why| format!("{step}: {why}"))).collect()
+}
+
+#[test]
+fn b7_each_change_of_the_fleet_tells_what_no_worker_offers_any_more_and_what_one_does_again() {
+    let (plain, gpu) = (WORKER, WorkerId(2));
+    let none = "it asks for GPU=2, which no worker offers; the nearest, worker 1, lacks GPU=2";
+    let mut world = World::new();
+    world.join(plain, 8, &[]);
+    // Two that ask for the same, one of them after another step: said once, and before either is ready.
+    let steps = vec![step("a"), on_gpu(reads("b", vec![of(0)])), on_gpu(reads("c", vec![of(1)])), step("d")];
+    world.submit(RUN, plan(steps));
+    assert_eq!(said(&mut world), [""; 0], "who submits is answered");
+    world.join(gpu, 1, &[("GPU", 2.0)]);
+    assert_eq!(said(&mut world), ["b"]);
+    world.join(WorkerId(3), 1, &[("GPU", 4.0)]);
+    world.leave(WorkerId(3));
+    assert_eq!(said(&mut world), [""; 0], "another one offers it still");
+    world.input(Input::WorkerSilent { worker: gpu });
+    assert_eq!(said(&mut world), [format!("b: {none}")]);
+    world.join(gpu, 1, &[("GPU", 2.0)]);
+    world.done("a");
+    world.done("b");
+    assert_eq!(world.running(), ["d", "c"]);
+    world.input(Input::WorkerDraining { worker: gpu });
+    assert_eq!(said(&mut world), ["b"], "what it has it ends, and nothing else asks for it");
+    world.leave(gpu);
+    assert_eq!(said(&mut world), [format!("c: {none}")]);
+    world.leave(plain);
+    assert_eq!(said(&mut world), ["d: no worker has joined"]);
+}
+
+#[test]
+fn b7_a_mapped_step_is_told_of_before_its_copies_are_there_and_not_when_there_are_none() {
+    let mut world = World::new();
+    world.join(WORKER, 1, &[]);
+    let scope = [output(0, "parts")];
+    let each = mapped("each", &scope, vec![Source::Output(output(0, "parts"))]);
+    world.submit(RUN, plan(vec![splitter("split", true), on_gpu(each)]));
+    let gpu = WorkerId(2);
+    world.join(gpu, 1, &[("GPU", 2.0)]);
+    world.leave(gpu);
+    assert_eq!(said(&mut world).len(), 2);
+    world.finish("split", ok(vec![]));
+    world.join(gpu, 1, &[("GPU", 2.0)]);
+    assert_eq!(said(&mut world), [""; 0]);
 }

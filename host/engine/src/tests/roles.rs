@@ -181,7 +181,7 @@ fn checked(blocking: bool) -> Plan {
     ])
 }
 
-fn said(passed: Option<bool>, severity: Option<&str>) -> Outcome {
+pub(super) fn said(passed: Option<bool>, severity: Option<&str>) -> Outcome {
     let entry = |name: &str, value| MetadataEntry { name: name.to_owned(), value };
     let passed = passed.map(|passed| entry(CHECK_PASSED, MetadataValue::Truth(passed)));
     let severity = severity.map(|text| entry(CHECK_SEVERITY, MetadataValue::Text(text.to_owned())));

@@ -198,7 +198,7 @@ fn a_search_for_an_earlier_result_is_made_again_after_a_restart() {
 }
 
 #[test]
-fn every_part_of_a_memo_counts_and_a_step_that_reaches_outside_has_none() {
+fn h_087_every_part_of_a_memo_counts_and_a_step_that_reaches_outside_has_none() {
     let key = |change: &dyn Fn(&mut Plan)| {
         let mut changed = memoized();
         changed.steps[0].inputs = reads("x", vec![Source::Value(value(3))]).inputs;
@@ -210,7 +210,7 @@ fn every_part_of_a_memo_counts_and_a_step_that_reaches_outside_has_none() {
     assert_eq!(key(&|plan| plan.steps[0].retry.max_retries = 9), same, "how often it is tried is no part");
     assert_eq!(key(&|plan| plan.steps[0].key = StepKey::new("renamed")), same);
     type Change = fn(&mut Plan);
-    let different: [Change; 9] = [
+    let different: [Change; 11] = [
         |plan| plan.steps[0].library = LibraryDigest([8; 32]),
         |plan| plan.steps[0].op = name("other"),
         |plan| plan.steps[0].config = vec![1],
@@ -222,6 +222,8 @@ fn every_part_of_a_memo_counts_and_a_step_that_reaches_outside_has_none() {
         },
         |plan| plan.steps[0].outputs[0].required = false,
         |plan| plan.partition = Some("2026-01".to_owned()),
+        |plan| drop(plan.tags.insert(NAMESPACE_TAG.to_owned(), "lab".to_owned())),
+        |plan| drop(plan.tags.insert(NAMESPACE_TAG.to_owned(), "other".to_owned())),
         |plan| drop(plan.steps[0].tags.insert("k".to_owned(), "v".to_owned())),
     ];
     let mut keys: Vec<_> = different.iter().map(|change| key(change)).collect();

@@ -7,11 +7,6 @@ use cofferdam_model::*;
 use super::kit::*;
 use crate::{Input, Quotas};
 
-fn why(world: &World, key: &str) -> String {
-    let found = world.engine.why(RUN, &StepKey::new(key), world.now);
-    found.map_or_else(|| "none".to_owned(), |why| why.to_string())
-}
-
 #[test]
 fn a_step_that_waits_for_others_a_retry_or_nothing_says_so() {
     let retrying = PlanStep {

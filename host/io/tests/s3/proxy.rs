@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     Duplicate,
     /// The answer comes late.
     Delay,
+    /// The answer does not come while the client listens.
+    Stall,
     /// The answer is half of what it was, and says so itself: nothing is wrong on the wire.
     Truncate,
     /// One bit of the answer's body differs.
@@ -36,6 +38,8 @@ pub(crate) enum Fault {
 
 /// How long [`Fault::Delay`] takes.
 const DELAY: Duration = Duration::from_millis(300);
+/// How long [`Fault::Stall`] takes: longer than the client waits for an answer.
+const STALL: Duration = Duration::from_secs(40);
 
 type Matches = Box<dyn Fn(&str) -> bool + Send>;
 
@@ -127,6 +131,7 @@ async fn serve(mut client: TcpStream, server: SocketAddr, state: &Mutex<State>) 
         Some(Fault::RefuseAfter(status)) => answer = refusal(status),
         Some(Fault::CutAnswer) => answer.truncate(body + (answer.len() - body) / 2),
         Some(Fault::Delay) => tokio::time::sleep(DELAY).await,
+        Some(Fault::Stall) => tokio::time::sleep(STALL).await,
         Some(Fault::Flip) => answer[body] ^= 1,
         Some(Fault::Truncate) => {
             let length = answer.len() - body;

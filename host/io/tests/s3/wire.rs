@@ -134,14 +134,15 @@ async fn values_come_back_and_are_published_where_dagster_puts_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_put_is_tried_again_and_is_whole_whatever_the_network_does_to_it() {
+async fn f_35_a_put_is_tried_again_and_is_whole_whatever_the_network_does_to_it() {
     use Fault::{CutAnswer, CutRequest, Delay, Duplicate, LoseAnswer, Refuse, RefuseAfter};
     let faults =
         [Refuse(500), Refuse(503), RefuseAfter(500), CutRequest, CutAnswer, LoseAnswer, Delay, Duplicate];
     for server in servers::both().await {
         let folder = tempfile::tempdir().unwrap();
         let worker = worker(&server, folder.path()).await;
-        for (fence, fault) in (1..).zip(faults) {
+        let ambiguous = [Refuse(429), Refuse(409), RefuseAfter(409), RefuseAfter(412)];
+        for (fence, fault) in (1..).zip(faults.into_iter().chain(ambiguous)) {
             worker.proxy.inject(fault, |line| line.starts_with("PUT"));
             let fired = worker.proxy.n_fired();
             let value = worker.put(fence, b"0123456789").await;
@@ -222,13 +223,13 @@ async fn e4_a_zombies_late_put_never_changes_a_committed_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_is_what_was_written_or_an_error_that_says_so() {
+async fn f_35_what_is_read_is_what_was_written_or_an_error_that_says_so() {
     use Fault::{CutAnswer, Delay, Flip, LoseAnswer, Refuse, Truncate};
     for server in servers::both().await {
         let folder = tempfile::tempdir().unwrap();
         let worker = worker(&server, folder.path()).await;
         let value = worker.stream(1, 7, 9).await.unwrap();
-        for fault in [Refuse(500), Refuse(503), LoseAnswer, CutAnswer, Delay] {
+        for fault in [Refuse(500), Refuse(503), Refuse(429), LoseAnswer, CutAnswer, Delay] {
             worker.proxy.inject(fault, |line| line.starts_with("GET"));
             let fired = worker.proxy.n_fired();
             let read = worker.read(&value).await;
@@ -253,4 +254,39 @@ async fn what_is_read_is_what_was_written_or_an_error_that_says_so() {
         assert_eq!(worker.read(&here).await.unwrap(), vec![7; 9 << 20]);
         assert_eq!(worker.stores.ready(&value).await.unwrap(), here);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_35_a_server_that_does_not_answer_is_asked_again() {
+    let server = &servers::both().await[0];
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(server, folder.path()).await;
+    let value = worker.put(1, b"0123456789").await.unwrap();
+    worker.proxy.inject(Fault::Stall, |line| line.starts_with("PUT"));
+    worker.proxy.inject(Fault::Stall, |line| line.starts_with("GET"));
+    let (put, read) = tokio::join!(worker.put(2, b"abc"), worker.read(&value));
+    assert_eq!(worker.proxy.n_fired(), 2);
+    assert_eq!(read.unwrap(), b"0123456789");
+    assert_eq!(worker.read(&put.unwrap()).await.unwrap(), b"abc");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f_36_an_upload_that_the_server_forgets_fails_cleanly_and_leaves_nothing() {
+    let server = &servers::both().await[0];
+    let folder = tempfile::tempdir().unwrap();
+    let worker = worker(server, folder.path()).await;
+    let mut writer = worker.lake.writer(worker.lake.streamed_key(&attempt(1), 0));
+    let key = writer.key().clone();
+    for _ in 0..3 {
+        writer.write(Bytes::from(vec![7; 8 << 20])).await.unwrap();
+    }
+    assert!(server.forget_uploads() > 1, "parts had come");
+    writer.write(Bytes::from(vec![7; 100])).await.unwrap();
+    let error = writer.finish().await.unwrap_err();
+    assert!(matches!(error, Error::Store { .. } | Error::NotFound { .. }), "{error:?}");
+    assert!(matches!(worker.lake.read(&key, 0..1).await, Err(Error::NotFound { .. } | Error::Store { .. })));
+    // The next attempt begins anew.
+    let value = worker.stream(2, 7, 20).await.unwrap();
+    assert_eq!(worker.read(&value).await.unwrap(), vec![7; 20 << 20]);
+    assert_eq!(server.forget_uploads(), 0, "no part is left");
 }

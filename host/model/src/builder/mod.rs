@@ -18,6 +18,7 @@
 //! ```
 
 mod asset;
+mod automation;
 mod check;
 mod flow;
 mod partitions;
@@ -27,6 +28,7 @@ mod step;
 use std::path::PathBuf;
 
 pub use asset::{AssetBuilder, AssetCheckBuilder, AssetFacts, AssetJobBuilder, AssetOutputBuilder};
+pub use automation::{ScheduleBuilder, SensorBuilder};
 use check::Checks;
 pub use check::{InvalidDefinition, InvalidDefinitions};
 pub use flow::{GraphBuilder, JobBuilder};
@@ -173,6 +175,18 @@ impl DefinitionsBuilder {
     pub fn asset_job(mut self, job: AssetJobBuilder) -> Self {
         let (name, job) = job.finish(&mut self.checks);
         self.checks.define("asset job", &name, job, &mut self.definitions.asset_jobs);
+        self
+    }
+
+    pub fn schedule(mut self, schedule: ScheduleBuilder) -> Self {
+        let (name, schedule) = schedule.finish(&mut self.checks);
+        self.checks.define("schedule", &name, schedule, &mut self.definitions.schedules);
+        self
+    }
+
+    pub fn sensor(mut self, sensor: SensorBuilder) -> Self {
+        let (name, sensor) = sensor.finish(&mut self.checks);
+        self.checks.define("sensor", &name, sensor, &mut self.definitions.sensors);
         self
     }
 

@@ -79,6 +79,22 @@ pub(super) fn from_failure(copies: &Copies<'_>, parent: &Past<'_>) -> Result<Vec
     Ok(runs)
 }
 
+/// What was not made before, without what gives its outputs to nothing else than to what was.
+pub(super) fn not_made(copies: &Copies<'_>) -> Vec<bool> {
+    let mut readers = vec![vec![]; copies.len()];
+    for (reader, (data, order)) in copies.data.iter().zip(&copies.order).enumerate() {
+        data.iter().chain(order).for_each(|read| readers[*read].push(reader));
+    }
+    let mut runs = vec![false; copies.len()];
+    // Steps come after those that they read.
+    for copy in (0..copies.len()).rev().filter(|copy| is_work(copies.step(*copy))) {
+        let is_read = || readers[copy].iter().any(|reader| runs[*reader]);
+        runs[copy] = copies.made(copy) == Made::Not && (readers[copy].is_empty() || is_read());
+    }
+    with_helpers(copies, &mut runs);
+    runs
+}
+
 /// Adds what made values that workers kept, if something that runs reads them, and what that takes in turn. Where that
 /// makes mapping keys anew, all of their copies run.
 fn with_gone(copies: &Copies<'_>, runs: &mut [bool]) {

@@ -1,9 +1,12 @@
 //! Which addresses a request may go to. Names are looked up here, once per connection, and the connection goes to
 //! what was checked, so an answer that changes between check and connection gains nothing.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use cofferdam_model::{FaultKind, ResourceFault};
+use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
@@ -23,9 +26,14 @@ const METADATA: [IpAddr; 6] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
+/// Asks for the addresses of a name.
+pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
 /// Looks names up for one resource.
+#[derive(Clone)]
 pub(super) struct Guard {
     pub(super) allow_private: bool,
+    pub(super) lookup: Lookup,
 }
 
 /// An address that the resource may not reach.
@@ -56,10 +64,10 @@ impl Guard {
             Host::Domain(name) => {
                 let name = name.trim_end_matches('.');
                 let local = name == "localhost" || name.ends_with(".localhost");
-                return Ok(Guard { allow_private: allow_private || local });
+                return Ok(Guard { allow_private: allow_private || local, lookup: system() });
             }
         };
-        let guard = Guard { allow_private: true };
+        let guard = Guard { allow_private: true, lookup: system() };
         if let Some(address) = literal {
             let name = host(base).to_string();
             guard.check(&name, address).map_err(|refused| fault(FaultKind::Denied, refused.to_string()))?;
@@ -92,13 +100,18 @@ impl Guard {
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = Guard { allow_private: self.allow_private };
+        let guard = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let admitted: Addrs = Box::new(guard.admit(name.as_str(), found)?.into_iter());
+            let found = (guard.lookup)(name.as_str().to_owned()).await?;
+            let admitted: Addrs = Box::new(guard.admit(name.as_str(), found.into_iter())?.into_iter());
             Ok(admitted)
         })
     }
+}
+
+/// As this machine looks names up.
+fn system() -> Lookup {
+    Arc::new(|name| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }.boxed())
 }
 
 fn reach(address: IpAddr) -> Reach {
@@ -159,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_and_odd_addresses_are_told_from_public_ones() {
+    fn h_066_private_and_odd_addresses_are_told_from_public_ones() {
         let public = [
             "1.1.1.1",
             "172.32.0.1",
@@ -221,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_address_refuses_the_whole_answer() {
-        let guard = Guard { allow_private: false };
+    fn h_068_one_bad_address_refuses_the_whole_answer() {
+        let guard = Guard { allow_private: false, lookup: system() };
         let answer = |addresses: &[&str]| {
             let found: Vec<SocketAddr> =
                 addresses.iter().map(|a| SocketAddr::new(a.parse().unwrap(), 0)).collect();

@@ -280,20 +280,118 @@ fn host(url: &Url) -> Host<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
-    #[tokio::test]
-    async fn a_name_that_leads_to_a_private_address_is_refused_before_any_connection() {
+    fn get(path: &str) -> HttpRequest {
+        HttpRequest { method: "GET".into(), path: path.into(), headers: vec![], body: vec![] }
+    }
+
+    /// A server that answers every request; how many connections were made to it.
+    async fn server(answer: &'static str) -> (u16, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        tokio::spawn(async move {
+            let mut all = tokio::task::JoinSet::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                all.spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.is_ok_and(|n| n > 0) {
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        (port, connections)
+    }
+
+    /// A resource whose names are looked up by a server that gives these addresses, one after the other; and what it was
+    /// asked for.
+    fn under(port: u16, answers: &'static [&'static str]) -> (Http, Arc<Mutex<Vec<String>>>) {
+        install_tls();
+        let asked = Arc::new(Mutex::new(vec![]));
+        let names = asked.clone();
+        let lookup = move |name: String| {
+            let mut names = names.lock().unwrap();
+            let address = answers[names.len().min(answers.len() - 1)];
+            names.push(name);
+            async move { Ok(vec![SocketAddr::new(address.parse().unwrap(), 0)]) }.boxed()
+        };
+        let guard = Guard { allow_private: true, lookup: Arc::new(lookup) };
         let http = Http {
-            client: client(Guard { allow_private: false }).unwrap(),
-            base: base_url("http://localhost:9/").unwrap(),
+            client: client(guard).unwrap(),
+            base: base_url(&format!("http://api.example:{port}/v1/")).unwrap(),
             headers: HeaderMap::new(),
             allow: vec![Method::GET],
             timeout: None,
         };
-        let request =
-            HttpRequest { method: "GET".into(), path: String::new(), headers: vec![], body: vec![] };
-        let fault = http.request(request).await.unwrap_err();
+        (http, asked)
+    }
+
+    const CLOSES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    const STAYS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    #[tokio::test]
+    async fn h_069_an_answer_that_changes_after_it_was_checked_gains_nothing() {
+        const GOOD_THEN_BAD: &[&str] = &["127.0.0.1", "169.254.169.254"];
+        // Each connection is looked up once, and goes to what was checked.
+        let (port, connections) = server(CLOSES).await;
+        let (http, asked) = under(port, GOOD_THEN_BAD);
+        http.request(get("x")).await.unwrap();
+        assert_eq!(asked.lock().unwrap().len(), 1);
+        let fault = http.request(get("x")).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Denied, "{fault}");
+        assert_eq!((asked.lock().unwrap().len(), connections.load(Ordering::Relaxed)), (2, 1));
+        // One that is used again is not looked up again.
+        let (port, connections) = server(STAYS).await;
+        let (http, asked) = under(port, GOOD_THEN_BAD);
+        for _ in 0..3 {
+            http.request(get("x")).await.unwrap();
+        }
+        assert_eq!((asked.lock().unwrap().len(), connections.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn h_074_no_name_is_looked_up_that_a_guest_has_chosen() {
+        let (port, _) = server(CLOSES).await;
+        let (http, asked) = under(port, &["127.0.0.1"]);
+        let host = "c2VjcmV0.evil.example";
+        for path in
+            ["http://HOST/", "//HOST/", "\\\\HOST\\", "@HOST/", ":1@HOST/", "x@HOST", "?//HOST", ".HOST"]
+        {
+            // What is refused has asked nobody.
+            let _ = http.request(get(&path.replace("HOST", host))).await;
+        }
+        let mut request = get("x");
+        request.headers = vec![("host".into(), host.into())];
+        assert_eq!(http.request(request).await.unwrap_err().kind, FaultKind::Denied);
+        let asked = asked.lock().unwrap();
+        assert!(!asked.is_empty() && asked.iter().all(|name| name == "api.example"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_private_address_is_refused_before_any_connection() {
+        let base = base_url("http://localhost:9/").unwrap();
+        let http = Http {
+            client: client(Guard { allow_private: false, ..Guard::new(&base, true).unwrap() }).unwrap(),
+            base,
+            headers: HeaderMap::new(),
+            allow: vec![Method::GET],
+            timeout: None,
+        };
+        let fault = http.request(get("")).await.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Denied);
         assert!(fault.message.contains("`allow_private = true`"), "{fault}");
     }

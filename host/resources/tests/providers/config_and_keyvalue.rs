@@ -39,6 +39,16 @@ async fn a_text_comes_from_the_settings_or_from_the_environment() {
 }
 
 #[tokio::test]
+async fn h_113_a_secret_that_was_not_lent_is_answered_as_one_that_never_was() {
+    let world = World::new(&[("TOKEN", "hunter2-and-more"), ("OTHER", "of somebody else")]);
+    let settings = json!({ "entries": { "token": { "env": "TOKEN" } } });
+    for key in ["OTHER", "TOKEN", "other", "entries", "token.env", "", "never-was", "../OTHER", "token\0"] {
+        let answer = world.call(ResourceKind::Config, &settings, get(key)).await.unwrap();
+        assert_eq!(answer, ResourceAnswer::Text(None), "{key}");
+    }
+}
+
+#[tokio::test]
 async fn a_variable_that_is_not_set_is_named_and_the_others_are_not_told() {
     let world = World::new(&[("TOKEN", "hunter2-and-more")]);
     let settings = json!({ "entries": { "a": { "env": "TOKEN" }, "b": { "env": "MISSING" } } });

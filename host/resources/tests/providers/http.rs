@@ -90,6 +90,7 @@ fn answer(path: &str, port: u16) -> Vec<u8> {
         "/api/broken" => "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\n\r\nabc".to_owned(),
         "/api/nonsense" => "what?\r\n\r\n".to_owned(),
         "/api/large" => body(&"x".repeat(33 * 1024 * 1024)),
+        "/api/headers" => format!("HTTP/1.1 200 OK\r\n{}", "x-more: 1234567890\r\n".repeat(1_000_000)),
         "/api/teapot" => {
             "HTTP/1.1 418 I'm a teapot\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
         }
@@ -125,7 +126,7 @@ async fn a_request_goes_below_the_base_url_and_its_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn the_resource_adds_its_headers_and_the_op_cannot_replace_them() {
+async fn h_071_the_resource_adds_its_headers_and_the_op_cannot_replace_them() {
     let server = Server::start().await;
     let world = World::new(&[("TOKEN", "Bearer hunter2-and-more")]);
     let mut settings = server.settings();
@@ -164,7 +165,7 @@ Invalid: resource `it` of kind `http`: the header `x` has a value that no header
 }
 
 #[tokio::test]
-async fn methods_that_are_not_listed_are_denied() {
+async fn h_063_methods_that_are_not_listed_are_denied() {
     let (server, world) = (Server::start().await, World::new(&[]));
     let fault = async |method| {
         world.fault(ResourceKind::Http, &server.settings(), ResourceCall::Http(request(method, "x"))).await
@@ -176,7 +177,7 @@ async fn methods_that_are_not_listed_are_denied() {
 }
 
 #[tokio::test]
-async fn a_path_cannot_leave_the_base_url() {
+async fn h_063_a_path_cannot_leave_the_base_url() {
     let (server, world) = (Server::start().await, World::new(&[]));
     let fault = async |path| world.fault(ResourceKind::Http, &server.settings(), get(path)).await;
     insta::assert_snapshot!(fault("../admin").await, @"Denied: resource `it` of kind `http`: the path `../admin` leads out of the resource's base URL");
@@ -205,7 +206,7 @@ async fn a_path_cannot_leave_the_base_url() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_only_within_the_base_url() {
+async fn h_070_redirects_are_followed_only_within_the_base_url() {
     let (server, world) = (Server::start().await, World::new(&[]));
     let found = response(&world, &server.settings(), get("here")).await;
     assert_eq!((found.status, found.body.as_slice()), (200, &b"/api/there"[..]));
@@ -258,4 +259,169 @@ Denied: resource `it` of kind `http`: `169.254.169.254` leads to the address 169
 Denied: resource `it` of kind `http`: `[::ffff:a9fe:a9fe]` leads to the address ::ffff:169.254.169.254, which is where a cloud keeps a machine's credentials; no setting allows it
 Denied: resource `it` of kind `http`: `0.0.0.0` leads to the address 0.0.0.0, which is unspecified; no setting allows it
 "#);
+}
+
+#[tokio::test]
+async fn h_072_a_connection_cannot_be_turned_into_something_else() {
+    let (server, world) = (Server::start().await, World::new(&[]));
+    let mut settings = server.settings();
+    settings["allow"] = json!(["GET", "POST"]);
+    for (name, value) in [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "h2c"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "0"),
+        ("TE", "trailers"),
+        ("Proxy-Authorization", "Basic eA=="),
+        ("Proxy-Connection", "keep-alive"),
+        ("Expect", "100-continue"),
+    ] {
+        let mut get = request("GET", "x");
+        get.headers.push((name.to_owned(), value.to_owned()));
+        let fault = world.fault(ResourceKind::Http, &settings, ResourceCall::Http(get)).await;
+        assert!(fault.starts_with("Denied"), "{name}: {fault}");
+    }
+    for method in ["CONNECT", "PRI", "TRACE", "GET http://evil.example/ HTTP/1.1\r\nX: "] {
+        let fault =
+            world.fault(ResourceKind::Http, &settings, ResourceCall::Http(request(method, "x"))).await;
+        assert!(fault.starts_with("Denied"), "{method}: {fault}");
+    }
+    assert_eq!(server.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn h_073_an_answer_has_bounds_of_bytes_of_headers_and_of_time() {
+    let (server, world) = (Server::start().await, World::new(&[]));
+    let mut settings = server.settings();
+    let fault = world.fault(ResourceKind::Http, &settings, get("large")).await;
+    assert!(fault.starts_with("TooLarge"), "{fault}");
+    let fault = world.fault(ResourceKind::Http, &settings, get("headers")).await;
+    assert!(fault.starts_with("Unavailable"), "{fault}");
+    settings["timeout"] = "200ms".into();
+    let fault = world.fault(ResourceKind::Http, &settings, get("hang")).await;
+    assert!(fault.contains("did not answer within 200ms"), "{fault}");
+    let mut many = request("GET", "x");
+    many.headers = (0..101).map(|n| (format!("x-{n}"), String::new())).collect();
+    let fault = world.fault(ResourceKind::Http, &settings, ResourceCall::Http(many)).await;
+    assert!(fault.starts_with("TooLarge"), "{fault}");
+    let mut long = request("GET", "x");
+    long.headers.push(("x".to_owned(), "x".repeat(32 * 1024)));
+    let fault = world.fault(ResourceKind::Http, &settings, ResourceCall::Http(long)).await;
+    assert!(fault.starts_with("TooLarge"), "{fault}");
+}
+
+#[tokio::test]
+async fn h_075_a_secret_goes_to_the_base_url_and_to_no_place_that_an_answer_names() {
+    let server = Server::start().await;
+    let world = World::new(&[("TOKEN", "hunter2-and-more")]);
+    let mut settings = server.settings();
+    settings["headers"] = json!({ "authorization": { "env": "TOKEN" } });
+    let within = response(&world, &settings, get("here")).await;
+    assert_eq!(within.body, b"/api/there");
+    let asked = server.asked();
+    assert!(asked.len() == 2 && asked.iter().all(|asked| asked.contains("hunter2-and-more")), "{asked:?}");
+    // To another origin, and out of the base path.
+    for path in ["away", "up"] {
+        let found = response(&world, &settings, get(path)).await;
+        assert_eq!(found.status, 302, "the guest is told where, and cannot go there");
+        assert!(found.headers.iter().all(|(_, value)| !value.contains("hunter2")));
+        assert_eq!(server.asked().len(), 1);
+    }
+    // What stands for a secret elsewhere is a text as any other.
+    for path in ["x?key=${TOKEN}", "x?key=%7B%22env%22:%22TOKEN%22%7D"] {
+        response(&world, &settings, get(path)).await;
+        let asked = server.asked().remove(0);
+        assert!(!asked.lines().next().unwrap().contains("hunter2"), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn f7_nothing_is_reached_but_what_the_settings_list() {
+    let (server, world) = (Server::start().await, World::new(&[]));
+    let denied = async |settings: Value, method: &str, path: &str| {
+        let fault =
+            world.fault(ResourceKind::Http, &settings, ResourceCall::Http(request(method, path))).await;
+        assert!(fault.starts_with("Denied"), "{settings} {method} {path}: {fault}");
+    };
+    let listed = server.settings();
+    denied(listed.clone(), "POST", "x").await;
+    denied(listed.clone(), "GET", "../admin").await;
+    denied(listed.clone(), "GET", "%2e%2e/admin").await;
+    assert_eq!(server.asked(), [""; 0]);
+    assert_eq!(response(&world, &listed, get("x")).await.status, 200);
+}
+
+/// What a guest may write in the hope that the host takes it for another host.
+const ELSEWHERE: [&str; 14] = [
+    "127.1",
+    "2130706433",
+    "0x7f.1",
+    "0177.0.0.1",
+    "0",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::127.0.0.1]",
+    "localhost.",
+    "127.0.0.1.nip.example",
+    "127.0.0.1",
+    "%31%32%37.0.0.1",
+    "c2VjcmV0.evil.example",
+    "user:password@evil.example",
+];
+
+/// Asks for paths that look like other hosts; what reaches the server must be below its base path, with its own name.
+async fn asks_elsewhere(server: &Server, world: &World) -> usize {
+    let settings = server.settings();
+    let (own, mut n) = (format!("127.0.0.1:{}", server.port), 0);
+    for host in ELSEWHERE {
+        for path in [
+            format!("http://{host}/x"),
+            format!("//{host}/x"),
+            format!("\\\\{host}\\x"),
+            format!("@{host}/x"),
+            format!(":80@{host}/x"),
+            format!("x?http://{host}/"),
+        ] {
+            // What is refused has gone nowhere.
+            let _ = world.call(ResourceKind::Http, &settings, get(&path)).await;
+            for asked in server.asked() {
+                let line = asked.lines().next().unwrap();
+                let hosts: Vec<_> =
+                    asked.lines().filter(|line| line.to_lowercase().starts_with("host:")).collect();
+                assert!(line.starts_with("GET /api/"), "{path}: {line}");
+                assert_eq!(hosts, [format!("host: {own}")], "{path}");
+                n += 1;
+            }
+        }
+    }
+    n
+}
+
+#[tokio::test]
+async fn h_065_no_spelling_of_this_machine_leads_a_guest_anywhere_but_to_its_base_url() {
+    let (server, world) = (Server::start().await, World::new(&[]));
+    assert!(asks_elsewhere(&server, &world).await > 0, "some of it is a path as any other");
+}
+
+#[tokio::test]
+async fn h_064_where_clouds_keep_credentials_is_reached_by_no_spelling_and_no_setting() {
+    let world = World::new(&[]);
+    for host in [
+        "169.254.169.254",
+        "2852039166",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+    ] {
+        let settings = json!({ "base_url": format!("http://{host}/"), "allow_private": true });
+        let fault = world.fault(ResourceKind::Http, &settings, get("latest/meta-data")).await;
+        assert!(fault.starts_with("Denied") && fault.contains("no setting allows it"), "{host}: {fault}");
+    }
 }

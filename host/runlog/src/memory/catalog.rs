@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use cofferdam_model::{AssetKey, Event, Memo, Recorded, RunId, StepKey, ValueDigest};
+use cofferdam_model::{AssetKey, Channel, Event, LibraryDigest, Memo, Recorded, RunId, StepKey, ValueDigest};
 
 use super::Memory;
-use crate::{Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX};
+use crate::{By, Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX, Promotion};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -15,6 +15,7 @@ pub(super) struct Shared {
     checked: Vec<Checked>,
     partitions: BTreeMap<String, Vec<String>>,
     pins: BTreeSet<RunId>,
+    promotions: Vec<Promotion>,
 }
 
 impl Shared {
@@ -47,6 +48,16 @@ impl Shared {
             }),
             _ => {}
         }
+    }
+
+    fn promoted(&self, channel: &Channel) -> Option<&Promotion> {
+        self.promotions.iter().rfind(|one| one.channel == *channel)
+    }
+
+    /// As the next one.
+    fn keep(&mut self, promotion: Promotion) {
+        let number = self.promotions.len() as u64 + 1;
+        self.promotions.push(Promotion { number, ..promotion });
     }
 
     /// The newest of each partition, oldest first.
@@ -180,5 +191,44 @@ impl Catalog for Memory {
 
     async fn pins(&self) -> Result<Vec<RunId>, Error> {
         Ok(self.state().shared.pins.iter().copied().collect())
+    }
+
+    async fn promote(&self, channel: Channel, library: LibraryDigest, by: By) -> Result<bool, Error> {
+        let mut state = self.state();
+        let last = state.shared.promoted(&channel);
+        if last.is_some_and(|last| last.library == library) {
+            return Ok(false);
+        }
+        let back = last.map(|last| last.number);
+        state.shared.keep(Promotion { number: 0, channel, library, back, rolled_back: false, by });
+        Ok(true)
+    }
+
+    async fn roll_back(&self, channel: Channel, by: By) -> Result<bool, Error> {
+        let mut state = self.state();
+        let back = state.shared.promoted(&channel).and_then(|last| last.back);
+        let found = state.shared.promotions.iter().find(|one| Some(one.number) == back).cloned();
+        let Some(found) = found else { return Ok(false) };
+        state.shared.keep(Promotion { rolled_back: true, by, ..found });
+        Ok(true)
+    }
+
+    async fn channels(&self) -> Result<Vec<Promotion>, Error> {
+        let state = self.state();
+        let newest: BTreeMap<_, _> =
+            state.shared.promotions.iter().map(|one| (one.channel.clone(), one.clone())).collect();
+        Ok(newest.into_values().collect())
+    }
+
+    async fn promotions(
+        &self,
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Promotion>, Error> {
+        let state = self.state();
+        let found = state.shared.promotions.iter().rev().filter(|one| one.channel == channel);
+        let found = found.filter(|one| before.is_none_or(|before| one.number < before));
+        Ok(found.take(limit.min(PAGE_ROWS_MAX)).cloned().collect())
     }
 }

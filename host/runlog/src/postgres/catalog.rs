@@ -1,14 +1,16 @@
 //! The catalog in the database: projections of events, and what is not made of events.
 
 use async_trait::async_trait;
-use cofferdam_model::{AssetKey, Memo, Recorded, RunId, StepKey, ValueDigest};
+use cofferdam_model::{
+    AssetKey, Channel, LibraryDigest, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest,
+};
 use tokio_postgres::types::FromSqlOwned;
 
 use super::Postgres;
 use super::read::{Parameters, event, ids, int, natural, page};
 use crate::calls::{Change, Op, plain};
 use crate::stored;
-use crate::{Catalog, Checked, Error, Materialized};
+use crate::{By, Catalog, Checked, Error, Materialized, Promotion};
 
 impl Postgres {
     /// Rows of a projection `p`, each with one column of it, its run and the event that it comes from.
@@ -35,6 +37,19 @@ impl Postgres {
         Ok(found
             .filter_map(|(number, run, recorded)| stored::materialized(natural(number), run, recorded))
             .collect())
+    }
+
+    async fn promoted(&self, condition: &str, parameters: Parameters<'_>) -> Result<Vec<Promotion>, Error> {
+        let query = format!(
+            "SELECT number, channel, library, back, rolled_back, who, at FROM promotions WHERE {condition}"
+        );
+        let rows = self.readers.rows(&query, parameters).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let by = By { who: row.get(5), at: Timestamp(natural(row.get(6))) };
+            let back = row.get::<_, Option<i64>>(3).map(natural);
+            stored::promotion(natural(row.get(0)), (row.get(1), row.get(2)), back, row.get(4), by)
+        };
+        rows.iter().map(read).collect()
     }
 
     async fn change(&self, change: Change) -> Result<u64, Error> {
@@ -147,5 +162,28 @@ impl Catalog for Postgres {
 
     async fn pins(&self) -> Result<Vec<RunId>, Error> {
         Ok(ids(&self.readers.rows("SELECT run FROM pins ORDER BY run", &[]).await?))
+    }
+
+    async fn promote(&self, channel: Channel, library: LibraryDigest, by: By) -> Result<bool, Error> {
+        Ok(self.change(Change::Promote(channel, library, by)).await? > 0)
+    }
+
+    async fn roll_back(&self, channel: Channel, by: By) -> Result<bool, Error> {
+        Ok(self.change(Change::RollBack(channel, by)).await? > 0)
+    }
+
+    async fn channels(&self) -> Result<Vec<Promotion>, Error> {
+        let newest = "number IN (SELECT max(number) FROM promotions GROUP BY channel) ORDER BY channel";
+        self.promoted(newest, &[]).await
+    }
+
+    async fn promotions(
+        &self,
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Promotion>, Error> {
+        let condition = "channel = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
+        self.promoted(condition, &[&channel.as_str(), &int(before.unwrap_or(u64::MAX)), &page(limit)]).await
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::place::Place;
 use super::read::int;
+use super::ticks;
 use crate::calls::{Change, Op, Outcome, Reply};
 use crate::stored::{self, Meaning, json, level_number, parse};
 use crate::summary::check_batches;
@@ -48,7 +49,7 @@ impl Link {
         self.session.client.query(&statement, parameters).await
     }
 
-    async fn execute(
+    pub(super) async fn execute(
         &mut self,
         text: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
@@ -76,13 +77,16 @@ pub(super) async fn carry_out(
     ops: &[&Op],
 ) -> Result<Vec<Outcome>, Error> {
     match ops {
-        [Op::TakeTerm] => {
-            let taken = link.rows("UPDATE office SET term = term + 1 RETURNING term", &[]).await;
+        [Op::TakeTerm(after)] => {
+            let after = i64::try_from(after.0).unwrap_or(i64::MAX - 1);
+            let query = "UPDATE office SET term = greatest(term, $1) + 1 RETURNING term";
+            let taken = link.rows(query, &[&after]).await;
             let taken = taken.map_err(place.failed("take a term"))?;
             let term = taken.first().map_or(0, |row| row.get::<_, i64>(0));
             Ok(vec![Ok(Reply::Term(Term(term.unsigned_abs())))])
         }
         [Op::Change(change)] => Ok(vec![self::change(link, place, change).await?]),
+        [Op::Tick(op)] => Ok(vec![ticks::write(link, place, term, op).await?]),
         _ => {
             let keys = load(link, ops, known).await.map_err(place.failed("find runs"))??;
             let mut rows = Rows::default();
@@ -109,7 +113,7 @@ async fn load(
             }
             Op::Append(batches) => runs.extend(batches.iter().map(|batch| batch.run)),
             Op::AppendLogs(records) => runs.extend(records.iter().map(|record| record.run)),
-            Op::TakeTerm | Op::Change(_) => {}
+            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) => {}
         }
     }
     let missing: Vec<Uuid> = runs.iter().filter(|run| !known.contains_key(run)).map(|run| run.0).collect();
@@ -161,7 +165,9 @@ impl<'a> Rows<'a> {
                 self.logs.extend(records);
                 Ok(Reply::Done)
             }
-            Op::TakeTerm | Op::Change(_) => unreachable!("what cannot be shared is carried out alone"),
+            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) => {
+                unreachable!("what cannot be shared is carried out alone")
+            }
         }
     }
 
@@ -363,6 +369,20 @@ async fn change(link: &mut Link, place: &Place, change: &Change) -> Result<Outco
             link.execute("INSERT INTO pins VALUES ($1) ON CONFLICT DO NOTHING", &[&run.0]).await
         }
         Change::Unpin(run) => link.execute("DELETE FROM pins WHERE run = $1", &[&run.0]).await,
+        Change::Promote(channel, library, by) => {
+            let insert = "INSERT INTO promotions (channel, library, back, rolled_back, who, at)
+                SELECT $1, $2, (SELECT max(number) FROM promotions WHERE channel = $1), false, $3, $4::bigint
+                WHERE $2 IS DISTINCT FROM
+                    (SELECT library FROM promotions WHERE channel = $1 ORDER BY number DESC LIMIT 1)";
+            link.execute(insert, &[&channel.as_str(), &library.to_string(), &by.who, &int(by.at.0)]).await
+        }
+        Change::RollBack(channel, by) => {
+            let insert = "INSERT INTO promotions (channel, library, back, rolled_back, who, at)
+                SELECT b.channel, b.library, b.back, true, $2, $3::bigint FROM promotions p
+                JOIN promotions b ON b.number = p.back
+                WHERE p.number = (SELECT max(number) FROM promotions WHERE channel = $1)";
+            link.execute(insert, &[&channel.as_str(), &by.who, &int(by.at.0)]).await
+        }
     };
     touched.map(|touched| Ok(Reply::Count(touched))).map_err(place.failed("be changed"))
 }

@@ -9,6 +9,7 @@ mod group;
 mod place;
 mod read;
 mod schema;
+mod ticks;
 mod write;
 
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use self::write::Writer;
 use crate::calls::{Call, Op, Reply, plain};
 use crate::{
     AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
-    RunSummary, StoredLog,
+    RunSummary, StoredLog, Ticks,
 };
 
 /// Calls that wait for the writer; who asks more waits.
@@ -70,8 +71,8 @@ impl Postgres {
 
 #[async_trait]
 impl RunLog for Postgres {
-    async fn take_term(&self) -> Result<Term, Error> {
-        Ok(self.write(Op::TakeTerm).await.map_err(plain)?.term())
+    async fn take_term(&self, after: Term) -> Result<Term, Error> {
+        Ok(self.write(Op::TakeTerm(after)).await.map_err(plain)?.term())
     }
 
     async fn create_run(&self, run: NewRun) -> Result<RunId, Error> {
@@ -125,6 +126,10 @@ impl RunLog for Postgres {
     }
 
     fn catalog(&self) -> &dyn Catalog {
+        self
+    }
+
+    fn automation(&self) -> &dyn Ticks {
         self
     }
 }

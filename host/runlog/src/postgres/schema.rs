@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::Error;
 
 /// What each version adds to the one before; the version is kept in the table `office`.
-const MIGRATIONS: [&str; 1] = [SCHEMA];
+const MIGRATIONS: [&str; 3] = [SCHEMA, SCHEMA_2, SCHEMA_3];
 #[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "a list that people write")]
 const SCHEMA_VERSION: i32 = MIGRATIONS.len() as i32;
 
@@ -94,6 +94,61 @@ CREATE TABLE cofferdam.partitions (
     UNIQUE (name, partition)
 );
 CREATE TABLE cofferdam.pins (run uuid PRIMARY KEY);
+"#;
+
+/// What version 2 adds: which library is on a channel, and which were.
+const SCHEMA_2: &str = r#"
+CREATE TABLE cofferdam.promotions (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channel text COLLATE "C" NOT NULL,
+    library text NOT NULL,
+    back bigint REFERENCES cofferdam.promotions (number),
+    rolled_back boolean NOT NULL,
+    who text NOT NULL,
+    at bigint NOT NULL
+);
+CREATE INDEX promotions_by_channel ON cofferdam.promotions (channel, number);
+"#;
+
+/// What version 3 adds: schedules and sensors, their ticks, and the runs that these ask for.
+const SCHEMA_3: &str = r#"
+CREATE TABLE cofferdam.instigators (
+    instigator text COLLATE "C" PRIMARY KEY,
+    ticks_by text NOT NULL,
+    status text,
+    since bigint NOT NULL,
+    cursor text,
+    last_run_key text,
+    last_tick bigint
+);
+CREATE TABLE cofferdam.ticks (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    instigator text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    status text NOT NULL,
+    ended_at bigint,
+    tick text NOT NULL,
+    UNIQUE (instigator, at)
+);
+CREATE INDEX ticks_by_instigator ON cofferdam.ticks (instigator, number);
+CREATE INDEX ticks_open ON cofferdam.ticks (number) WHERE status = 'started';
+CREATE INDEX ticks_skipped ON cofferdam.ticks (ended_at) WHERE status = 'skipped';
+-- For ever: whoever asks with one of them a second time gets no run.
+CREATE TABLE cofferdam.run_keys (
+    instigator text COLLATE "C" NOT NULL,
+    run_key text COLLATE "C" NOT NULL,
+    run uuid NOT NULL,
+    PRIMARY KEY (instigator, run_key)
+);
+-- Runs that were asked for and are still to be made.
+CREATE TABLE cofferdam.reservations (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run uuid NOT NULL UNIQUE,
+    tick bigint NOT NULL,
+    instigator text NOT NULL,
+    at bigint NOT NULL,
+    request text NOT NULL
+);
 "#;
 
 /// Brings the tables up to date, in one transaction. To be called by the only writer.

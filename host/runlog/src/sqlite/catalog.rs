@@ -1,7 +1,9 @@
 //! The catalog in the file: projections of events, and what is not made of events.
 
 use async_trait::async_trait;
-use cofferdam_model::{AssetKey, Memo, Recorded, RunId, StepKey, ValueDigest};
+use cofferdam_model::{
+    AssetKey, Channel, LibraryDigest, Memo, Recorded, RunId, StepKey, Timestamp, ValueDigest,
+};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ToSql, params};
 use serde_json::json;
@@ -10,7 +12,7 @@ use super::Sqlite;
 use super::read::{ids, rows, sql, summary};
 use crate::calls::{Change, Op, plain};
 use crate::stored::{self, Meaning};
-use crate::{Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX};
+use crate::{By, Catalog, Checked, Error, Materialized, PAGE_ROWS_MAX, Promotion};
 
 /// Writes what events mean for the catalog. `id` is the row of their run.
 pub(super) fn project(db: &Connection, id: i64, events: &[Recorded]) -> Result<(), Error> {
@@ -64,6 +66,19 @@ pub(super) fn change(db: &Connection, change: &Change) -> Result<u64, Error> {
             one("INSERT INTO pins VALUES (?1) ON CONFLICT DO NOTHING", run)
         }
         Change::Unpin(run) => one("DELETE FROM pins WHERE run = ?1", run),
+        Change::Promote(channel, library, by) => db.execute(
+            "INSERT INTO promotions (channel, library, back, rolled_back, who, at)
+            SELECT ?1, ?2, (SELECT max(number) FROM promotions WHERE channel = ?1), 0, ?3, ?4 WHERE ?2 IS NOT
+                (SELECT library FROM promotions WHERE channel = ?1 ORDER BY number DESC LIMIT 1)",
+            params![channel.as_str(), library.to_string(), by.who, by.at.0],
+        ),
+        Change::RollBack(channel, by) => db.execute(
+            "INSERT INTO promotions (channel, library, back, rolled_back, who, at)
+            SELECT b.channel, b.library, b.back, 1, ?2, ?3 FROM promotions p
+            JOIN promotions b ON b.number = p.back
+            WHERE p.number = (SELECT max(number) FROM promotions WHERE channel = ?1)",
+            params![channel.as_str(), by.who, by.at.0],
+        ),
     };
     touched.map(|touched| touched as u64).map_err(sql("be changed"))
 }
@@ -99,8 +114,22 @@ fn made(
     Ok(found.filter_map(|(number, run, recorded)| stored::materialized(number, run, recorded)).collect())
 }
 
+fn promotions(db: &Connection, condition: &str, parameters: &[&dyn ToSql]) -> Result<Vec<Promotion>, Error> {
+    let query = format!(
+        "SELECT number, channel, library, back, rolled_back, who, at FROM promotions WHERE {condition}"
+    );
+    let found = rows(db, &query, parameters, |row| {
+        let by = By { who: row.get(5)?, at: Timestamp(row.get(6)?) };
+        let names: (String, String) = (row.get(1)?, row.get(2)?);
+        Ok((row.get::<_, u64>(0)?, names, row.get(3)?, row.get(4)?, by))
+    })?;
+    let read =
+        |(number, names, back, rolled_back, by)| stored::promotion(number, names, back, rolled_back, by);
+    found.into_iter().map(read).collect()
+}
+
 /// Larger than every number of a row.
-const NUMBER_MAX: u64 = i64::MAX as u64;
+pub(super) const NUMBER_MAX: u64 = i64::MAX as u64;
 
 #[async_trait]
 impl Catalog for Sqlite {
@@ -232,6 +261,36 @@ impl Catalog for Sqlite {
 
     async fn pins(&self) -> Result<Vec<RunId>, Error> {
         self.read(|db| ids(rows(db, "SELECT run FROM pins ORDER BY run", &[], |row| row.get(0))?)).await
+    }
+
+    async fn promote(&self, channel: Channel, library: LibraryDigest, by: By) -> Result<bool, Error> {
+        Ok(self.change(Change::Promote(channel, library, by)).await? > 0)
+    }
+
+    async fn roll_back(&self, channel: Channel, by: By) -> Result<bool, Error> {
+        Ok(self.change(Change::RollBack(channel, by)).await? > 0)
+    }
+
+    async fn channels(&self) -> Result<Vec<Promotion>, Error> {
+        self.read(|db| {
+            let newest = "number IN (SELECT max(number) FROM promotions GROUP BY channel) ORDER BY channel";
+            promotions(db, newest, &[])
+        })
+        .await
+    }
+
+    async fn promotions(
+        &self,
+        channel: Channel,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Promotion>, Error> {
+        self.read(move |db| {
+            let condition = "channel = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
+            let before = before.unwrap_or(NUMBER_MAX);
+            promotions(db, condition, &[&channel.as_str(), &before, &limit.min(PAGE_ROWS_MAX)])
+        })
+        .await
     }
 }
 

@@ -4,6 +4,7 @@
 mod catalog;
 mod open;
 mod read;
+mod ticks;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use self::write::Writer;
 use crate::calls::{Op, Reply, plain};
 use crate::{
     AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
-    RunSummary, StoredLog,
+    RunSummary, StoredLog, Ticks,
 };
 
 /// Connections that are kept for reading; more readers than this open one for their call.
@@ -93,8 +94,8 @@ impl Readers {
 
 #[async_trait]
 impl RunLog for Sqlite {
-    async fn take_term(&self) -> Result<Term, Error> {
-        let reply = self.write(Op::TakeTerm).await.map_err(plain)?;
+    async fn take_term(&self, after: Term) -> Result<Term, Error> {
+        let reply = self.write(Op::TakeTerm(after)).await.map_err(plain)?;
         Ok(reply.term())
     }
 
@@ -152,6 +153,10 @@ impl RunLog for Sqlite {
     }
 
     fn catalog(&self) -> &dyn Catalog {
+        self
+    }
+
+    fn automation(&self) -> &dyn Ticks {
         self
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Error;
 
 /// What each version adds to the one before; the version is kept in the file's `user_version`.
-const MIGRATIONS: [&str; 2] = [SCHEMA, SCHEMA_2];
+const MIGRATIONS: [&str; 4] = [SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4];
 #[expect(clippy::cast_possible_truncation, reason = "a list that people write")]
 const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a connection waits for another one's lock. Readers and the writer do not block each other in
@@ -104,6 +104,61 @@ CREATE TABLE partitions (
     UNIQUE (name, partition)
 ) STRICT;
 CREATE TABLE pins (run TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+";
+
+/// What version 3 adds: which library is on a channel, and which were.
+const SCHEMA_3: &str = "
+CREATE TABLE promotions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL,
+    library TEXT NOT NULL,
+    back INTEGER REFERENCES promotions (number),
+    rolled_back INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX promotions_by_channel ON promotions (channel, number);
+";
+
+/// What version 4 adds: schedules and sensors, their ticks, and the runs that these ask for.
+const SCHEMA_4: &str = "
+CREATE TABLE instigators (
+    instigator TEXT PRIMARY KEY,
+    ticks_by TEXT NOT NULL,
+    status TEXT,
+    since INTEGER NOT NULL,
+    cursor TEXT,
+    last_run_key TEXT,
+    last_tick INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ticks (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    instigator TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    ended_at INTEGER,
+    tick TEXT NOT NULL,
+    UNIQUE (instigator, at)
+) STRICT;
+CREATE INDEX ticks_by_instigator ON ticks (instigator, number);
+CREATE INDEX ticks_open ON ticks (number) WHERE status = 'started';
+CREATE INDEX ticks_skipped ON ticks (ended_at) WHERE status = 'skipped';
+-- For ever: whoever asks with one of them a second time gets no run.
+CREATE TABLE run_keys (
+    instigator TEXT NOT NULL,
+    run_key TEXT NOT NULL,
+    run TEXT NOT NULL,
+    PRIMARY KEY (instigator, run_key)
+) STRICT, WITHOUT ROWID;
+-- Runs that were asked for and are still to be made.
+CREATE TABLE reservations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL UNIQUE,
+    tick INTEGER NOT NULL,
+    instigator TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    request TEXT NOT NULL
+) STRICT;
 ";
 
 /// The one connection that writes, and the lock that makes it the only one. The lock is the kernel's: it

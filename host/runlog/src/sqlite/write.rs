@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::catalog;
 use super::read::{sql, summary};
+use super::ticks;
 use crate::calls::{Call, GROUP_CALLS_MAX, Op, Outcome, Reply};
 use crate::stored::{json, level_number, parse};
 use crate::summary::check_batches;
@@ -111,7 +112,7 @@ impl Store {
     /// `Err` for what the database refuses, `Ok(Err)` for what the contract refuses.
     fn perform(&mut self, op: &Op) -> Result<Outcome, Error> {
         let outcome = match op {
-            Op::TakeTerm => self.take_term().map(Reply::Term).map_err(AppendError::from),
+            Op::TakeTerm(after) => self.take_term(*after).map(Reply::Term).map_err(AppendError::from),
             Op::CreateRun(run) => self.create_run(run).map(Reply::Run).map_err(AppendError::from),
             Op::Append(batches) => self.append(batches).map(|()| Reply::Done),
             Op::AppendLogs(records) => {
@@ -120,6 +121,7 @@ impl Store {
             Op::Change(change) => {
                 catalog::change(&self.db, change).map(Reply::Count).map_err(AppendError::from)
             }
+            Op::Tick(op) => ticks::write(&self.db, op),
         };
         match outcome {
             Err(AppendError::Store(error @ Error::Sql { .. })) => Err(error),
@@ -127,9 +129,9 @@ impl Store {
         }
     }
 
-    fn take_term(&self) -> Result<Term, Error> {
-        let query = "UPDATE term SET term = term + 1 RETURNING term";
-        let term = self.db.query_row(query, [], |row| row.get(0));
+    fn take_term(&self, after: Term) -> Result<Term, Error> {
+        let query = "UPDATE term SET term = max(term, ?1) + 1 RETURNING term";
+        let term = self.db.query_row(query, [after.0], |row| row.get(0));
         term.map(Term).map_err(sql("take a term"))
     }
 

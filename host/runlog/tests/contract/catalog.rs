@@ -33,7 +33,7 @@ struct Story {
 impl Story {
     /// With three runs.
     async fn new(log: Arc<dyn RunLog>) -> Story {
-        let term = log.take_term().await.unwrap();
+        let term = log.take_term(Term(0)).await.unwrap();
         for n in 1..=3 {
             log.create_run(new_run(n)).await.unwrap();
         }
@@ -187,6 +187,45 @@ pub(crate) async fn pins_are_put_on_runs_that_exist_and_taken_off(log: Arc<dyn R
     assert!(catalog.unpin(run_id(1)).await.unwrap());
     assert!(!catalog.unpin(run_id(1)).await.unwrap());
     assert_eq!(catalog.pins().await.unwrap(), [run_id(3)]);
+}
+
+pub(crate) async fn d5_a_channel_goes_to_a_library_and_back_as_often_as_it_went_and_keeps_who_and_when(
+    log: Arc<dyn RunLog>,
+) {
+    let catalog = log.catalog();
+    let channel = |text: &str| text.parse::<Channel>().unwrap();
+    let prod = || channel("prod");
+    let library = |byte| LibraryDigest([byte; 32]);
+    let by = |at| By { who: format!("token `{at}`"), at: Timestamp(at) };
+    assert!(!catalog.roll_back(prod(), by(1)).await.unwrap(), "nothing was ever on it");
+    assert!(catalog.promote(prod(), library(1), by(2)).await.unwrap());
+    assert!(!catalog.promote(prod(), library(1), by(3)).await.unwrap(), "it is on it");
+    assert!(!catalog.roll_back(prod(), by(4)).await.unwrap(), "nothing was on it before");
+    assert!(catalog.promote(channel("a/lab"), library(9), by(5)).await.unwrap());
+    assert!(catalog.promote(prod(), library(2), by(6)).await.unwrap());
+    assert!(catalog.promote(prod(), library(3), by(7)).await.unwrap());
+    assert!(catalog.roll_back(prod(), by(8)).await.unwrap());
+    assert!(catalog.roll_back(prod(), by(9)).await.unwrap());
+    assert!(!catalog.roll_back(prod(), by(10)).await.unwrap(), "it is where it began");
+    assert!(catalog.promote(prod(), library(3), by(11)).await.unwrap());
+    assert!(catalog.roll_back(prod(), by(12)).await.unwrap());
+    let all = catalog.promotions(prod(), None, 100).await.unwrap();
+    let told: Vec<_> = all.iter().rev().map(|one| (one.library.0[0], one.rolled_back, one.by.at.0)).collect();
+    let expected = [
+        (1, false, 2),
+        (2, false, 6),
+        (3, false, 7),
+        (2, true, 8),
+        (1, true, 9),
+        (3, false, 11),
+        (1, true, 12),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(all[0].by, by(12));
+    assert_eq!(catalog.promotions(prod(), Some(all[1].number), 2).await.unwrap(), all[2..4]);
+    let now = catalog.channels().await.unwrap();
+    assert_eq!(now.iter().map(|one| one.channel.as_str()).collect::<Vec<_>>(), ["a/lab", "prod"]);
+    assert_eq!((&now[1], now[0].library), (&all[0], library(9)));
 }
 
 pub(crate) async fn re_executions_are_listed_by_parent_and_root_and_keep_what_they_take_over(

@@ -91,7 +91,7 @@ fn line(n: u128, step: &str, level: LogLevel, message: &str) -> LogRecord {
 }
 
 pub(crate) async fn events_come_back_in_order_and_in_pages(log: Arc<dyn RunLog>) {
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1, None)).await.unwrap();
     let events = vec![dispatched(1), failed(2, true), dispatched(3), failed(4, false)];
     log.append(vec![batch(1, term, 0, events.clone())]).await.unwrap();
@@ -102,7 +102,7 @@ pub(crate) async fn events_come_back_in_order_and_in_pages(log: Arc<dyn RunLog>)
 }
 
 pub(crate) async fn an_append_that_somebody_else_has_overtaken_writes_nothing(log: Arc<dyn RunLog>) {
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1, None)).await.unwrap();
     log.create_run(new_run(2, None)).await.unwrap();
     log.append(vec![batch(1, term, 0, vec![dispatched(1)])]).await.unwrap();
@@ -118,9 +118,9 @@ pub(crate) async fn an_append_that_somebody_else_has_overtaken_writes_nothing(lo
 }
 
 pub(crate) async fn i_21_a_scheduler_whose_term_has_passed_writes_nothing(log: Arc<dyn RunLog>) {
-    let old = log.take_term().await.unwrap();
+    let old = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1, None)).await.unwrap();
-    let new = log.take_term().await.unwrap();
+    let new = log.take_term(Term(0)).await.unwrap();
     assert!(new > old);
     let error = log.append(vec![batch(1, old, 0, vec![dispatched(1)])]).await.unwrap_err();
     assert!(matches!(error, AppendError::StaleTerm { .. }), "{error}");
@@ -128,8 +128,16 @@ pub(crate) async fn i_21_a_scheduler_whose_term_has_passed_writes_nothing(log: A
     log.append(vec![batch(1, new, 0, vec![dispatched(1)])]).await.unwrap();
 }
 
+pub(crate) async fn a_term_comes_after_all_before_and_after_what_is_known_from_elsewhere(
+    log: Arc<dyn RunLog>,
+) {
+    let first = log.take_term(Term(0)).await.unwrap();
+    assert_eq!(log.take_term(Term(first.0 + 40)).await.unwrap(), Term(first.0 + 41));
+    assert_eq!(log.take_term(first).await.unwrap(), Term(first.0 + 42), "an older one changes nothing");
+}
+
 pub(crate) async fn i_11_a_run_that_has_ended_takes_no_more_events(log: Arc<dyn RunLog>) {
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     log.create_run(new_run(1, None)).await.unwrap();
     let last = finished(1, RunStatus::Succeeded);
     log.append(vec![batch(1, term, 0, vec![last])]).await.unwrap();
@@ -169,7 +177,7 @@ async fn a_plan_is_kept_once_for_all_runs_that_share_it() {
 }
 
 pub(crate) async fn summaries_are_listed_newest_first_and_are_the_fold_of_the_events(log: Arc<dyn RunLog>) {
-    let term = log.take_term().await.unwrap();
+    let term = log.take_term(Term(0)).await.unwrap();
     for n in 1..=4 {
         log.create_run(new_run(n, None)).await.unwrap();
     }
@@ -272,7 +280,7 @@ async fn transcript(log: &dyn RunLog, calls: &[Call]) -> Vec<String> {
                 format!("{:?}", log.create_run(new_run(*n, key.as_deref())).await)
             }
             Call::Term => {
-                term = log.take_term().await.unwrap();
+                term = log.take_term(Term(0)).await.unwrap();
                 format!("{term:?}")
             }
             Call::Append(batches, current) => {
@@ -286,7 +294,7 @@ async fn transcript(log: &dyn RunLog, calls: &[Call]) -> Vec<String> {
                         0 => finished(seq, RunStatus::Failed),
                         1 => failed(seq, true),
                         2 => failed(seq, false),
-                        3 => recorded(seq, Event::RunCancelRequested),
+                        3 => recorded(seq, Event::RunCancelRequested { limit: None }),
                         _ => dispatched(seq),
                     };
                     made.push(batch(*n, term, expected, vec![event]));

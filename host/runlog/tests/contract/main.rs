@@ -6,6 +6,8 @@ mod faults;
 mod log;
 mod office;
 mod proxy;
+mod tick_calls;
+mod ticks;
 mod writes;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ macro_rules! cases {
 
 cases! {
     log::events_come_back_in_order_and_in_pages,
+    log::a_term_comes_after_all_before_and_after_what_is_known_from_elsewhere,
     log::an_append_that_somebody_else_has_overtaken_writes_nothing,
     log::i_21_a_scheduler_whose_term_has_passed_writes_nothing,
     log::i_11_a_run_that_has_ended_takes_no_more_events,
@@ -55,5 +58,15 @@ cases! {
     catalog::evaluations_of_checks_come_newest_first,
     catalog::dynamic_partitions_keep_the_order_in_which_they_were_added,
     catalog::pins_are_put_on_runs_that_exist_and_taken_off,
+    catalog::d5_a_channel_goes_to_a_library_and_back_as_often_as_it_went_and_keeps_who_and_when,
     catalog::re_executions_are_listed_by_parent_and_root_and_keep_what_they_take_over,
+    ticks::i2_there_is_one_tick_at_one_time_and_it_ends_once,
+    ticks::i2_a_tick_ends_with_its_cursor_its_keys_and_its_runs_or_not_at_all,
+    ticks::i_13_a_run_key_is_used_for_ever_by_its_sensor_and_by_no_other,
+    ticks::i2_reserved_runs_wait_until_they_are_made_or_refused,
+    ticks::i2_a_tick_that_failed_is_started_again_and_its_failures_are_counted,
+    ticks::i2_ticks_are_paged_newest_first_and_skipped_ones_of_sensors_are_forgotten,
+    ticks::i_21_a_scheduler_whose_term_has_passed_neither_opens_nor_ends_a_tick,
+    ticks::i10_what_a_person_sets_holds_until_it_is_set_back,
+    ticks::i2_a_schedule_that_is_watched_again_goes_on_and_one_with_other_times_begins_anew,
 }

@@ -21,7 +21,7 @@ async fn a_second_writer_is_refused_while_the_first_one_lives_and_a_reader_is_no
     insta::assert_snapshot!(words(&refused, server.port), @"the store `postgres://127.0.0.1:PORT/runs` is in use by another cofferdam process; end it, or use another store");
     let reader = Postgres::open_read_only(&url).await.unwrap();
     assert_eq!(reader.find("0").await.unwrap(), writing.run);
-    assert!(matches!(reader.take_term().await, Err(Error::ReadOnly)));
+    assert!(matches!(reader.take_term(Term(0)).await, Err(Error::ReadOnly)));
     drop(first);
     Postgres::open(&url, PATIENCE).await.unwrap();
 }
@@ -36,7 +36,7 @@ async fn i_21_a_scheduler_that_wakes_up_after_another_has_taken_over_changes_no_
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'";
     assert_eq!(server.sql("runs", end), "1");
     let new = Postgres::open(&url, PATIENCE).await.unwrap();
-    let term = new.take_term().await.unwrap();
+    let term = new.take_term(Term(0)).await.unwrap();
     assert_eq!(term, Term(writing.term.0 + 1));
     let rows =
         "SELECT (SELECT count(*) FROM cofferdam.runs), (SELECT count(*) FROM cofferdam.events), term, turn
@@ -49,7 +49,7 @@ async fn i_21_a_scheduler_that_wakes_up_after_another_has_taken_over_changes_no_
             insta::assert_snapshot!(words(&refused, server.port), @"another process has written to the run log at `postgres://127.0.0.1:PORT/runs`: it has taken over");
         }
         assert!(old.create_run(new_run(2)).await.is_err());
-        assert!(old.take_term().await.is_err());
+        assert!(old.take_term(Term(0)).await.is_err());
     }
     assert_eq!(server.sql("runs", rows), before);
     // Under the new term nobody writes for the old one either.
@@ -78,11 +78,29 @@ async fn f_46_a_database_of_a_newer_program_or_of_another_one_is_refused_and_sta
     }
     assert!(!told.concat().contains("hunter2"), "{told:?}");
     insta::assert_snapshot!(told.join("\n"), @r"
-        the store `postgres://127.0.0.1:PORT/newer` has schema version 99, this program knows up to 1; use a newer cofferdam
+        the store `postgres://127.0.0.1:PORT/newer` has schema version 99, this program knows up to 3; use a newer cofferdam
         the database of `postgres://127.0.0.1:PORT/other` has a schema `cofferdam` with tables of another program; use another database
         what was given is not the URL of a database of PostgreSQL; write for example `postgres://db.example/runs`: invalid connection string: unknown option `colour`
         ");
     assert_eq!(["newer", "other"].map(|name| server.sql(name, tables)), before);
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_is_brought_up_to_date_and_refused_by_readers_before() {
+    let server = Server::start();
+    let url = server.database("runs");
+    let log = Postgres::open(&url, PATIENCE).await.unwrap();
+    let run = log.create_run(new_run(1)).await.unwrap();
+    drop(log);
+    let back = "DROP TABLE cofferdam.promotions, cofferdam.instigators, cofferdam.ticks, cofferdam.run_keys,
+        cofferdam.reservations; UPDATE cofferdam.office SET version = 1";
+    server.sql("runs", back);
+    let refused = Postgres::open_read_only(&url).await.err().unwrap();
+    assert!(matches!(&refused, Error::OlderSchema { .. }), "{refused}");
+    let log = Postgres::open(&url, PATIENCE).await.unwrap();
+    assert_eq!(log.summary(run).await.unwrap().run, run);
+    assert!(log.catalog().channels().await.unwrap().is_empty());
+    assert!(log.automation().instigators().await.unwrap().is_empty());
 }
 
 #[tokio::test]

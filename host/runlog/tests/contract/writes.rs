@@ -33,7 +33,7 @@ pub(crate) struct Writing {
 
 impl Writing {
     pub(crate) async fn begin(log: &Postgres) -> Writing {
-        let term = log.take_term().await.unwrap();
+        let term = log.take_term(Term(0)).await.unwrap();
         Writing { run: log.create_run(new_run(1)).await.unwrap(), term }
     }
 

@@ -220,8 +220,8 @@ struct Failing {
 
 #[async_trait]
 impl RunLog for Failing {
-    async fn take_term(&self) -> Result<Term, Error> {
-        self.inner.take_term().await
+    async fn take_term(&self, after: Term) -> Result<Term, Error> {
+        self.inner.take_term(after).await
     }
     async fn create_run(&self, run: NewRun) -> Result<RunId, Error> {
         self.inner.create_run(run).await
@@ -266,6 +266,9 @@ impl RunLog for Failing {
         self.inner.find(prefix).await
     }
     fn catalog(&self) -> &dyn Catalog {
+        &self.inner
+    }
+    fn automation(&self) -> &dyn Ticks {
         &self.inner
     }
 }

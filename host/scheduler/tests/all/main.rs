@@ -2,4 +2,5 @@
 
 mod driving;
 mod kit;
+mod quotas;
 mod sessions;

@@ -172,3 +172,27 @@ async fn who_does_not_come_back_loses_its_attempts_and_whoever_speaks_for_them_i
     assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
     assert_eq!(kept(&log, run).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_worker_that_leaves_and_comes_back_ends_what_it_has_and_gets_nothing_more() {
+    let log = memory();
+    let scheduler = start(&log, PATIENCE).await;
+    let mut before = visit(&scheduler, 1, first()).await;
+    let run = scheduler.submit(submission(1, vec![step("a", &[]), step("b", &[])])).await.unwrap();
+    let ids = before.attempts().await;
+    let worker = before.attached.worker;
+    drop(before);
+    let leaving = Visit { leaving: true, ..again(worker, &[&ids[0]], 0) };
+    let mut after = visit(&scheduler, 1, leaving).await;
+    after.say(vec![finished(&ids[0])]).await;
+    let mut orders = vec![];
+    while !orders.contains(&Order::Received { batches: 1 }) {
+        orders.extend(after.orders.recv().await.expect("the connection stands"));
+    }
+    assert!(orders.contains(&Order::Last), "{orders:?}");
+    assert!(!orders.iter().any(|order| matches!(order, Order::Run(_))), "{orders:?}");
+    let mut other = visit(&scheduler, 1, Visit { instance: 2, ..Visit::default() }).await;
+    let b = other.attempts().await;
+    other.say(vec![finished(&b[0])]).await;
+    assert_eq!(scheduler.wait(run).await.unwrap(), RunStatus::Succeeded);
+}

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_whole_sdk_is_carried() {
-        assert_all_are_carried(SDK, "guest-sdk/c", &["README.md", "test"]);
+        assert_all_are_carried(SDK, "guest-sdk/c", &["README.md", "example", "test"]);
     }
 
     #[test]

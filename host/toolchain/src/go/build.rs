@@ -37,7 +37,14 @@ pub fn build(source: &Source<'_>, say: &mut dyn FnMut(&str)) -> Result<Built, Bu
     // No names of files of this machine, no commit: the same source makes the same bytes.
     go.args(["build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o"])
         .arg(&core);
-    run(go.arg("."), source.folder, BuildError::refused)?;
+    let refused = || {
+        BuildError::Source {
+        message: "it does not build".to_owned(),
+        hint: "the compiler's messages are above; what needs cgo cannot be carried: do that part in an op of C or Rust"
+            .to_owned(),
+    }
+    };
+    run(go.arg("."), source.folder, refused)?;
     let inputs = inputs(source.folder, &module, &tools, &workspace)?;
     Ok(Built { component: component(source, &tools, &core)?, inputs })
 }

@@ -118,6 +118,10 @@ impl Authority {
         Ok(vec![signed.der().clone(), self.certificate.clone()])
     }
 
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// A secret that only this authority can know, another one for each purpose.
     pub fn secret(&self, purpose: &str) -> [u8; 32] {
         blake3::derive_key(purpose, self.issuer.key().serialized_der())

@@ -16,6 +16,8 @@ use super::{Fingerprint, provider};
 
 /// What the names of workers end in.
 const WORKERS: &str = ".worker.cofferdam";
+/// Bytes of what a worker's certificates name.
+pub const MEMBER_BYTES: usize = 16;
 
 /// Names a worker's certificates: drawn when it joins for the first time, and the same in all that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +26,18 @@ pub struct Member(u128);
 impl Member {
     /// A new one.
     pub fn draw() -> Result<Member, getrandom::Error> {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; MEMBER_BYTES];
         getrandom::fill(&mut bytes)?;
-        Ok(Member(u128::from_be_bytes(bytes)))
+        Ok(Member::from_bytes(bytes))
+    }
+
+    /// Most significant byte first.
+    pub fn to_bytes(self) -> [u8; MEMBER_BYTES] {
+        self.0.to_be_bytes()
+    }
+
+    pub fn from_bytes(bytes: [u8; MEMBER_BYTES]) -> Member {
+        Member(u128::from_be_bytes(bytes))
     }
 
     /// The name in its certificates, and that a connection to it is checked for.
@@ -98,6 +109,13 @@ pub struct Credentials {
     authority: Fingerprint,
 }
 
+/// The same key with the same certificate.
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Credentials) -> bool {
+        self.key.cert == other.key.cert
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials(signed by {})", self.authority)
@@ -135,6 +153,11 @@ impl Credentials {
     /// Who signed it.
     pub fn authority(&self) -> Fingerprint {
         self.authority
+    }
+
+    /// The certificate of who signed it.
+    pub(crate) fn authority_certificate(&self) -> &CertificateDer<'static> {
+        &self.key.cert[1]
     }
 
     /// For a handshake.

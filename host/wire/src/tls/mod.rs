@@ -5,6 +5,7 @@
 //! it is reached, a worker is `<member>.worker.cofferdam`. So no certificate depends on an address, and none of a worker
 //! can stand for the scheduler.
 
+mod accept;
 mod authority;
 mod certificate;
 mod dial;
@@ -12,17 +13,21 @@ mod fingerprint;
 mod parsed;
 mod pinned;
 mod serve;
+mod standing;
+mod voucher;
 
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
+pub use accept::{Connection, Door, Peer, incoming};
 pub use authority::{Authority, AuthorityError};
-pub use certificate::{Credentials, Member, PublicKey, Seen, Undecipherable};
+pub use certificate::{Credentials, MEMBER_BYTES, Member, PublicKey, Seen, Undecipherable};
 pub(crate) use dial::Dial;
 pub use dial::{Tls, Unsafe};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use serve::{SCHEDULER, acceptor};
+pub use standing::CutOff;
 
 /// HTTP/2, as both sides say in the handshake.
 const PROTOCOL: &[u8] = b"h2";

@@ -23,6 +23,17 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
+    /// The key itself, without what says of which kind it is.
+    pub(crate) fn key_bits(&self) -> Option<Vec<u8>> {
+        let parsed = parse_der(&self.public_key, |reader| {
+            reader.read_sequence(|parts| {
+                let _kind = parts.next().read_der()?;
+                parts.next().read_bitvec_bytes()
+            })
+        });
+        parsed.ok().map(|(bits, _)| bits)
+    }
+
     pub(crate) fn read(certificate: &CertificateDer<'_>) -> Result<Parsed, Undecipherable> {
         let parsed = parse_der(certificate, |reader| {
             reader.read_sequence(|parts| {

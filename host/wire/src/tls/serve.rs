@@ -8,6 +8,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
     SignatureScheme,
@@ -15,7 +16,7 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 
 use super::parsed::Parsed;
-use super::{PROTOCOL, provider};
+use super::{Credentials, PROTOCOL, provider};
 
 /// The scheduler's name, wherever it listens.
 pub const SCHEDULER: &str = "scheduler.cofferdam";
@@ -39,6 +40,14 @@ pub fn acceptor(
     // Connections last for long: there is nothing to gain by resuming one, and no early data without it.
     config.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+impl Credentials {
+    /// For a worker that listens for others.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let own = SingleCertAndKey::from(self.certified());
+        acceptor(self.authority_certificate(), Arc::new(own)).expect("its authority's certificate is one")
+    }
 }
 
 /// Checks what was signed, and not when.

@@ -118,7 +118,7 @@ impl rustls::server::ResolvesServerCert for Forged {
 }
 
 #[tokio::test]
-async fn a_worker_cannot_stand_for_the_scheduler_nor_for_another_worker() {
+async fn h_098_a_worker_cannot_stand_for_the_scheduler_nor_for_another_worker() {
     let authority = Authority::generate().unwrap();
     let ((one, first), (other, second)) = (member(&authority, hours(0)), member(&authority, hours(0)));
     let said = meet(&authority, &first, Tls::to_scheduler(authority.fingerprint(), None)).await.unwrap_err();
@@ -199,4 +199,20 @@ fn what_is_damaged_is_refused_and_not_shown() {
     }
     assert!(Seen::read(&CertificateDer::from(vec![1, 2, 3])).is_err());
     assert!(Seen::read(authority.certificate()).is_err(), "it is no worker's");
+}
+
+#[test]
+fn an_authority_vouches_for_a_compiled_library_and_for_no_other() {
+    let (authority, other) = (Authority::generate().unwrap(), Authority::generate().unwrap());
+    let (_, own) = member(&authority, hours(0));
+    let signature = authority.vouch_for_artefact(b"this one").unwrap();
+    assert!(own.is_vouched_artefact(b"this one", &signature));
+    assert!(!own.is_vouched_artefact(b"another one", &signature));
+    assert!(!own.is_vouched_artefact(b"this one", &other.vouch_for_artefact(b"this one").unwrap()));
+    assert!(!own.is_vouched_artefact(b"this one", &[]));
+    for at in 0..signature.len() {
+        let mut flipped = signature.clone();
+        flipped[at] ^= 1;
+        assert!(!own.is_vouched_artefact(b"this one", &flipped), "byte {at}");
+    }
 }

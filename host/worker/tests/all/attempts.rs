@@ -69,7 +69,7 @@ async fn f_37_a_missing_input_fails_the_attempt_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_guest_that_ignores_its_cancel_frees_its_slot_within_a_second() {
+async fn h_010_a_guest_that_ignores_its_cancel_frees_its_slot_within_a_second() {
     let mut bench = Bench::in_memory(1).await;
     bench.order(bench.assignment(1, "spin", 0)).await;
     bench.begun(1).await;

@@ -13,7 +13,7 @@ use cofferdam_model::{
     AssignedInput, AssignedValue, Assignment, AttemptId, Failure, Fence, LibraryDigest, Limits, Name, Order,
     Outcome, PlanOutput, Report, RunId, StepKey, Timestamp, ValueRef,
 };
-use cofferdam_worker::{Resources, Settings, Worker};
+use cofferdam_worker::{Isolation, Resources, Settings, Worker};
 use rustix::process::Pid;
 use tokio::sync::mpsc;
 
@@ -158,12 +158,24 @@ impl Bench {
     }
 
     pub(crate) async fn over(slots: usize, folder: tempfile::TempDir, store: ValueStore) -> Bench {
+        Bench::isolated(Isolation::Own, slots, folder, store).await
+    }
+
+    /// A worker that keeps attempts apart at least so.
+    pub(crate) async fn isolated(
+        isolation: Isolation,
+        slots: usize,
+        folder: tempfile::TempDir,
+        store: ValueStore,
+    ) -> Bench {
         let settings = Settings {
             slots,
             cell: marked(&folder),
+            isolation,
             artefacts: folder.path().join("artefacts"),
             clock: || Timestamp(1),
             environment,
+            compiled: None,
             observer: None,
         };
         let depot = Depot::memory();
@@ -199,6 +211,15 @@ impl Bench {
     /// Waits until that many cells have begun an attempt, which they note in the file that is their standard
     /// output, and gives them.
     pub(crate) async fn begun(&self, count: usize) -> Vec<Pid> {
+        self.until_begun(|cells| cells.len() == count).await
+    }
+
+    /// Waits until the one cell that has begun an attempt is another one.
+    pub(crate) async fn begun_other_than(&self, cell: Pid) -> Pid {
+        self.until_begun(|cells| cells.len() == 1 && cells[0] != cell).await[0]
+    }
+
+    async fn until_begun(&self, wanted: impl Fn(&[Pid]) -> bool) -> Vec<Pid> {
         let has_begun = |pid: &Pid| {
             let mark = format!("/proc/{}/fd/1", pid.as_raw_pid());
             std::fs::read(mark).is_ok_and(|mark| !mark.is_empty())
@@ -206,7 +227,7 @@ impl Bench {
         let wait = async {
             loop {
                 let cells: Vec<Pid> = self.cells().into_iter().filter(has_begun).collect();
-                if cells.len() == count {
+                if wanted(&cells) {
                     return cells;
                 }
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -33,7 +33,10 @@ async fn a_function_gives_what_its_config_says() {
 #[tokio::test]
 async fn a_function_that_loops_ends_at_its_fuel_on_every_machine_alike() {
     let failure = map(json!({"word": "x", "forever": true})).await.unwrap_err();
-    assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Fuel, "used up its fuel"));
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (FailureKind::Fuel, "used up its fuel of 100000000")
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Resources and environment variables on a worker, over the real providers and the guest `resources`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cofferdam_model::{
@@ -8,6 +10,7 @@ use cofferdam_model::{
     LibraryDigest, Limits, Name, Order, Outcome, Place, PlanOutput, PlanResource, ResourceKind, ValueRef,
     cbor,
 };
+use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -161,6 +164,57 @@ async fn a_call_that_hangs_ends_with_the_attempts_time() {
     assert_eq!(lending.run(2, "count", json!({"name": "a"}), &store).await, json!(1));
 }
 
+/// Keeps every core busy until it goes.
+struct Load(Arc<AtomicBool>, Vec<std::thread::JoinHandle<()>>);
+
+impl Load {
+    fn start() -> Load {
+        let goes_on = Arc::new(AtomicBool::new(true));
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let spin = |goes_on: Arc<AtomicBool>| move || while goes_on.load(Ordering::Relaxed) {};
+        let threads = (0..2 * cores).map(|_| std::thread::spawn(spin(goes_on.clone()))).collect();
+        Load(goes_on, threads)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+        self.1.drain(..).for_each(|thread| drop(thread.join()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f6_time_is_over_in_a_loop_and_in_a_call_into_the_host_also_when_every_core_is_busy() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+    let mut lending = Lending::new().await;
+    let (url, _task) = server("").await;
+    let api = [("api", lent("slow", ResourceKind::Http, json!({ "base_url": url })))];
+    let store = [("counters", lent("memory", ResourceKind::Keyvalue, json!({ "backend": "memory" })))];
+    // Both libraries are compiled before the clock starts.
+    assert_eq!(lending.run(1, "count", json!({"name": "a"}), &store).await, json!(1));
+    lending.bench.order(lending.bench.assignment(2, "add_one", 1)).await;
+    lending.bench.value(2).await;
+    let load = Load::start();
+    let limits = Limits { timeout: Some(TIMEOUT), ..Limits::default() };
+    let mut late = vec![];
+    for fence in (3..23).step_by(2) {
+        let hangs = lending.attempt(fence, "fetch", json!({"path": "/"}), &api);
+        let hangs = Assignment { limits: limits.clone(), ..hangs };
+        let spins = lending.bench.with_limits(fence + 1, "spin", 0, limits.clone());
+        for (fence, attempt) in [(fence, hangs), (fence + 1, spins)] {
+            let since = Instant::now();
+            lending.bench.order(attempt).await;
+            assert_eq!(lending.bench.failure(fence).await.kind, FailureKind::Timeout);
+            late.push(since.elapsed().saturating_sub(TIMEOUT));
+        }
+    }
+    drop(load);
+    late.sort_unstable();
+    eprintln!("from the end of its time to the end of an attempt: p50 {:?}, last {:?}", late[10], late[19]);
+    assert!(late[19] < Duration::from_secs(1), "{late:?}");
+}
+
 #[tokio::test]
 async fn a_cancel_ends_a_call_that_is_under_way() {
     let mut lending = Lending::new().await;
@@ -190,7 +244,7 @@ async fn a_cancel_ends_a_call_that_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_secret_is_in_no_report_even_when_all_goes_wrong() {
+async fn h_112_a_secret_is_in_no_report_even_when_all_goes_wrong() {
     let mut lending = Lending::new().await;
     let refused =
         json!({ "base_url": "http://127.0.0.1:1", "headers": {"authorization": {"env": "BENCH_SECRET"}} });
@@ -203,6 +257,51 @@ async fn a_secret_is_in_no_report_even_when_all_goes_wrong() {
         assert!(!failure.contains("hush"), "{failure}");
         assert!(failure.contains("weather"), "{failure}");
         assert_eq!(failure.contains("BENCH_UNSET"), fence == 2, "{failure}");
+    }
+}
+
+/// Answers one request, and gives what it was asked.
+async fn asked_once() -> (String, tokio::task::JoinHandle<String>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let n = stream.read(&mut request).await.unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nx-kind: test\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&request[..n]).into_owned()
+    };
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+    let task = tokio::spawn(serve);
+    (url, task)
+}
+
+#[tokio::test]
+async fn f8_a_secret_goes_where_it_is_for_and_the_guest_that_uses_it_has_it_nowhere() {
+    let mut lending = Lending::new().await;
+    let (url, asked) = asked_once().await;
+    let settings = json!({ "base_url": url, "headers": {"authorization": {"env": "BENCH_SECRET"}} });
+    let api = [("api", lent("weather", ResourceKind::Http, settings))];
+    let attempt = Assignment {
+        outputs: vec![PlanOutput::new(Name::result(), "application/octet-stream")],
+        ..lending.attempt(1, "confess", json!({"path": "/a-path-that-it-knows"}), &api)
+    };
+    lending.bench.order(attempt).await;
+    let value = lending.bench.value(1).await;
+    let request = asked.await.unwrap();
+    assert!(request.contains("authorization: hush hush"), "{request}");
+
+    let parts: Vec<_> = lending.bench.store.get(&value).await.unwrap().try_collect().await.unwrap();
+    let memory = parts.concat();
+    let holds = |text: &str| memory.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(memory.len() > 1 << 16, "{}", memory.len());
+    assert!(holds("x-kind") && holds("a-path-that-it-knows"), "it is its memory");
+    let said = format!("{:?}", lending.bench.seen);
+    assert!(said.contains("x-kind"), "{said}");
+    // As it is, in base64 at each offset, and in hexadecimal digits.
+    for form in ["hush hush", "aHVzaCBodXNo", "h1c2ggaHVza", "odXNoIGh1c2", "6875736820"] {
+        assert!(!holds(form) && !said.contains(form), "{form}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::future::ready;
 
-use cofferdam_cell::{Artefacts, Cell, CellEvent, FromCell, Target};
+use cofferdam_cell::{Artefacts, Cell, CellEvent, FromCell, Origin, Source, Target};
 use cofferdam_model::{FailureKind, Limits, NeededLibrary, Order, Outcome, Report, Usage};
 use tokio::sync::mpsc;
 
@@ -42,7 +42,7 @@ async fn f5_the_same_op_uses_the_same_fuel_on_every_cell_and_too_little_ends_it(
 /// A hermetic op's clock and random numbers are virtual: whatever it makes of them comes out the same, on every cell
 /// of every worker, and takes the same number of instructions.
 #[tokio::test]
-async fn a_hundred_runs_of_a_step_give_one_digest_and_use_one_amount_of_fuel() {
+async fn i_20_a_hundred_runs_of_a_step_give_one_digest_and_use_one_amount_of_fuel() {
     const RUNS: usize = 100;
     let limits = Limits { fuel: Some(1 << 40), ..Limits::default() };
     let mut workers = [Bench::in_memory(2).await, Bench::in_memory(2).await];
@@ -83,7 +83,7 @@ async fn spoil(bench: &Bench) {
     let folder = &bench.settings.artefacts;
     let artefacts = Artefacts::open(folder, command()).unwrap();
     let target = target().await;
-    artefacts.get(&bench.library, ready(Ok(guest("behaviours"))), &target).await.unwrap();
+    artefacts.get(&bench.library, ready(Ok(Source::Component(guest("behaviours")))), &target).await.unwrap();
     let key: [u8; 32] = fs::read(folder.join("key")).unwrap().try_into().unwrap();
     let mut hasher = blake3::Hasher::new_keyed(&key);
     hasher.update(b"cwasm-v1").update(&bench.library.0);
@@ -97,8 +97,11 @@ async fn spoil(bench: &Bench) {
             fs::write(path, &bytes).unwrap();
         }
     }
-    let spoilt = artefacts.get(&bench.library, ready(Ok(guest("behaviours"))), &target).await.unwrap();
-    assert!(spoilt.is_cached() && fs::read(spoilt.path()).unwrap() == b"no code");
+    let spoilt = artefacts
+        .get(&bench.library, ready(Ok(Source::Component(guest("behaviours")))), &target)
+        .await
+        .unwrap();
+    assert!(spoilt.origin() == Origin::Cache && fs::read(spoilt.path()).unwrap() == b"no code");
 }
 
 #[tokio::test]
@@ -124,7 +127,7 @@ async fn a_library_is_described_although_its_artefact_is_refused() {
 async fn a_library_whose_artefact_is_here_is_not_fetched() {
     let mut bench = Bench::in_memory(1).await;
     let artefacts = Artefacts::open(&bench.settings.artefacts, command()).unwrap();
-    let component = ready(Ok(guest("behaviours")));
+    let component = ready(Ok(Source::Component(guest("behaviours"))));
     artefacts.get(&bench.library, component, &target().await).await.unwrap();
     bench.depot.delete(&bench.library).await.unwrap();
     bench.order(bench.assignment(1, "add_one", 1)).await;

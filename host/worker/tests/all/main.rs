@@ -7,5 +7,7 @@ mod functions;
 mod lent;
 mod libraries;
 mod managers;
+mod namespaces;
+mod neighbours;
 mod stores;
 mod stress;

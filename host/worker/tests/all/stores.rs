@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cofferdam_io::{ValueKey, ValueStore};
-use cofferdam_model::{FailureKind, Fence, Name, Order, Place, ValueRef};
+use cofferdam_model::{FailureKind, Fence, Limits, Name, Order, Place, ValueRef};
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
@@ -93,6 +93,19 @@ impl ObjectStore for Ailing {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.store.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn h_034_what_a_guest_had_written_when_it_was_ended_half_way_is_removed() {
+    let store = Ailing::default();
+    let mut bench = store.bench(1).await;
+    // More than one part of an upload, and less than one.
+    for (fence, size) in [(1, 20 << 20), (2, 300_000)] {
+        let limits = Limits { output_bytes_max: size, ..Limits::default() };
+        bench.order(bench.with_limits(fence, "output_stream_bomb", 0, limits)).await;
+        assert_eq!(bench.failure(fence).await.kind, FailureKind::OutputLimit);
+        assert_eq!(store.objects().await, []);
     }
 }
 

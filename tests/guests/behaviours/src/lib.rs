@@ -3,6 +3,7 @@
 
 mod bad;
 mod good;
+mod raw;
 
 wit_bindgen::generate!({ path: "../../../wit", world: "library" });
 
@@ -23,7 +24,7 @@ struct Behaviours;
 export!(Behaviours);
 
 fn ops() -> impl Iterator<Item = &'static Op> {
-    good::OPS.iter().chain(bad::OPS)
+    good::OPS.iter().chain(bad::OPS).chain(raw::OPS)
 }
 
 impl Guest for Behaviours {

@@ -6,7 +6,7 @@ use cofferdam_op::http::Request;
 use cofferdam_op::schemars::{self, JsonSchema};
 use cofferdam_op::sql::{Rows, Statement, Value};
 use cofferdam_op::{
-    Blob, Check, Command, Context, Dynamic, Error, HookEvent, Http, Keyvalue, Many, Outputs, Result,
+    Blob, Bytes, Check, Command, Context, Dynamic, Error, HookEvent, Http, Keyvalue, Many, Outputs, Result,
     Settings, Severity, Sql, WithMetadata, library, op, params,
 };
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,28 @@ pub fn fetch(
 ) -> Result<String> {
     let response = api.get(path)?;
     Ok(format!("{} {}", response.status, response.text()?))
+}
+
+/// Fetches a path, and gives away all that it has got: in its log, on stdout, and its whole memory.
+#[op]
+pub fn confess(ctx: &Context, api: Http, path: String) -> Result<Bytes> {
+    let response = api.get(path.clone())?;
+    ctx.info(format!("{path}: {} {:?} {:?}", response.status, response.headers, response.body));
+    println!("{:?} {:?}", std::env::vars().collect::<Vec<_>>(), std::env::args().collect::<Vec<_>>());
+    Ok(Bytes(memory()))
+}
+
+/// Every byte that this instance can read.
+#[cfg(target_arch = "wasm32")]
+fn memory() -> Vec<u8> {
+    let size = std::arch::wasm32::memory_size(0) * 65536;
+    // SAFETY: all of it is there to be read, and nothing writes meanwhile. Address 0 is no pointer in Rust.
+    unsafe { std::slice::from_raw_parts(std::ptr::without_provenance(1), size - 1) }.to_vec()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn memory() -> Vec<u8> {
+    vec![]
 }
 
 /// Sends a text with a header, and gives what came back.
@@ -253,6 +275,7 @@ pub fn total(numbers: Many<u64>) -> u64 {
 
 library!(
     fetch,
+    confess,
     send,
     count,
     forget,

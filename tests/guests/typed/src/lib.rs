@@ -74,6 +74,46 @@ pub fn work(ctx: &Context, number: u64, config: Work) -> u64 {
     if state == 0 { 0 } else { number }
 }
 
+#[derive(Deserialize, JsonSchema)]
+pub struct Speech {
+    /// How many.
+    lines: u64,
+    /// Rounds of arithmetic before each.
+    rounds: u64,
+    /// Of what it gives at the end.
+    #[serde(default)]
+    bytes: usize,
+}
+
+/// Logs `line 0`, `line 1` … with some work before each, then gives a text.
+#[op]
+pub fn chatter(ctx: &Context, config: Speech) -> String {
+    let mut state = 1_u64;
+    for n in 0..config.lines {
+        for _ in 0..config.rounds {
+            state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).rotate_left(17));
+        }
+        ctx.info(&format!("line {n}"));
+    }
+    "x".repeat(config.bytes)
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub struct Words {
+    texts: Vec<String>,
+}
+
+/// Says each of these in every way that there is: in the log, on stdout and on stderr, and as its result.
+#[op]
+pub fn say(ctx: &Context, config: Words) -> Vec<String> {
+    for text in &config.texts {
+        ctx.info(text);
+        println!("{text}");
+        eprintln!("{text}");
+    }
+    config.texts
+}
+
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     name: String,
@@ -195,6 +235,6 @@ pub fn panics(number: u64) -> u64 {
 }
 
 library!(
-    numbers, double, sum, add_one, work, person, file, branch, lines, flood, weigh, pass_on, flaky, mutter,
-    refuse, panics, configured, put, get
+    numbers, double, sum, add_one, work, chatter, person, file, branch, lines, flood, weigh, pass_on, flaky,
+    mutter, refuse, panics, configured, put, get, say
 );

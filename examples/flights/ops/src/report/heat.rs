@@ -14,7 +14,7 @@ use crate::{
 const FULL_COLOUR_MINUTES: f64 = 30.0;
 
 /// Cells of fewer flights get no colour: one late flight would paint them red.
-const COLOUR_FLIGHTS_MIN: u64 = 30;
+const COLOUR_FLIGHTS_MIN: u32 = 30;
 
 /// Colours at equal distances from no delay to the full colour, as red, green, blue.
 const COLOURS: [[f64; 3]; 4] =

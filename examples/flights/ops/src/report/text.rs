@@ -25,8 +25,8 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
 }
 
 /// An integer with commas between thousands.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
+pub(super) fn thousands(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place) % 3 == 0 {
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn numbers_are_written_for_people() {
         assert_eq!(
-            [0, 999, 1000, 336_776, 1_234_567].map(thousands),
+            [0_u32, 999, 1000, 336_776, 1_234_567].map(thousands),
             ["0", "999", "1,000", "336,776", "1,234,567"]
         );
         assert_eq!([Some(12.64), Some(-2.5), Some(-0.04), None].map(minutes), ["12.6", "−2.5", "0.0", "–"]);

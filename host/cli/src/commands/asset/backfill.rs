@@ -15,8 +15,9 @@ use super::Backfill;
 use super::known::Known;
 use crate::args::{Given, Global};
 use crate::drive::Drive;
-use crate::error::{Doing, Failed, Result};
+use crate::error::{Failed, Result};
 use crate::exit::Exit;
+use crate::interrupts::Interrupts;
 use crate::output::{DIM, GREEN, Output, RED, YELLOW, printable};
 use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted, read_config};
 use crate::project::{Project, sort_out};
@@ -147,6 +148,7 @@ impl<'a> Driver<'a> {
 
     async fn drive(&mut self) -> Result<()> {
         let drive = Drive::start(&self.known.project.site, &self.args.local).await?;
+        let mut interrupts = Interrupts::listen()?;
         let mut active = FuturesUnordered::new();
         loop {
             let progress = self.progress();
@@ -169,10 +171,7 @@ impl<'a> Driver<'a> {
                     let Some((at, ended)) = ended else { continue };
                     self.ended(at, ended?);
                 }
-                signal = tokio::signal::ctrl_c() => {
-                    signal.doing(Exit::Internal, "wait for an interrupt")?;
-                    self.cancel(&drive).await?;
-                }
+                _ = interrupts.next() => self.cancel(&drive).await?,
             }
         }
         drop(active);

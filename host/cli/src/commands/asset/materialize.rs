@@ -32,7 +32,7 @@ pub(super) async fn run(args: &Materialize, global: &Global, output: Output) -> 
     project.texts = sort_out(std::mem::take(&mut project.texts), found, output)?;
     let given = Given { partition, ..args.given.clone() };
     let wanted = Wanted::Assets(selection);
-    let Prepared { plan, project } =
+    let Prepared { plan, project, .. } =
         prepare_wanted(project, &wanted, &given, &run_config, Reading::Import, output).await?;
     let submission = Submission {
         run: RunId(uuid::Uuid::now_v7()),

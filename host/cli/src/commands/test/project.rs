@@ -1,107 +1,82 @@
-//! `[tests]` of a project: one run with a step for each, of which nothing is kept.
+//! `[tests]` of a project: those of ops are the steps of one run, those of jobs have a run each. Nothing of them is kept.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cofferdam_engine::{Run, StepView};
-use cofferdam_io::Stores;
 use cofferdam_model::{
-    Definitions, Expected, JobDef, Known, Name, Node, NodeDef, Output as Made, RunConfig, RunId, StepKey,
-    TestDef,
+    Definitions, JobDef, JobTestDef, Known, Name, NodeDef, OpTestDef, RunConfig, RunId, StepKey, TestDef,
 };
-use cofferdam_scheduler::Submission;
-use serde_json::{Map, Value};
+use cofferdam_plan::{Present, Rerun, fake_sources, libraries_used, test_request, with_fakes};
 
-use super::difference;
-use crate::args::{Given, Local};
-use crate::commands::show;
-use crate::commands::value::{SHOWN_BYTES_MAX, content};
-use crate::error::{Doing, Failed, Result};
+use super::judge::{judge_job, judge_op};
+use crate::args::Given;
+use crate::error::{Failed, Result};
 use crate::exit::Exit;
-use crate::instance::{self, Instance};
-use crate::offer;
+use crate::instance;
 use crate::output::{DIM, GREEN, Output, RED, printable};
-use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted};
+use crate::prepare::{Prepared, Reading, Wanted, prepare_wanted, read_files};
 use crate::project::Project;
-use crate::site::Site;
-use crate::text::{count, duration, size};
+use crate::scratch::Scratch;
+use crate::text::{count, duration};
 
 pub(crate) type Tests = BTreeMap<Name, TestDef>;
 
-/// The library whose op is tested.
-pub(super) fn library_of(test: &TestDef) -> Option<&Name> {
-    match &test.step.node.value {
-        NodeDef::Op(path) => Some(&path.library),
-        NodeDef::Graph(_) => None,
+/// How long a test took, and why it did not pass.
+struct Verdict {
+    took: Option<Duration>,
+    failed: Option<String>,
+}
+
+/// Whether a test is about a library: runs its op, or a job that may use it.
+pub(super) fn is_about(definitions: &Definitions, test: &TestDef, library: &Name) -> bool {
+    match test {
+        TestDef::Op(test) => {
+            matches!(&test.step.node.value, NodeDef::Op(path) if path.library == *library)
+        }
+        TestDef::Job(test) => {
+            let nothing = RunConfig::default();
+            libraries_used(definitions, test_request(test, &nothing), &Present::default()).contains(library)
+        }
     }
 }
 
-/// The tests of these libraries.
-pub(super) fn tests_of(definitions: &Definitions, is_chosen: impl Fn(&Name) -> bool) -> Tests {
-    let tests = definitions.tests.iter().filter(|(_, test)| library_of(test).is_some_and(&is_chosen));
-    tests.map(|(name, test)| (name.clone(), test.clone())).collect()
-}
-
-/// Adds a job with a step for each test; gives its name.
-pub(crate) fn add_job(definitions: &mut Definitions, tests: &Tests) -> Name {
+/// Adds a job with a step for each test of an op, and gives its name; none if there is no such test.
+pub(crate) fn add_job(definitions: &mut Definitions, tests: &Tests) -> Option<Name> {
+    let steps: Vec<_> = of_ops(tests).map(|(_, test)| test.step.clone()).collect();
+    if steps.is_empty() {
+        return None;
+    }
     let mut name = "tests".to_owned();
     while definitions.jobs.keys().chain(definitions.asset_jobs.keys()).any(|known| known.as_str() == name) {
         name.push('_');
     }
     let name = Name::new(&name).expect("letters and underscores are a name");
-    let steps = tests.values().map(|test| test.step.clone()).collect();
     definitions.jobs.insert(name.clone(), JobDef { steps, ..JobDef::default() });
-    name
+    Some(name)
+}
+
+fn of_ops(tests: &Tests) -> impl Iterator<Item = (&Name, &OpTestDef)> {
+    tests.iter().filter_map(|(name, test)| match test {
+        TestDef::Op(test) => Some((name, &**test)),
+        TestDef::Job(_) => None,
+    })
 }
 
 /// Runs the tests and says how each went. Fails if one does.
 pub(super) async fn run(mut project: Project, tests: Tests, output: Output) -> Result<()> {
-    let scratch = tempfile::tempdir().doing(Exit::Unreachable, "make a temporary folder")?;
-    project.state = project.state.with_runs_in(scratch.path());
-    project.site = Site::Here(project.state.clone());
-    let name = add_job(&mut project.definitions, &tests);
-    let wanted = Wanted::Job { name, selection: vec![] };
-    let config = RunConfig::default();
-    let Prepared { plan, project } =
-        prepare_wanted(project, &wanted, &Given::default(), &config, Reading::Import, output).await?;
-
-    let offer = offer::offer(&Local::default())?;
-    offer::refuse(&plan, &offer)?;
-    let instance = Instance::start(&project.state, &project.root, offer).await?;
-    let submission = Submission {
-        run: RunId(uuid::Uuid::now_v7()),
-        tags: plan.tags.clone(),
-        plan: plan.into(),
-        idempotency_key: None,
-        origin: None,
-        known: Known::default(),
-    };
-    let id = instance.scheduler.submit(submission).await.doing(Exit::Unreachable, "record the run")?;
-    instance.scheduler.wait(id).await.doing(Exit::Unreachable, "drive the run")?;
-    let run = show::load(&*instance.log, id).await?;
-    let stores = instance::stores(&project.state)?;
-    let outcome = judge_all(&run, &tests, &stores, output).await;
-    instance.stop().await;
-    outcome
-}
-
-async fn judge_all(run: &Run, tests: &Tests, stores: &Stores, output: Output) -> Result<()> {
     let mut failures = vec![];
-    for (name, test) in tests {
-        let step = run.step(&StepKey::new(name.as_str()));
-        let step = step.ok_or_else(|| Failed::new(Exit::Internal, format!("test `{name}` was not run")))?;
-        match judge(&step, &test.expected, stores).await? {
-            None => {
-                let attempt = step.attempts().last().and_then(|attempt| attempt.usage);
-                let took =
-                    attempt.map(|usage| duration(Duration::from_micros(usage.wall_us))).unwrap_or_default();
-                output.say(&format!("{GREEN}   pass{GREEN:#}  {name}  {DIM}{took}{DIM:#}"));
-            }
-            Some(why) => {
-                output.say(&format!("{RED}   FAIL{RED:#}  {name}: {}", printable(&why)));
-                failures.push(format!("test `{name}`: {}", printable(&why)));
-            }
+    if let Some(job) = add_job(&mut project.definitions, &tests) {
+        let verdicts;
+        (project, verdicts) = run_ops(project, job, &tests, output).await?;
+        for (name, verdict) in verdicts {
+            failures.extend(say(&name, verdict, output));
         }
+    }
+    for (name, test) in &tests {
+        let TestDef::Job(test) = test else { continue };
+        let verdict;
+        (project, verdict) = run_job(project, test, output).await?;
+        failures.extend(say(name, verdict, output));
     }
     if failures.is_empty() {
         return Ok(());
@@ -112,49 +87,67 @@ async fn judge_all(run: &Run, tests: &Tests, stores: &Stores, output: Output) ->
     Err(if output.json { Failed { causes: failures, ..failed } } else { failed })
 }
 
-/// Why a test did not pass.
-async fn judge(step: &StepView<'_>, expected: &Expected, stores: &Stores) -> Result<Option<String>> {
-    let failure = step.failure().map(|failure| {
-        let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
-        failure.message.clone() + &causes.collect::<String>()
-    });
-    match (expected, failure) {
-        (Expected::Failure(text), Some(failure)) if failure.contains(&text.value) => Ok(None),
-        (Expected::Failure(text), Some(failure)) => {
-            Ok(Some(format!("it failed with `{failure}`, expected `{}`", text.value)))
-        }
-        (Expected::Failure(text), None) => {
-            Ok(Some(format!("it {}, expected a failure with `{}`", step.status(), text.value)))
-        }
-        (Expected::Outputs(_), Some(failure)) => Ok(Some(format!("it failed: {failure}"))),
-        (Expected::Outputs(outputs), None) => {
-            for (name, expected) in outputs {
-                if let Some(why) = compare(name, expected, step.outputs(), stores).await? {
-                    return Ok(Some(why));
-                }
-            }
-            Ok(None)
-        }
-    }
+/// Gives what is said of a test that did not pass.
+fn say(name: &Name, verdict: Verdict, output: Output) -> Option<String> {
+    let Some(why) = verdict.failed else {
+        let took = verdict.took.map(duration).unwrap_or_default();
+        output.say(&format!("{GREEN}   pass{GREEN:#}  {name}  {DIM}{took}{DIM:#}"));
+        return None;
+    };
+    output.say(&format!("{RED}   FAIL{RED:#}  {name}: {}", printable(&why)));
+    Some(format!("test `{name}`: {}", printable(&why)))
 }
 
-/// How an output differs from what is expected of it.
-async fn compare(name: &Name, expected: &Node, made: &[Made], stores: &Stores) -> Result<Option<String>> {
-    let of_name: Vec<&Made> = made.iter().filter(|made| made.name == *name).collect();
-    if let Some(large) = of_name.iter().find(|made| made.value.size > SHOWN_BYTES_MAX) {
-        let (found, most) = (size(large.value.size), size(SHOWN_BYTES_MAX));
-        return Ok(Some(format!("output `{name}` has {found}; values up to {most} are compared")));
+async fn run_ops(
+    mut project: Project,
+    job: Name,
+    tests: &Tests,
+    output: Output,
+) -> Result<(Project, Vec<(Name, Verdict)>)> {
+    let mut scratch = Scratch::take(&mut project)?;
+    let wanted = Wanted::Job { name: job, selection: vec![] };
+    let config = RunConfig::default();
+    let Prepared { plan, project, .. } =
+        prepare_wanted(project, &wanted, &Given::default(), &config, Reading::Import, output).await?;
+    let run = scratch.run(&project, plan, Known::default()).await?;
+    let stores = instance::stores(&project.state)?;
+    let mut verdicts = vec![];
+    for (name, test) in of_ops(tests) {
+        let step = run.step(&StepKey::new(name.as_str()));
+        let step = step.ok_or_else(|| Failed::new(Exit::Internal, format!("test `{name}` was not run")))?;
+        let used = step.attempts().last().and_then(|attempt| attempt.usage);
+        let took = used.map(|usage| Duration::from_micros(usage.wall_us));
+        let failed = judge_op(&step, &test.expected, &stores).await?;
+        verdicts.push((name.clone(), Verdict { took, failed }));
     }
-    let mut by_key = Map::new();
-    for made in &of_name {
-        let value = content(&made.value, stores).await?;
-        match &made.key {
-            Some(key) => drop(by_key.insert(key.to_string(), value)),
-            None => return Ok(difference::first(name.as_str(), &expected.to_json(), &value)),
-        }
+    Ok((scratch.end(project).await, verdicts))
+}
+
+/// In an instance of its own, so that no test finds what another one left with resources.
+async fn run_job(mut project: Project, test: &JobTestDef, output: Output) -> Result<(Project, Verdict)> {
+    let mut scratch = Scratch::take(&mut project)?;
+    let wanted = Wanted::Job { name: test.job.value.clone(), selection: test.selection.clone() };
+    let given = Given {
+        config: None,
+        environment: test.environment.as_ref().map(|name| name.value.to_string()),
+        partition: test.partition.clone(),
+    };
+    let config = RunConfig { root: test.config.clone() };
+    let Prepared { mut plan, project, libraries } =
+        prepare_wanted(project, &wanted, &given, &config, Reading::Import, output).await?;
+    for step in &mut plan.steps {
+        // Nobody learns anything from the wait.
+        step.retry.delay = 0.0;
     }
-    if of_name.is_empty() {
-        return Ok(Some(format!("there is no output `{name}`")));
-    }
-    Ok(difference::first(name.as_str(), &expected.to_json(), &Value::Object(by_key)))
+    let values = instance::values(&project.state)?;
+    let files = read_files(&project, &fake_sources(test), &values, Reading::Import).await?;
+    let faked = with_fakes(&plan, &libraries, test, &files, RunId(uuid::Uuid::now_v7()));
+    let Rerun { plan, known, .. } = match faked {
+        Ok(faked) => faked,
+        Err(problems) => return Err(Failed::diagnosed(project.texts, problems)),
+    };
+    let run = scratch.run(&project, plan, known).await?;
+    let failed = judge_job(&run, test, &instance::stores(&project.state)?).await?;
+    let took = run.started_at().zip(run.ended_at()).map(|(from, to)| to.since(from));
+    Ok((scratch.end(project).await, Verdict { took, failed }))
 }

@@ -1,0 +1,67 @@
+//! The built pages, within the program: `ui/dist`, made by the project's own set-up.
+
+use axum::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+#[derive(RustEmbed)]
+#[folder = "ui/dist"]
+#[allow_missing = true]
+struct Built;
+
+const INDEX: &str = "index.html";
+/// Files whose names change with their content.
+const HASHED: &str = "assets/";
+const FOREVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "no-cache";
+const NOT_BUILT: &str = "This program was built without its pages. `cargo xtask setup` builds them; then build the \
+    program again.\n";
+
+/// A file of the pages; every other path is one that the pages know what to do with.
+pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let path = uri.path().trim_start_matches('/');
+    if let Some(found) = file(path, &headers) {
+        return found;
+    }
+    if path.starts_with(HASHED) {
+        return (StatusCode::NOT_FOUND, "there is no such file\n").into_response();
+    }
+    file(INDEX, &headers).unwrap_or_else(|| (StatusCode::NOT_FOUND, NOT_BUILT).into_response())
+}
+
+/// In its compressed form for who takes that.
+fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let takes_gzip = accepted.split(',').any(|one| one.trim().split(';').next() == Some("gzip"));
+    let packed = if takes_gzip { Built::get(&format!("{path}.gz")) } else { None };
+    let is_packed = packed.is_some();
+    let EmbeddedFile { data, .. } = packed.or_else(|| Built::get(path))?;
+    let cached = if path.starts_with(HASHED) { FOREVER } else { ASK_AGAIN };
+    let mut response = data.into_owned().into_response();
+    let answered = response.headers_mut();
+    answered.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path)));
+    answered.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
+    answered.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if is_packed {
+        answered.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Some(response)
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "json" | "webmanifest" => "application/json",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,119 @@
+//! What steps have made: a look at a value, and its bytes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use cofferdam_engine::Run;
+use cofferdam_io::Stores;
+use cofferdam_model::{CBOR, OCTET_STREAM, Output, RunId, StepKey, ValueRef};
+use cofferdam_scheduler::again;
+use futures::StreamExt;
+use serde_json::Value as Json;
+
+use crate::{Parts, Shared};
+
+/// Largest value that is shown; what is larger nobody reads, and its bytes can be had.
+const SHOWN_BYTES_MAX: u64 = 64 * 1024;
+/// Images that browsers show and that hold no script which they would run.
+const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
+
+/// A value as a page shows it.
+pub(crate) enum Shown {
+    Json(Json),
+    Text(String),
+    Image,
+    /// It is too large, or of a kind that nobody reads.
+    Bytes,
+}
+
+/// What was made under that name; by mapping key if the output is dynamic.
+pub(crate) fn find<'a>(run: &'a Run, step: &str, output: &str, key: Option<&str>) -> Option<&'a Output> {
+    let step = run.step(&StepKey::new(step))?;
+    let is_it =
+        |made: &&Output| made.name.as_str() == output && made.key.as_ref().map(|key| key.as_str()) == key;
+    step.outputs().iter().find(is_it)
+}
+
+/// Reads a value as far as somebody wants to see it. The error is for people.
+pub(crate) async fn show(value: &ValueRef, stores: &Stores) -> Result<Shown, String> {
+    let kind = value.media_type.as_str();
+    if IMAGES.contains(&kind) {
+        return Ok(Shown::Image);
+    }
+    let is_json = kind == "application/json";
+    if value.size > SHOWN_BYTES_MAX || !(kind == CBOR || is_json || kind.starts_with("text/")) {
+        return Ok(Shown::Bytes);
+    }
+    let mut bytes = vec![];
+    let mut chunks = stores.get(value).await.map_err(|error| error.to_string())?;
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
+    }
+    match kind {
+        CBOR => cofferdam_model::cbor::to_json(&bytes).map(Shown::Json),
+        _ if is_json => serde_json::from_slice(&bytes).map(Shown::Json).map_err(|error| error.to_string()),
+        _ => String::from_utf8(bytes).map(Shown::Text).map_err(|error| error.to_string()),
+    }
+}
+
+/// Where the bytes are had from.
+pub(crate) fn url(run: RunId, step: &str, output: &str, key: Option<&str>) -> String {
+    let key = key.map(|key| format!("?key={}", escaped(key))).unwrap_or_default();
+    format!("/values/{run}/{}/{}{key}", escaped(step), escaped(output))
+}
+
+/// For a part of a path or a query: everything but letters, digits and what never means something there.
+fn escaped(text: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match keep(byte) {
+            true => out.push(byte as char),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+/// The bytes of a value. Only images have a type that a browser would show: what ops make must not run as a page of ours.
+pub(crate) async fn download(
+    State(shared): State<Arc<Shared>>,
+    Path((run, step, output)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let missing = || (StatusCode::NOT_FOUND, "there is no such value\n").into_response();
+    let Ok(run) = run.parse::<RunId>() else { return missing() };
+    let Parts { log, stores, .. } = &shared.parts;
+    let Ok(loaded) = again::load(&**log, run).await else { return missing() };
+    // Mapping keys are names: nothing in them is escaped.
+    let key = query.as_deref().and_then(|query| query.strip_prefix("key="));
+    let Some(made) = find(&loaded, &step, &output, key) else { return missing() };
+    let chunks = match stores.get(&made.value).await {
+        Ok(chunks) => chunks,
+        Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
+    };
+    let kind = IMAGES.into_iter().find(|kind| *kind == made.value.media_type);
+    let mut response = Body::from_stream(chunks).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.unwrap_or(OCTET_STREAM)));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(made.value.size));
+    if kind.is_none() {
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapping_keys_survive_in_an_address() {
+        let run = RunId(uuid::Uuid::nil());
+        let address = url(run, "clean[m01]", "table", Some("a_1"));
+        assert_eq!(address, format!("/values/{run}/clean%5Bm01%5D/table?key=a_1"));
+    }
+}
