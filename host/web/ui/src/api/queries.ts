@@ -2,6 +2,7 @@
 import { keepPreviousData, type InfiniteData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { patchRuns } from "../lib/runs";
+import { readAgain } from "./again";
 import type { Ticking } from "./automation/types";
 import { ApiError, expect, onRecovered, post, subscribe } from "./client";
 import * as doc from "./documents";
@@ -177,7 +178,7 @@ export function useFollowing() {
   useEffect(() => {
     let version: number | null = null;
     let moving = Promise.resolve();
-    const again = (...keys: string[]) => keys.forEach((key) => void cache.invalidateQueries({ queryKey: [key] }));
+    const again = (...keys: string[]) => keys.forEach((key) => readAgain(cache, [key]));
     const stops = [
       subscribe<{ runsChanged: { runIds: string[] } }>({ query: doc.RUNS_CHANGED, next: ({ runsChanged }) => void (moving = moving.then(() => runsMoved(cache, runsChanged.runIds))) }),
       subscribe<{ locationStateChangeEvents: { version: number } }>({
@@ -197,12 +198,12 @@ export function useFollowing() {
 
 /** A list that is being read now may have been read before the change: it is read again instead of patched. */
 async function runsMoved(cache: QueryClient, runIds: string[]) {
-  void cache.invalidateQueries({ queryKey: ["runs"] });
+  readAgain(cache, ["runs"]);
   for (const query of cache.getQueryCache().findAll({ queryKey: ["run list"] })) {
     const patchable = () => runIds.length > 0 && runIds.length <= PATCH_MAX && query.isActive() && query.state.fetchStatus === "idle";
     const filter = query.queryKey[1] as RunsFilter;
     const found = patchable() ? await runsPage({ ...filter, runIds }, null, PATCH_MAX).catch(() => null) : null;
     if (found && patchable()) cache.setQueryData<InfiniteData<RunsPage>>(query.queryKey, (old) => old && { ...old, pages: patchRuns(old.pages, runIds, found.results) });
-    else void cache.invalidateQueries({ queryKey: query.queryKey });
+    else readAgain(cache, query.queryKey);
   }
 }

@@ -40,14 +40,24 @@ test("the filter of an address is what the server is asked", () => {
   expect(parseTags("a=1\nb").wrong).toEqual(["b"]);
 });
 
+const page = (cursor: string | null, ...results: RunSummary[]) => ({ cursor, results });
+const idsOf = (pages: { results: RunSummary[] }[]) => pages.map(({ results }) => results.map((r) => r.runId).join(""));
+
 test("runs that changed are moved in, taken over and taken out", () => {
-  const pages = [{ results: [run("c", 3), run("b", 2)] }, { results: [run("a", 1)] }];
+  const pages = [page("b", run("c", 3), run("b", 2)), page(null, run("a", 1))];
   const patched = patchRuns(pages, ["d", "b", "a"], [run("d", 4), run("a", 1, { status: "FAILURE" })]);
-  expect(patched.map((page) => page.results.map((r) => `${r.runId} ${r.status}`))).toEqual([["d SUCCESS", "c SUCCESS"], ["a FAILURE"]]);
+  expect(patched.map(({ results }) => results.map((r) => `${r.runId} ${r.status}`))).toEqual([["d SUCCESS", "c SUCCESS"], ["a FAILURE"]]);
 });
 
-test("a run that is older than what is loaded waits for its page", () => {
-  expect(patchRuns([{ results: [run("c", 3)] }], ["a"], [run("a", 1)])[0]!.results.map((r) => r.runId)).toEqual(["c"]);
+test("a run that is older than what is loaded waits for its page, if there is another", () => {
+  expect(idsOf(patchRuns([page("c", run("c", 3))], ["a"], [run("a", 1)]))).toEqual(["c"]);
+  expect(idsOf(patchRuns([page(null, run("c", 3))], ["a"], [run("a", 1)]))).toEqual(["ca"]);
+  expect(idsOf(patchRuns([page(null)], ["c", "b"], [run("c", 3), run("b", 2)]))).toEqual(["cb"]);
+});
+
+test("a run that is heard of after a newer one stands below it", () => {
+  const first = patchRuns([page("a", run("a", 1)), page(null)], ["c"], [run("c", 3)]);
+  expect(idsOf(patchRuns(first, ["b"], [run("b", 2)]))).toEqual(["cba", ""]);
 });
 
 test("a step never goes back, whichever report comes first", () => {

@@ -39,7 +39,7 @@ export function runMatcher(text: string): (run: RunSummary) => boolean {
 }
 
 /** The loaded pages after some runs changed: `found` are those of the changed that the filter still lets through. */
-export function patchRuns<P extends { results: RunSummary[] }>(pages: P[], changed: string[], found: RunSummary[]): P[] {
+export function patchRuns<P extends { cursor: string | null; results: RunSummary[] }>(pages: P[], changed: string[], found: RunSummary[]): P[] {
   const now = new Map(found.map((run) => [run.runId, run]));
   const gone = new Set(changed.filter((id) => !now.has(id)));
   const patched = pages.map((page) => ({
@@ -50,8 +50,13 @@ export function patchRuns<P extends { results: RunSummary[] }>(pages: P[], chang
       return newer;
     }),
   }));
-  const newest = pages[0]?.results[0]?.creationTime ?? 0;
-  const fresh = [...now.values()].filter((run) => run.creationTime >= newest).sort((a, b) => b.creationTime - a.creationTime);
-  if (patched[0]) patched[0] = { ...patched[0], results: [...fresh, ...patched[0].results] };
+  // A run that was not heard of stands where it belongs by its age, whatever was heard of before it; one that is older than
+  // all that is loaded comes with its page.
+  const last = patched.length - 1;
+  for (const run of now.values()) {
+    const at = patched.findIndex(({ cursor, results }, i) => (i === last && cursor === null) || (results.at(-1)?.creationTime ?? Infinity) <= run.creationTime);
+    const page = patched[at];
+    if (page) patched[at] = { ...page, results: [...page.results, run].sort((a, b) => b.creationTime - a.creationTime) };
+  }
   return patched;
 }
