@@ -9,6 +9,7 @@ from typing import Annotated
 import pytest
 
 from cofferdam_op import (
+    _logs,
     Check,
     Config,
     Context,
@@ -302,6 +303,10 @@ def test_a_module_may_be_loaded_twice():
     for _ in range(2):
         exec(source, {"__name__": "ops"})
     del OPS["again"]
+
+
+def test_what_every_record_has_is_no_field_of_a_line():
+    assert _logs._STANDARD >= set(logging.makeLogRecord({}).__dict__)
 
 
 def test_a_context_for_tests_records_what_is_said(caplog):

@@ -179,6 +179,7 @@ def _componentize(path: list[str], wit: Path, made: Path, shown: dict[str, str])
         [sys.executable, "-c", script, *arguments, "--output", str(made)],
         env=environment,
         cwd=made.parent,
+        preexec_fn=deterministic.without_randomness,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

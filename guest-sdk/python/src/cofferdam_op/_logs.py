@@ -11,8 +11,34 @@ from cofferdam_op._host import Host
 TRACE = 5
 """The level below `logging.DEBUG`."""
 
-_STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-"""What every record has; the rest came by `extra`."""
+_STANDARD = {
+    "args",
+    "asctime",
+    "created",
+    "exc_info",
+    "exc_text",
+    "filename",
+    "funcName",
+    "levelname",
+    "levelno",
+    "lineno",
+    "message",
+    "module",
+    "msecs",
+    "msg",
+    "name",
+    "pathname",
+    "process",
+    "processName",
+    "relativeCreated",
+    "stack_info",
+    "taskName",
+    "thread",
+    "threadName",
+}
+"""What every record has (LogRecord attributes, documentation of `logging`); the rest came by `extra`. They are not read off a
+record because that holds the time: a component is a picture of Python's memory, and what was computed of another time lies
+elsewhere in it."""
 
 
 def level_of(number: int) -> str:
