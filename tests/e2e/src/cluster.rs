@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use cofferdam_crash::CRASH_AT;
+use cofferdam_kit::port;
 
+use crate::ask::PATIENCE;
 use crate::program;
 
-/// How long a process may take to say what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What ends a process that ends itself at a point, the same on Linux and macOS.
 const SIGABRT: i32 = 6;
 
@@ -123,7 +123,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a scheduler on a free port.
+    /// Starts a scheduler on a port that stays free for it when it is down.
     pub fn start() -> (Cluster, Process) {
         Cluster::start_with("")
     }
@@ -150,14 +150,12 @@ impl Cluster {
 
     fn begin(settings: &str, more: &[&str], variables: &[(&'static str, String)]) -> (Cluster, Process) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let mut cluster =
-            Cluster { folder, address: "127.0.0.1:0".to_owned(), variables: variables.to_vec() };
+        let address = format!("127.0.0.1:{}", port::steady());
+        let cluster = Cluster { folder, address, variables: variables.to_vec() };
         std::fs::create_dir(cluster.state()).expect("a folder can be made");
         std::fs::write(cluster.state().join("instance.toml"), settings).expect("a file can be written");
         let serving = cluster.serve_with_args(more);
-        let line = serving.wait_for("serving at ");
-        let address = line.split("serving at ").nth(1).and_then(|rest| rest.split(';').next());
-        cluster.address = address.expect("the line says where").to_owned();
+        serving.wait_for(&format!("serving at {}", cluster.address));
         (cluster, serving)
     }
 

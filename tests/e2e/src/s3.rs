@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cofferdam_kit::port;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
@@ -39,7 +40,8 @@ impl S3 {
         for bucket in buckets {
             std::fs::create_dir(folder.path().join(bucket)).expect("a folder can be made");
         }
-        let address = SocketAddr::new(address.parse().expect("an address"), 0);
+        let address = address.parse().expect("an address");
+        let address = SocketAddr::new(address, port::steady_at(address));
         let mut server = S3 { address, folder, runtime: None };
         server.start_again();
         server
@@ -53,7 +55,6 @@ impl S3 {
         let service = service.build();
         let runtime = Runtime::new().expect("a runtime can be made");
         let listener = runtime.block_on(TcpListener::bind(self.address)).expect("the port is free");
-        self.address = listener.local_addr().expect("it is bound");
         runtime.spawn(serve(listener, service));
         self.runtime = Some(runtime);
     }

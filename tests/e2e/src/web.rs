@@ -1,19 +1,16 @@
 //! Pages, asked as they are by a browser: over one socket, by the protocol graphql-transport-ws.
 
-use std::net::TcpStream;
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use std::net::TcpStream;
 use tungstenite::client::{IntoClientRequest as _, client};
 use tungstenite::http::HeaderValue;
 use tungstenite::{Message, WebSocket};
 
 use crate::Project;
+use crate::ask::PATIENCE;
 use crate::cluster::Process;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// Longest silence.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Of a process that ends when this is dropped, if it is this one's.
 pub struct Pages {

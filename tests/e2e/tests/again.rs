@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
+use cofferdam_e2e::ask::until;
 use cofferdam_e2e::look::id;
 use serde_json::Value;
-
-/// How long a run may take to come as far as a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const LIBRARIES: &str = r#"
 [libraries.typed]
@@ -270,14 +268,11 @@ fn a_retry_is_neither_lost_nor_started_twice_if_the_program_is_killed() {
     for wait in [0, 30, 80] {
         let project = project(&definitions);
         let mut child = project.start(["run", "j", "--quiet"]);
-        let started = Instant::now();
         let failed = || {
             let (_, runs) = project.json(["runs"]);
             runs["runs"].as_array().is_some_and(|runs| runs.iter().any(|run| run["status"] == "failed"))
         };
-        while !failed() {
-            assert!(started.elapsed() < PATIENCE, "the run does not fail");
-        }
+        until("the run fails", failed);
         // The kill falls at another place each time: before the retry is recorded, or after.
         let spread = Instant::now();
         while spread.elapsed() < Duration::from_millis(wait) {

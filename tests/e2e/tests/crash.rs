@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
+use cofferdam_e2e::ask::until;
 use cofferdam_e2e::look::{n_given_out, of_type, steps, steps_of_type};
 use cofferdam_e2e::{Project, program};
 use serde_json::Value;
 
 const STEPS: u64 = 60;
-/// How long a run may take to come as far as a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const JOB: &str = r#"
 [libraries.typed]
@@ -36,11 +34,10 @@ fn project() -> Project {
 
 /// Waits until so many steps are committed, then kills the program.
 fn kill_after(project: &Project, mut child: Child, committed: usize) -> Vec<Value> {
-    let started = Instant::now();
-    while steps_of_type(&project.events(), "step_succeeded").len() < committed {
-        assert!(started.elapsed() < PATIENCE, "the run does not come so far");
+    until("the run comes so far", || {
         assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended before the kill");
-    }
+        steps_of_type(&project.events(), "step_succeeded").len() >= committed
+    });
     child.kill().expect("the child can be killed");
     child.wait().expect("the child can be waited for");
     project.events()
@@ -104,10 +101,7 @@ fn i_05_every_attempt_beyond_the_first_has_a_recorded_cause() {
 fn a_second_program_on_the_same_state_is_refused_and_a_kill_leaves_no_lock() {
     let project = project();
     let child = project.start(["run", "j", "--quiet"]);
-    let started = Instant::now();
-    while project.events().is_empty() {
-        assert!(started.elapsed() < PATIENCE, "the run does not start");
-    }
+    until("the run starts", || !project.events().is_empty());
     let second = project.run(["run", "j"]).expect(5);
     assert!(second.stderr.contains("in use by another cofferdam process"), "{second:#?}");
     kill_after(&project, child, 1);
@@ -127,10 +121,7 @@ fn a_run_goes_on_when_the_file_of_the_program_is_replaced() {
     let mut command = std::process::Command::new(&copy);
     command.args(ours.get_args()).current_dir(project.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the copy can be started");
-    let started = Instant::now();
-    while steps_of_type(&project.events(), "step_dispatched").is_empty() {
-        assert!(started.elapsed() < PATIENCE, "the run does not start");
-    }
+    until("the run starts", || !steps_of_type(&project.events(), "step_dispatched").is_empty());
     // From here on the library of the second step is compiled for the engine that counts fuel, by a child of its own.
     std::fs::remove_file(&copy).expect("the copy can be removed");
     assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended before the removal");
@@ -142,10 +133,7 @@ fn a_run_goes_on_when_the_file_of_the_program_is_replaced() {
 fn an_interrupt_cancels_the_run() {
     let project = project();
     let mut child = project.start(["run", "j", "--quiet"]);
-    let started = Instant::now();
-    while steps_of_type(&project.events(), "step_succeeded").len() < 3 {
-        assert!(started.elapsed() < PATIENCE, "the run does not come so far");
-    }
+    until("the run comes so far", || steps_of_type(&project.events(), "step_succeeded").len() >= 3);
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(kill.expect("kill can be started").success());
     let status = child.wait().expect("the child can be waited for");

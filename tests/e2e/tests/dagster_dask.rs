@@ -6,14 +6,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
-use cofferdam_e2e::ask::joined;
+use cofferdam_e2e::ask::{joined, until};
 use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::{self, n_attempts, statuses, step, steps, steps_of_type, text};
 use serde_json::Value;
 
 const LIBRARY: &str = "[libraries.typed]\nwasm = \"lib/typed.wasm\"\n";
-/// How long a run may take to come as far as a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A step that has no end, interrupted, is over this soon.
+const INTERRUPTED_WITHIN: Duration = Duration::from_secs(60);
 
 fn project(steps: &str) -> Project {
     Project::new(&format!("{LIBRARY}{steps}"))
@@ -322,10 +322,8 @@ inputs.number = "endless"
 "#,
         |project| {
             let child = project.start(["run", "--quiet", "--json"]);
+            until("the step starts", || !steps_of_type(&project.events(), "step_started").is_empty());
             let begun = Instant::now();
-            while steps_of_type(&project.events(), "step_started").is_empty() {
-                assert!(begun.elapsed() < PATIENCE, "the step does not start");
-            }
             let pid = child.id().to_string();
             let sent = Command::new("kill").args(["-INT", &pid]).status().expect("`kill` is there");
             assert!(sent.success());
@@ -333,7 +331,7 @@ inputs.number = "endless"
             let run: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
             assert_eq!(run["status"], "cancelled");
             assert_eq!(step(&run, "endless")["status"], "cancelled");
-            assert!(begun.elapsed() < PATIENCE, "the step was interrupted, not waited for");
+            assert!(begun.elapsed() < INTERRUPTED_WITHIN, "the step was interrupted, not waited for");
         },
     );
 }

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cofferdam_e2e::ask::until;
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::history::History;
 use cofferdam_e2e::matrix::{Matrix, N_WORK, expected, job, moment};
@@ -14,8 +15,6 @@ use cofferdam_kit::postgres::Server;
 use cofferdam_kit::proxy::Proxy;
 use serde_json::Value;
 
-/// How long a run may take to come as far as a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// A cluster of two workers over a database.
 struct Over {
     server: Server,
@@ -55,15 +54,15 @@ impl Over {
              AND run = (SELECT max(run::text)::uuid FROM cofferdam.runs HAVING count(*) = {})",
             self.n_runs
         );
-        let until = Instant::now() + PATIENCE;
-        loop {
+        until("steps are committed", || {
             let found: u64 = self.server.sql("runs", &query).parse().expect("a count");
-            if found >= committed {
-                return;
-            }
-            assert!(child.try_wait().expect("the child can be asked").is_none(), "the run ended too soon");
-            assert!(Instant::now() < until, "{found} of {committed} steps are committed");
-        }
+            let enough = found >= committed;
+            assert!(
+                enough || child.try_wait().expect("the child can be asked").is_none(),
+                "the run ended too soon"
+            );
+            enough
+        });
     }
 
     /// All that is in the log, whoever put it there.
@@ -73,10 +72,7 @@ impl Over {
 
     /// Waits until the server has written that into its log.
     fn wait_for_log(&self, part: &str) {
-        let until = Instant::now() + PATIENCE;
-        while !self.server.log().contains(part) {
-            assert!(Instant::now() < until, "never said: {part}\n{}", self.server.log());
-        }
+        until(part, || self.server.log().contains(part));
     }
 
     fn kill(&mut self) {

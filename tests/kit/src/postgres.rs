@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::port;
+
 /// How long a server may take to answer or to end, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is asked meanwhile.
@@ -55,9 +57,7 @@ impl Server {
         let made = initdb.output().expect("initdb can be started");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         prepare(&data);
-        // A port that was free a moment ago; if another took it, the server says so and the test fails.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.expect("a free port").port();
+        let port = port::steady();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let mut server = Server { folder, child: None, settings, port };
         server.start_again();

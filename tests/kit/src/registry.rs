@@ -1,12 +1,14 @@
 //! A real OCI registry, which a test starts for itself on loopback, and another program that speaks to it.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::port;
 
 /// How long it may take to answer, also on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,9 +37,7 @@ impl Registry {
 
     fn start_with(settings: &str) -> Registry {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        // A port that was free a moment ago; if another took it, the registry says so and the test fails.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::steady()));
         let settings = format!(
             "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: data}}}}\nhttp: {{addr: {address}}}\n{settings}"
