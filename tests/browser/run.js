@@ -2,7 +2,8 @@
 //   BASE_URL  a server with the jobs of project/ (or the UI's mock server), on which nothing has run yet
 //   PROJECT   the folder of that server's cofferdam.toml, which one test breaks and mends
 //   OUT       folder for screenshots
-//   SUITE     only these; `signin` has a server of its own, which takes tokens and has several code locations
+//   SUITE     only these; `signin` has a server of its own, which takes tokens and has several code locations, and `assets`
+//             one with the definitions of project/assets.toml
 // The browser is $COFFERDAM_CHROMIUM or /usr/bin/chromium.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";

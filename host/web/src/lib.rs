@@ -25,8 +25,9 @@ use tokio::net::TcpListener;
 
 pub use guard::PublicUrl;
 pub use workspace::{
-    Again, Built, JobFacts, JobName, Launch, LibraryFacts, LoadState, Location, Outline, Planned, Problem,
-    ProblemPlace, Refused, Scaffold, Workspace,
+    Again, AssetFacts, AssetName, AssetPartition, AssetState, Built, Cause, JobFacts, JobName, Launch,
+    LibraryFacts, LoadState, Location, Outline, Planned, Problem, ProblemPlace, Refused, Root, Scaffold, Why,
+    Workspace,
 };
 
 use schema::Api;

@@ -12,7 +12,7 @@ struct Built;
 
 const INDEX: &str = "index.html";
 /// Files whose names change with their content.
-const HASHED: &str = "assets/";
+const HASHED: &str = "built/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
 const NOT_BUILT: &str = "This program was built without its pages. `cargo xtask setup` builds them; then build the \

@@ -2,7 +2,8 @@
 //! has read them answers.
 
 use async_trait::async_trait;
-use cofferdam_model::{LibraryDigest, LibrarySpec, Name, Plan, RunId, Timestamp};
+use cofferdam_model::{AssetKey, LibraryDigest, LibrarySpec, Name, Plan, RunId, Timestamp};
+use cofferdam_runlog::Materialized;
 use cofferdam_scheduler::Submission;
 use serde_json::Value;
 
@@ -16,6 +17,12 @@ pub trait Workspace: Send + Sync {
 
     /// Counts up with each change of a location.
     fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// Assets of a code location, by their keys; of all of them if none is named.
+    async fn assets(&self, location: Option<&str>) -> Result<Vec<AssetFacts>, Refused>;
+
+    /// The newest partitions of an asset, oldest first; none if there is no such asset.
+    async fn asset_partitions(&self, asset: &AssetName) -> Result<Option<Vec<AssetPartition>>, Refused>;
 
     /// The steps of a job as far as they are known without a run config.
     async fn outline(&self, job: &JobName) -> Result<Outline, Refused>;
@@ -47,6 +54,78 @@ pub trait Workspace: Send + Sync {
 pub struct JobName {
     pub job: String,
     pub location: Option<String>,
+}
+
+/// An asset of a code location. Without a location, of the only one.
+#[derive(Debug, Clone)]
+pub struct AssetName {
+    pub key: String,
+    pub location: Option<String>,
+}
+
+/// What a list of assets shows.
+#[derive(Debug, Clone)]
+pub struct AssetFacts {
+    pub key: AssetKey,
+    pub location: String,
+    pub description: String,
+    pub group: String,
+    pub owners: Vec<String>,
+    pub kinds: Vec<String>,
+    pub tags: Vec<(String, String)>,
+    pub is_partitioned: bool,
+    /// The worst of its partitions.
+    pub state: AssetState,
+    /// The first different ones.
+    pub causes: Vec<Cause>,
+    /// Partitions; one without any counts as one.
+    pub n_fresh: usize,
+    pub n_stale: usize,
+    pub n_missing: usize,
+    /// Of the code as it is now, as far as that is known.
+    pub code_version: Option<String>,
+    pub upstream: Vec<String>,
+    pub downstream: Vec<String>,
+    pub latest: Option<Materialized>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetState {
+    Fresh,
+    Stale,
+    Missing,
+    External,
+}
+
+/// Why an asset is stale.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    pub category: Why,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    Code,
+    Data,
+    Dependencies,
+}
+
+/// Where staleness began.
+#[derive(Debug, Clone)]
+pub struct Root {
+    pub asset: String,
+    pub partition: Option<String>,
+    pub category: Why,
+}
+
+/// One partition of an asset; the only one of an asset without partitions has no key.
+#[derive(Debug, Clone)]
+pub struct AssetPartition {
+    pub partition: Option<String>,
+    pub state: AssetState,
+    pub causes: Vec<Cause>,
+    pub roots: Vec<Root>,
 }
 
 /// One project.
@@ -118,6 +197,8 @@ pub struct Planned {
 #[derive(Debug, Clone, Default)]
 pub struct Launch {
     pub job: String,
+    /// Expressions that select assets; if there are any, it is of no job.
+    pub assets: Vec<String>,
     pub location: Option<String>,
     /// YAML; empty is nothing.
     pub run_config: String,

@@ -1,4 +1,4 @@
-// How the UI is built: hashed names under assets/, no source maps, and nothing inlined that a strict Content-Security-Policy
+// How the UI is built: hashed names under built/, no source maps, and nothing inlined that a strict Content-Security-Policy
 // would refuse.
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
@@ -41,7 +41,7 @@ const proxied = { "/graphql/ws": { ...proxy, ws: true, rewriteWsOrigin: true }, 
 export default defineConfig({
   plugins: [react(), tailwindcss(), gzipped()],
   build: {
-    sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 700,
+    assetsDir: "built", sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 700,
     // What every page needs comes in one piece, however many lazy pages share parts of it.
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: "first", tags: ["$initial"] }] } } },
   },

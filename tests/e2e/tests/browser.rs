@@ -11,10 +11,14 @@ use serde_json::json;
 /// Does all that a suite does with a mouse and keys, and compares it with what the API says. Where it fails, a picture of
 /// the page is in the folder with the others.
 fn suite(name: &str) {
-    let folder = workspace().join("tests/browser");
-    let definitions =
-        std::fs::read_to_string(folder.join("project/cofferdam.toml")).expect("the project is there");
-    let project = Project::with(&definitions, &["text"]);
+    suite_of(name, "cofferdam.toml", "text");
+}
+
+/// The same of other definitions, with another guest.
+fn suite_of(name: &str, definitions: &str, guest: &str) {
+    let folder = workspace().join("tests/browser/project");
+    let definitions = std::fs::read_to_string(folder.join(definitions)).expect("the project is there");
+    let project = Project::with(&definitions, &[guest]);
     let pages = Pages::loaded(&project);
     suite_at(name, &pages, &project, |_| {});
 }
@@ -55,6 +59,11 @@ fn the_page_of_a_run() {
 #[test]
 fn jobs_and_their_graphs() {
     suite("jobs");
+}
+
+#[test]
+fn assets_and_what_they_are_made_from() {
+    suite_of("assets", "assets.toml", "typed");
 }
 
 #[test]

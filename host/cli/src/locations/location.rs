@@ -13,14 +13,14 @@ use cofferdam_model::{
 use cofferdam_plan::{Libraries, Request};
 use cofferdam_scheduler::system_time;
 use cofferdam_web::{
-    Built, JobFacts, JobName, Launch, LibraryFacts, LoadState, Location, Outline, Planned, Problem,
-    ProblemPlace, Refused, Scaffold,
+    AssetFacts, AssetPartition, Built, JobFacts, JobName, Launch, LibraryFacts, LoadState, Location, Outline,
+    Planned, Problem, ProblemPlace, Refused, Scaffold,
 };
 use serde_json::Value;
 use tokio::sync::watch;
 
 use super::saves::{Saves, sources};
-use super::ticks;
+use super::{assets, ticks};
 use crate::args::{Given, Global};
 use crate::background::blocking;
 use crate::commands::{scaffold, signature};
@@ -207,13 +207,18 @@ impl CodeLocation {
     }
 
     async fn compile(&self, launch: &Launch, reading: Reading) -> Result<Planned, Refused> {
-        let (mut project, name) = self.open_job(&launch.job_name())?;
+        let (mut project, wanted) = match launch.assets.is_empty() {
+            false => (self.open().map_err(refused)?, Wanted::Assets(launch.assets.clone())),
+            true => {
+                let (project, name) = self.open_job(&launch.job_name())?;
+                (project, Wanted::Job { name, selection: launch.selection.clone() })
+            }
+        };
         let (run_config, found) =
             cofferdam_config::read_run_config(&mut project.texts, RUN_CONFIG, &launch.run_config);
         if found.iter().any(|found| found.severity == Severity::Error) {
             return Err(Refused::Problems(problems(&project.texts, &found)));
         }
-        let wanted = Wanted::Job { name, selection: launch.selection.clone() };
         let given = Given {
             config: None,
             environment: self.environment(launch.environment.as_deref()),
@@ -302,6 +307,20 @@ impl CodeLocation {
             Ok(Outline { plan, specs })
         })
         .await
+    }
+
+    pub(super) async fn assets(&self) -> Result<Vec<AssetFacts>, Refused> {
+        let this = self.clone();
+        blocking(async move { assets::all(this.open()?, &this.0.global, &this.now().name).await })
+            .await
+            .map_err(refused)
+    }
+
+    pub(super) async fn asset_partitions(&self, key: &str) -> Result<Option<Vec<AssetPartition>>, Refused> {
+        let (this, key) = (self.clone(), key.to_owned());
+        blocking(async move { assets::partitions(this.open()?, &this.0.global, &key).await })
+            .await
+            .map_err(refused)
     }
 
     pub(super) async fn plan(&self, launch: &Launch) -> Result<Planned, Refused> {

@@ -1,6 +1,7 @@
 //! The code locations of an instance: one project beside `cofferdam dev`, those of `workspace.toml` beside `cofferdam
 //! serve`. Each is loaded, and fails, on its own. What pages and schedules ask for goes to the one that it is about.
 
+mod assets;
 mod location;
 mod pages;
 pub(crate) mod saves;

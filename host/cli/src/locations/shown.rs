@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use cofferdam_model::{Plan, RunId};
 use cofferdam_runlog::RunLog;
 use cofferdam_scheduler::{Submission, WorkerOffer, again};
-use cofferdam_web::{Again, JobName, Launch, Location, Outline, Planned, Refused, Scaffold, Workspace};
+use cofferdam_web::{
+    Again, AssetFacts, AssetName, AssetPartition, JobName, Launch, Location, Outline, Planned, Refused,
+    Scaffold, Workspace,
+};
 use futures::future::join_all;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -29,6 +32,28 @@ pub(crate) struct Shown {
 impl Shown {
     fn all(&self) -> &[CodeLocation] {
         &self.locations.0.locations
+    }
+
+    /// The location of that name, or the only one.
+    fn named(&self, name: Option<&str>, what: impl Fn() -> String) -> Result<&CodeLocation, Refused> {
+        let mut found = self.all().iter().filter(|one| name.is_none_or(|name| *name == one.now().name));
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (found, _) => {
+                let why =
+                    if found.is_some() { "name its code location" } else { "there is no such code location" };
+                let all: Vec<String> = self.all().iter().map(|one| one.now().name).collect();
+                let causes = vec![why.to_owned(), format!("the code locations are: {}", all.join(", "))];
+                Err(Refused::Failed { message: format!("failed to find {}", what()), causes })
+            }
+        }
+    }
+
+    fn location_of(&self, launch: &Launch) -> Result<&CodeLocation, Refused> {
+        match launch.assets.is_empty() {
+            true => self.location(&launch.job_name()),
+            false => self.named(launch.location.as_deref(), || launch.assets.join(", ")),
+        }
     }
 
     /// The location that a job is of: the one that is named, or the only one that has it.
@@ -80,16 +105,35 @@ impl Workspace for Shown {
         self.locations.0.changes.of_locations.subscribe()
     }
 
+    async fn assets(&self, location: Option<&str>) -> Result<Vec<AssetFacts>, Refused> {
+        let mut found = vec![];
+        for one in self.all().iter().filter(|one| location.is_none_or(|name| *name == one.now().name)) {
+            match one.assets().await {
+                Ok(assets) => found.extend(assets),
+                // What is wrong with one location hides nothing of the others; it is told with the locations.
+                Err(_) if location.is_none() && self.all().len() > 1 => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn asset_partitions(&self, asset: &AssetName) -> Result<Option<Vec<AssetPartition>>, Refused> {
+        self.named(asset.location.as_deref(), || format!("asset {}", asset.key))?
+            .asset_partitions(&asset.key)
+            .await
+    }
+
     async fn outline(&self, job: &JobName) -> Result<Outline, Refused> {
         self.location(job)?.outline(job).await
     }
 
     async fn plan(&self, launch: &Launch) -> Result<Planned, Refused> {
-        self.location(&launch.job_name())?.plan(launch).await
+        self.location_of(launch)?.plan(launch).await
     }
 
     async fn prepare(&self, launch: &Launch) -> Result<Planned, Refused> {
-        self.location(&launch.job_name())?.prepare(launch).await
+        self.location_of(launch)?.prepare(launch).await
     }
 
     async fn again(&self, parent: RunId, what: &Again) -> Result<Submission, Refused> {

@@ -14,6 +14,7 @@ pub(crate) enum Error {
     Definitions(InvalidDefinitionsError),
     Config(RunConfigValidationInvalid),
     Terminate(TerminateRunFailure),
+    NoAsset(AssetNotFoundError),
     NoSchedule(ScheduleNotFoundError),
     NoSensor(SensorNotFoundError),
     Unauthorized(UnauthorizedError),
@@ -48,6 +49,11 @@ pub(crate) struct RunNotFoundError {
 pub(crate) struct PipelineNotFoundError {
     message: String,
     job_name: String,
+}
+
+#[derive(SimpleObject, Clone)]
+pub(crate) struct AssetNotFoundError {
+    message: String,
 }
 
 #[derive(SimpleObject, Clone)]
@@ -137,6 +143,12 @@ impl PipelineNotFoundError {
 
     pub(crate) fn said(&self) -> &str {
         &self.message
+    }
+}
+
+impl AssetNotFoundError {
+    pub(crate) fn of(key: &str) -> AssetNotFoundError {
+        AssetNotFoundError { message: format!("there is no asset `{key}`") }
     }
 }
 

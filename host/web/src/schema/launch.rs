@@ -17,10 +17,15 @@ pub(crate) struct TagInput {
     pub(crate) value: String,
 }
 
-/// Without a location, of the only one that has the job. An empty run config is none.
+/// Of a job, or of the assets that are selected. Without a location, of the only one that has the job. An empty run config is
+/// none.
 #[derive(InputObject)]
 pub(crate) struct LaunchRequest {
+    #[graphql(default)]
     job_name: String,
+    /// Expressions, as `cofferdam asset materialize` takes them; then there is no job.
+    #[graphql(default)]
+    asset_selection: Vec<String>,
     location: Option<String>,
     #[graphql(default)]
     run_config_yaml: String,
@@ -36,6 +41,7 @@ impl From<LaunchRequest> for Launch {
     fn from(request: LaunchRequest) -> Launch {
         Launch {
             job: request.job_name,
+            assets: request.asset_selection,
             location: request.location,
             run_config: request.run_config_yaml,
             selection: request.step_selection,

@@ -1,6 +1,7 @@
 //! The GraphQL schema: names as Dagster has them where it has the thing (SEMANTICS.md, section 17). Times are seconds since
 //! 1970 in UTC with fractions, durations seconds.
 
+mod assets;
 mod automation;
 mod convert;
 mod errors;
@@ -27,13 +28,14 @@ use cofferdam_model::Timestamp;
 
 use crate::session::Asks;
 use crate::{Parts, Shared};
+use assets::AssetQuery;
 use automation::{AutomationMutation, AutomationQuery};
 use mutation::RunMutation;
 use query::RunQuery;
 use subscription::Subscription;
 
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(RunQuery, AutomationQuery);
+pub(crate) struct Query(RunQuery, AssetQuery, AutomationQuery);
 
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(RunMutation, AutomationMutation);

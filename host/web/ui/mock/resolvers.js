@@ -104,6 +104,8 @@ export const root = {
   version: "0.1.0",
   instance: { name: "mock", version: "0.1.0", stateDir: "/srv/flights/.cofferdam", startedAt },
   workspaceOrError: workspace,
+  // Its project has none.
+  assetNodes: () => ({ __typename: "AssetNodes", nodes: [] }),
   jobOrError({ name, location }) {
     const [found] = having(name, location);
     return found ? jobView(found.name)(name) : { __typename: "PipelineNotFoundError", message: `there is no job ${name}`, jobName: name };

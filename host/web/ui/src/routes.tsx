@@ -2,6 +2,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { Frame } from "./frame/Frame";
 import { NotFound } from "./frame/NotFound";
+import type { AssetsSearch } from "./lib/assets";
 import type { AutomationSearch } from "./lib/automation";
 import type { RunsSearch } from "./lib/runs";
 import { Cluster } from "./pages/Cluster";
@@ -31,6 +32,14 @@ const routes = [
   createRoute({
     getParentRoute: () => root, path: "/jobs/$job/run", validateSearch: only("location", "env", "partition", "select", "tags", "from"),
     component: lazyRouteComponent(() => import("./pages/launchpad/Launchpad"), "Launchpad"),
+  }),
+  createRoute({
+    getParentRoute: () => root, path: "/assets", validateSearch: (s): AssetsSearch => only("q", "state", "view", "pick")(s),
+    component: lazyRouteComponent(() => import("./pages/assets/Assets"), "Assets"),
+  }),
+  createRoute({
+    getParentRoute: () => root, path: "/assets/key/$", validateSearch: only("location", "before"),
+    component: lazyRouteComponent(() => import("./pages/assets/AssetPage"), "AssetPage"),
   }),
   createRoute({
     getParentRoute: () => root, path: "/automation", validateSearch: (s): AutomationSearch => only("q", "kind", "state")(s),

@@ -46,16 +46,21 @@ pub(crate) struct Summary {
 }
 
 impl Known {
-    /// Reads definitions and catalog. Nothing is built.
+    /// Reads definitions and catalog; refuses if there is no asset. Nothing is built.
     pub(crate) async fn open(at: &At, global: &Global, output: Output) -> Result<Known> {
-        let project = Project::open_at(at, global, output)?;
+        let known = Known::of(Project::open_at(at, global, output)?).await?;
+        if known.graph.assets().is_empty() {
+            return Err(Failed::invalid("the project defines no asset")
+                .hint("add a table [assets.NAME] with an `op` to cofferdam.toml"));
+        }
+        Ok(known)
+    }
+
+    /// Reads the catalog.
+    pub(crate) async fn of(project: Project) -> Result<Known> {
         let (graph, mistakes) = AssetGraph::new(&project.definitions);
         if !mistakes.is_empty() {
             return Err(Failed::diagnosed(project.texts, mistakes));
-        }
-        if graph.assets().is_empty() {
-            return Err(Failed::invalid("the project defines no asset")
-                .hint("add a table [assets.NAME] with an `op` to cofferdam.toml"));
         }
         let dynamic = dynamic_partitions(&project).await?;
         let extents = graph.extents(system_time(), &dynamic).doing(Exit::Invalid, "count the partitions")?;
@@ -164,6 +169,17 @@ impl Known {
                 None => failed.hint("`cofferdam asset list` lists the assets"),
             }
         })
+    }
+
+    /// Keys of the assets that it is made from.
+    pub(crate) fn upstream(&self, asset: AssetIdx) -> Vec<String> {
+        self.graph.upstream(asset).into_iter().map(|other| self.graph.asset(other).key.to_string()).collect()
+    }
+
+    /// Keys of the assets that are made from it.
+    pub(crate) fn downstream(&self, asset: AssetIdx) -> Vec<String> {
+        let reads = |other: &AssetIdx| self.graph.upstream(*other).contains(&asset);
+        self.graph.indices().filter(reads).map(|other| self.graph.asset(other).key.to_string()).collect()
     }
 
     pub(crate) fn extent(&self, asset: AssetIdx) -> &Extent {

@@ -30,9 +30,6 @@ pub(super) fn document(known: &Known, idx: AssetIdx) -> Value {
     let (asset, maker) = (known.graph.asset(idx), known.graph.maker_of(idx));
     let newest = known.newest.get(&asset.key);
     let summary = known.summary(idx);
-    let keys = |assets: Vec<AssetIdx>| -> Vec<Value> {
-        assets.into_iter().map(|other| json!(known.graph.asset(other).key)).collect()
-    };
     json!({
         "asset": asset.key,
         "description": asset.description,
@@ -41,7 +38,7 @@ pub(super) fn document(known: &Known, idx: AssetIdx) -> Value {
         "kinds": asset.kinds,
         "tags": asset.tags,
         "external": maker.external,
-        "upstream": keys(known.graph.upstream(idx)),
+        "upstream": known.upstream(idx),
         "partitions": maker.partitions.as_ref().map(|_| known.extent(idx).len()),
         "status": status(&summary, maker.external),
         "n_fresh": summary.n_fresh,

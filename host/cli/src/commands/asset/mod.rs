@@ -1,7 +1,7 @@
 //! `cofferdam asset`: what assets there are, whether they are up to date, and making them.
 
 mod backfill;
-mod known;
+pub(crate) mod known;
 mod list;
 mod materialize;
 mod partitions;

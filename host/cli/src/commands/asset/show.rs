@@ -97,7 +97,7 @@ fn document(known: &Known, told: &Told) -> Value {
         "partition".to_owned(),
         json!(told.partition.and_then(|at| known.extent(told.asset).key(at))),
     );
-    fields.insert("downstream".to_owned(), json!(downstream(known, told.asset)));
+    fields.insert("downstream".to_owned(), json!(known.downstream(told.asset)));
     fields.insert("history".to_owned(), told.history.iter().map(made_json).collect());
     fields.insert("checks".to_owned(), told.checks.iter().map(check_json).collect());
     document
@@ -142,12 +142,6 @@ fn check_json(check: &Checked) -> Value {
     })
 }
 
-/// Assets that are made from this one.
-fn downstream(known: &Known, asset: AssetIdx) -> Vec<String> {
-    let reads = |other: &AssetIdx| known.graph.upstream(*other).contains(&asset);
-    known.graph.indices().filter(reads).map(|other| known.graph.asset(other).key.to_string()).collect()
-}
-
 fn text(known: &Known, told: &Told) -> String {
     let (asset, maker) = (known.graph.asset(told.asset), known.graph.maker_of(told.asset));
     let summary = known.summary(told.asset);
@@ -156,8 +150,6 @@ fn text(known: &Known, told: &Told) -> String {
     if !asset.description.is_empty() {
         lines.push(printable(&asset.description));
     }
-    let upstream: Vec<String> =
-        known.graph.upstream(told.asset).iter().map(|up| known.graph.asset(*up).key.to_string()).collect();
     let pairs: Vec<String> = asset.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let partitions = maker.partitions.as_ref().map(|kind| {
         let extent = known.extent(told.asset);
@@ -175,8 +167,8 @@ fn text(known: &Known, told: &Told) -> String {
         ("owners", asset.owners.join(", ")),
         ("tags", pairs.join(", ")),
         ("partitions", partitions.unwrap_or_default()),
-        ("made from", upstream.join(", ")),
-        ("read by", downstream(known, told.asset).join(", ")),
+        ("made from", known.upstream(told.asset).join(", ")),
+        ("read by", known.downstream(told.asset).join(", ")),
     ];
     let shown = facts.iter().filter(|(_, value)| !value.is_empty());
     lines.extend(shown.map(|(name, value)| format!("  {DIM}{name:<10}{DIM:#} {}", printable(value))));

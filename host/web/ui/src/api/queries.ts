@@ -186,7 +186,7 @@ export function useFollowing() {
         next: ({ locationStateChangeEvents: now }) => {
           // The first message says how it is. What moved between the first reading of a list and now was announced to nobody.
           if (version === null) again("runs", "run list");
-          else if (version !== now.version) again("workspace", "runs", "schema", "validation");
+          else if (version !== now.version) again("workspace", "assets", "runs", "schema", "validation");
           version = now.version;
         },
       }),

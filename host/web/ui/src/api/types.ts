@@ -90,7 +90,7 @@ export type LogLine = {
 };
 
 export type LaunchRequest = {
-  jobName: string; location?: string; runConfigYaml?: string; stepSelection?: string[]; partition?: string; environment?: string;
+  jobName: string; assetSelection?: string[]; location?: string; runConfigYaml?: string; stepSelection?: string[]; partition?: string; environment?: string;
   tags?: Tag[];
 };
 export type PlannedStep = { key: string; op: string };

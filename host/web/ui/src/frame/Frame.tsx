@@ -23,6 +23,7 @@ const PAGES: { to: string; label: string; icon: IconName }[] = [
   { to: "/", label: t.nav.home, icon: "home" },
   { to: "/runs", label: t.nav.runs, icon: "runs" },
   { to: "/jobs", label: t.nav.jobs, icon: "jobs" },
+  { to: "/assets", label: t.nav.assets, icon: "assets" },
   { to: "/automation", label: t.nav.automation, icon: "automation" },
   { to: "/cluster", label: t.nav.cluster, icon: "cluster" },
   { to: "/libraries", label: t.nav.libraries, icon: "libraries" },

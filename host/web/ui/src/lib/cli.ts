@@ -22,6 +22,8 @@ export const cli = {
   check: () => command("check"),
   workers: () => command("workers"),
   drain: (worker: string) => command("drain", worker),
+  assets: () => command("asset", "list"),
+  asset: (key: string) => command("asset", "show", key),
   schedules: () => command("schedule", "list"),
   sensors: () => command("sensor", "list"),
   /** `kind` is schedule or sensor. */

@@ -15,7 +15,7 @@ export function boxes(graph: Graph, open: ReadonlySet<string>): { boxes: Box[]; 
   for (const step of graph.steps) {
     const group = groupOf(step.key);
     if (group === null) {
-      out.set(step.key, { id: step.key, label: step.key, sub: `${step.library}.${step.op}`, kind: "step", step, steps: [step.key] });
+      out.set(step.key, { id: step.key, label: step.key, sub: step.library ? `${step.library}.${step.op}` : step.op, kind: "step", step, steps: [step.key] });
       continue;
     }
     const box = out.get(`${group}.`) ?? { id: `${group}.`, label: group, sub: "", kind: "group" as const, step: null, steps: [] };

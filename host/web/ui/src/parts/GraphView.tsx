@@ -11,15 +11,15 @@ import { t } from "../strings";
 import { Loading } from "./basics";
 import type { LayoutAnswer, LayoutRequest } from "./layout.worker";
 import { typeWord } from "./Ports";
-import { lookOf, Status } from "./Status";
+import { lookOf, Status, type Tone } from "./Status";
 
 const WIDTH_PX = 216;
 const HEAD_PX = 52;
 const PORT_PX = 20;
 
-type Props = { graph: Graph; steps?: RunStep[]; selected?: string; onSelect?: (step: string) => void; ports?: boolean; picked?: ReadonlySet<string> };
+type Props = { graph: Graph; steps?: RunStep[]; selected?: string; onSelect?: (step: string) => void; ports?: boolean; picked?: ReadonlySet<string>; tones?: ReadonlyMap<string, Tone> };
 type Direction = LayoutRequest["direction"];
-type Shown = { box: Box; over: Overlay | null; ports: boolean; picked: boolean; direction: Direction };
+type Shown = { box: Box; over: Overlay | null; ports: boolean; picked: boolean; tone: Tone | undefined; direction: Direction };
 type BoxNode = Node<Shown, "box">;
 
 /** Narrower than this, the graph goes down instead of to the right. */
@@ -39,7 +39,7 @@ export default function GraphView(props: Props) {
   return <div ref={holder}>{direction && <ReactFlowProvider><Inner {...props} direction={direction} /></ReactFlowProvider>}</div>;
 }
 
-function Inner({ graph, steps, selected, onSelect, ports = false, picked, direction }: Props & { direction: Direction }) {
+function Inner({ graph, steps, selected, onSelect, ports = false, picked, tones, direction }: Props & { direction: Direction }) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const shown = useMemo(() => boxes(graph, open), [graph, open]);
   const places = useLayout(shown, ports, direction);
@@ -47,8 +47,8 @@ function Inner({ graph, steps, selected, onSelect, ports = false, picked, direct
   const nodes = useMemo(() => places && shown.boxes.filter((box) => places[box.id]).map((box): BoxNode => ({
     id: box.id, type: "box", position: places[box.id]!, width: WIDTH_PX, height: heightOf(box, ports),
     selected: !!selected && (box.id === selected || box.id === selected.replace(/\[.*/, "")),
-    data: { box, over: overlay(box, copies), ports, picked: picked?.has(box.id) ?? false, direction }, ariaLabel: box.label, draggable: false, connectable: false,
-  })), [places, shown, copies, ports, selected, picked, direction]);
+    data: { box, over: overlay(box, copies), ports, picked: picked?.has(box.id) ?? false, tone: tones?.get(box.id), direction }, ariaLabel: box.label, draggable: false, connectable: false,
+  })), [places, shown, copies, ports, selected, picked, tones, direction]);
   const edges = useMemo(() => shown.lines.map((line): Edge => ({
     id: `${line.from} ${line.to}`, source: line.from, target: line.to, focusable: false, markerEnd: { type: MarkerType.ArrowClosed, width: 16, height: 16, color: "var(--muted)" }, ariaLabel: line.labels.join(", "),
   })), [shown]);
@@ -87,8 +87,10 @@ function Refit() {
 
 const heightOf = (box: Box, ports: boolean) => HEAD_PX + (ports && box.step ? Math.max(box.step.inputs.length, box.step.outputs.length) * PORT_PX : 0);
 
-const BoxView = memo(({ data: { box, over, ports, picked, direction }, selected }: NodeProps<BoxNode>) => (
-  <div className={`box ${over ? `tone-${lookOf(over.status).tone}` : ""}`} data-box={box.id} data-selected={selected || undefined} data-picked={picked || undefined} data-state={over?.status}>
+const boxClass = (tone: Tone | undefined) => (tone ? `box tone-${tone}` : "box");
+
+const BoxView = memo(({ data: { box, over, ports, picked, tone, direction }, selected }: NodeProps<BoxNode>) => (
+  <div className={boxClass(over ? lookOf(over.status).tone : tone)} data-box={box.id} data-selected={selected || undefined} data-picked={picked || undefined} data-state={over?.status}>
     <Handle type="target" position={direction === "LR" ? Position.Left : Position.Top} isConnectable={false} />
     <div className="flex h-[50px] flex-col justify-center px-2.5">
       <p className="flex items-center gap-1.5 leading-tight">
