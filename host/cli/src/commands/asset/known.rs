@@ -48,20 +48,21 @@ pub(crate) struct Summary {
 impl Known {
     /// Reads definitions and catalog; refuses if there is no asset. Nothing is built.
     pub(crate) async fn open(at: &At, global: &Global, output: Output) -> Result<Known> {
-        let known = Known::of(Project::open_at(at, global, output)?).await?;
-        if known.graph.assets().is_empty() {
+        let (project, graph) = graph_of(Project::open_at(at, global, output)?)?;
+        if graph.assets().is_empty() {
             return Err(Failed::invalid("the project defines no asset")
                 .hint("add a table [assets.NAME] with an `op` to cofferdam.toml"));
         }
-        Ok(known)
+        Known::read(project, graph).await
     }
 
-    /// Reads the catalog.
+    /// The same of a project that may have none.
     pub(crate) async fn of(project: Project) -> Result<Known> {
-        let (graph, mistakes) = AssetGraph::new(&project.definitions);
-        if !mistakes.is_empty() {
-            return Err(Failed::diagnosed(project.texts, mistakes));
-        }
+        let (project, graph) = graph_of(project)?;
+        Known::read(project, graph).await
+    }
+
+    async fn read(project: Project, graph: AssetGraph) -> Result<Known> {
         let dynamic = dynamic_partitions(&project).await?;
         let extents = graph.extents(system_time(), &dynamic).doing(Exit::Invalid, "count the partitions")?;
         let made = latest_all(&project.site, &graph).await?;
@@ -246,6 +247,11 @@ pub(crate) fn short_version(version: &str) -> String {
     const SHOWN_CHARS: usize = 8;
     let is_digest = version.len() == DIGEST_DIGITS && version.chars().all(|c| c.is_ascii_hexdigit());
     if is_digest { version.chars().take(SHOWN_CHARS).collect() } else { crate::output::printable(version) }
+}
+
+fn graph_of(project: Project) -> Result<(Project, AssetGraph)> {
+    let (graph, mistakes) = AssetGraph::new(&project.definitions);
+    if mistakes.is_empty() { Ok((project, graph)) } else { Err(Failed::diagnosed(project.texts, mistakes)) }
 }
 
 async fn dynamic_partitions(project: &Project) -> Result<BTreeMap<cofferdam_model::Name, Vec<String>>> {
