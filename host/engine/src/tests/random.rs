@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cofferdam_model::*;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngSeed, TestRunner};
 
 use super::bug::{self, Bug};
 use super::kit::*;
@@ -15,8 +15,10 @@ use crate::{Input, Quotas};
 const CASES: u32 = 4000;
 /// Cases in which each kind of outcome must occur; what did not happen was not tested.
 const SHOWN_MIN: u32 = 5;
-/// Cases within which a bug must be found.
+/// Cases within which a bug must be found, always the same ones: by which of the rules that it breaks a bug is found, and
+/// how soon, is chance otherwise.
 const SEEDED_CASES: u32 = 400;
+const SEED: u64 = 1;
 
 /// What a step of a random plan looks like; references are taken modulo what is there.
 #[derive(Debug, Clone)]
@@ -634,15 +636,14 @@ fn play((shapes, bytes, cancel_at): &Case) -> Game {
 }
 
 /// Plays this many random cases; what went wrong with the smallest one that fails, or what they showed.
-fn search(cases: u32, max_shrink_iters: u32) -> Result<Tally, String> {
-    let config = ProptestConfig { cases, max_shrink_iters, failure_persistence: None, ..Default::default() };
+fn search(config: ProptestConfig) -> Result<Tally, String> {
     let tally = RefCell::new(Tally::default());
     let case = (
         shapes(),
         proptest::collection::vec(any::<u8>(), 1..60),
         proptest::option::weighted(0.2, 0..20_usize),
     );
-    let mut runner = TestRunner::new(config);
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..config });
     let result = runner.run(&case, |case| {
         tally.borrow_mut().count(&play(&case));
         Ok(())
@@ -652,7 +653,8 @@ fn search(cases: u32, max_shrink_iters: u32) -> Result<Tally, String> {
 
 #[test]
 fn i_16_every_run_ends_with_every_step_accounted_for() {
-    let tally = search(CASES, 10_000).unwrap_or_else(|error| panic!("{error}"));
+    let config = ProptestConfig { cases: CASES, max_shrink_iters: 10_000, ..Default::default() };
+    let tally = search(config).unwrap_or_else(|error| panic!("{error}"));
     for (what, n_cases) in tally.0 {
         assert!(n_cases >= SHOWN_MIN, "{what} happened in {n_cases} of {CASES} cases only");
     }
@@ -700,7 +702,9 @@ fn the_property_finds_a_lost_worker_that_costs_a_retry() {
 
 /// The bug is found, and by a rule that it breaks rather than by a panic of the engine.
 fn check_found(bug: Bug, rules: &[&str]) {
-    let found = bug::with(bug, || search(SEEDED_CASES, 0)).err();
+    let rng_seed = RngSeed::Fixed(SEED);
+    let config = ProptestConfig { cases: SEEDED_CASES, max_shrink_iters: 0, rng_seed, ..Default::default() };
+    let found = bug::with(bug, || search(config)).err();
     let found = found.unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDED_CASES} cases"));
     assert!(rules.iter().any(|rule| found.contains(rule)), "{bug:?} was found by another rule: {found}");
 }
