@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -17,6 +18,16 @@ use crate::Shared;
 /// Nothing from elsewhere, no script in a page, nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
     connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Where a browser says that a request comes from: `same-origin`, `cross-site`, … or `none` for what a person typed.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// And what for: `navigate` for a link that is followed.
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+/// Not for pages of others, whatever they make of it.
+const ISOLATED: [(HeaderName, HeaderValue); 2] = [
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
 
 /// `https://pages.example`: where people reach a proxy before this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,46 +110,69 @@ impl Hosts {
 
 /// Lets through what is ours, and adds the headers that keep a page to itself.
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let mut response = match refused(&shared.hosts, request.method(), request.headers()) {
-        Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
-        None => next.run(request).await,
+    let mut response = match check(&shared.hosts, request.method(), request.uri(), request.headers()) {
+        Err(refused) => refused.into_response(),
+        Ok(()) => next.run(request).await,
     };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // What was made by an op has a policy of its own, and what never changes may be kept.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.extend(ISOLATED);
     response
 }
 
-fn refused(hosts: &Hosts, method: &Method, headers: &HeaderMap) -> Option<&'static str> {
+type Refusal = (StatusCode, &'static str);
+
+fn check(hosts: &Hosts, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-    if !text(HOST).is_some_and(|host| hosts.has(host)) {
-        return Some("this server is asked for by an address of its own only\n");
+    let is_ours = text(HOST).is_some_and(|host| hosts.has(host))
+        && headers.get_all(HOST).iter().count() == 1
+        && uri.authority().is_none_or(|authority| hosts.has(authority.as_str()));
+    if !is_ours {
+        return Err((
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server is asked for by an address of its own only\n",
+        ));
     }
-    if !text(ORIGIN).is_none_or(|origin| hosts.is_origin(origin)) {
-        return Some("another site's page may not ask this server\n");
+    if !text(ORIGIN).is_none_or(|origin| hosts.is_origin(origin)) || is_fetched_by_others(method, &text) {
+        return Err((StatusCode::FORBIDDEN, "another site's page may not ask this server\n"));
     }
     // What a form of another site can send without asking first.
-    if method == Method::POST && !text(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"))
-    {
-        return Some("send application/json\n");
+    if method == Method::POST && !text(CONTENT_TYPE).is_some_and(is_json) {
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/json, in UTF-8\n"));
     }
-    None
+    Ok(())
+}
+
+/// Whether a page of another site has made a browser ask, other than by a link to here that a person follows.
+fn is_fetched_by_others<'a>(method: &Method, text: &impl Fn(HeaderName) -> Option<&'a str>) -> bool {
+    let is_elsewhere = text(FETCH_SITE).is_some_and(|site| !["same-origin", "none"].contains(&site));
+    is_elsewhere && !(method == Method::GET && text(FETCH_MODE) == Some("navigate"))
+}
+
+fn is_json(kind: &str) -> bool {
+    let (kind, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let parameter = parameters.trim().to_ascii_lowercase().replace('"', "");
+    kind.trim().eq_ignore_ascii_case("application/json")
+        && ["", "charset=utf-8"].contains(&parameter.as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asked(method: Method, headers: &[(axum::http::HeaderName, &str)]) -> bool {
+    fn asked(method: Method, headers: &[(HeaderName, &str)]) -> bool {
         asked_of(None, method, headers)
     }
 
-    fn asked_of(public: Option<&str>, method: Method, headers: &[(axum::http::HeaderName, &str)]) -> bool {
+    fn asked_of(public: Option<&str>, method: Method, headers: &[(HeaderName, &str)]) -> bool {
         let public = public.map(|url| url.parse().unwrap());
         let hosts = Hosts::of("127.0.0.1:7000".parse().unwrap(), public);
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        refused(&hosts, &method, &headers).is_none()
+        check(&hosts, &method, &Uri::from_static("/graphql"), &headers).is_ok()
     }
 
     #[test]
@@ -157,10 +191,30 @@ mod tests {
         }
         let json = (CONTENT_TYPE, "application/json; charset=utf-8");
         assert!(asked(Method::POST, &[ours.clone(), json]));
-        for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+        ] {
             assert!(!asked(Method::POST, &[ours.clone(), (CONTENT_TYPE, kind)]), "{kind}");
         }
         assert!(!asked(Method::POST, &[ours]));
+    }
+
+    #[test]
+    fn what_another_site_makes_a_browser_fetch_is_refused_and_a_link_to_here_is_not() {
+        let fetched = |method: Method, site: &str, mode: &str| {
+            let json = (CONTENT_TYPE, "application/json");
+            asked(method, &[(HOST, "localhost:7000"), json, (FETCH_SITE, site), (FETCH_MODE, mode)])
+        };
+        assert!(fetched(Method::POST, "same-origin", "cors") && fetched(Method::GET, "none", "navigate"));
+        assert!(fetched(Method::GET, "cross-site", "navigate"), "a link is followed");
+        for site in ["cross-site", "same-site"] {
+            assert!(!fetched(Method::POST, site, "cors") && !fetched(Method::GET, site, "no-cors"), "{site}");
+            assert!(!fetched(Method::POST, site, "navigate"), "a form is sent");
+        }
     }
 
     #[test]

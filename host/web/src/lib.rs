@@ -1,6 +1,7 @@
 //! The web's face of an instance: GraphQL over run log and scheduler, live updates, and the built pages. What definitions
 //! mean is the business of who gives it a [`Workspace`], what a run does next the scheduler's.
 
+mod connections;
 mod guard;
 mod pages;
 mod schema;
@@ -8,14 +9,18 @@ mod session;
 mod values;
 mod workspace;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
-use axum::extract::{DefaultBodyLimit, State};
+use async_graphql_axum::GraphQLResponse;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::{Extension, Json, Router};
 use cofferdam_daemon::Daemon;
 use cofferdam_io::Stores;
 use cofferdam_runlog::RunLog;
@@ -34,6 +39,8 @@ use schema::Api;
 
 /// Bytes of one request: a run config is at most one MiB of text, and JSON escapes some of it.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a caller may take to send it.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the pages are over.
 #[derive(Clone)]
@@ -68,7 +75,7 @@ pub(crate) struct Shared {
     pub(crate) api: Api,
     /// What a caller may call this host.
     pub(crate) hosts: guard::Hosts,
-    /// Name of the cookie with a token. Cookies of one host are sent to all of its ports: each has its own.
+    /// Name of the cookie with a token.
     pub(crate) cookie: String,
 }
 
@@ -80,7 +87,7 @@ impl Web {
         let started_at = system_time();
         let api = schema::build(parts.clone(), started_at);
         let hosts = guard::Hosts::of(address, parts.url.clone());
-        let cookie = format!("cofferdam_{}", address.port());
+        let cookie = session::cookie_name(&hosts, address.port());
         let shared = Arc::new(Shared { parts, api, hosts, cookie });
         let app = Router::new()
             .route("/graphql", post(graphql))
@@ -100,10 +107,9 @@ impl Web {
         self.address
     }
 
-    /// Serves until `end`; what is under way then is cut off when the returned future is dropped.
-    pub async fn serve(self, end: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-        let app = self.app.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(self.listener, app).with_graceful_shutdown(end).await
+    /// Serves until the returned future is dropped, which cuts off what is under way.
+    pub async fn serve(self) -> Infallible {
+        connections::serve(self.listener, self.app).await
     }
 }
 
@@ -115,7 +121,17 @@ pub fn schema_text() -> String {
 async fn graphql(
     State(shared): State<Arc<Shared>>,
     Extension(asks): Extension<session::Asks>,
-    request: GraphQLRequest,
-) -> GraphQLResponse {
-    shared.api.execute(request.into_inner().data(asks)).await.into()
+    request: Request,
+) -> Response {
+    // Not by the extractor of async-graphql-axum: that reads a body of any length.
+    let asked = Json::<async_graphql::Request>::from_request(request, &());
+    match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
+        Ok(Ok(Json(request))) => {
+            GraphQLResponse::from(shared.api.execute(request.data(asks)).await).into_response()
+        }
+        Ok(Err(refused)) => refused.into_response(),
+        Err(_) => {
+            (StatusCode::REQUEST_TIMEOUT, "the request did not come to its end in time\n").into_response()
+        }
+    }
 }

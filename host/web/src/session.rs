@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::Shared;
+use crate::guard::Hosts;
 
 /// Seconds for which a browser keeps a token that it was given; the token's own time may be over before.
 const KEPT_S: u32 = 30 * 24 * 60 * 60;
@@ -87,6 +88,13 @@ pub(crate) async fn sign_out(State(shared): State<Arc<Shared>>) -> Response {
     (StatusCode::NO_CONTENT, cookie(&shared, "", 0)).into_response()
 }
 
+/// Cookies of one host are sent to all of its ports: each has its own. Over TLS the name's first letters make browsers
+/// refuse it to whoever could set it for a part of the host's name, or without TLS.
+pub(crate) fn cookie_name(hosts: &Hosts, port: u16) -> String {
+    let prefix = if hosts.are_encrypted() { "__Host-" } else { "" };
+    format!("{prefix}cofferdam_{port}")
+}
+
 /// A token has no character that means something in a header: one that has is none that was let in.
 fn cookie(shared: &Shared, token: &str, kept: u32) -> AppendHeaders<[(axum::http::HeaderName, String); 1]> {
     let secure = if shared.hosts.are_encrypted() { "; Secure" } else { "" };
@@ -110,4 +118,20 @@ fn refused(why: &str) -> Response {
 /// As an answer to a question would say it.
 fn answer(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "errors": [{ "message": why }] }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_tls_a_cookie_is_bound_to_its_host() {
+        let name = |url: Option<&str>| {
+            let url = url.map(|url| url.parse().unwrap());
+            cookie_name(&Hosts::of("127.0.0.1:7000".parse().unwrap(), url), 7000)
+        };
+        assert_eq!(name(None), "cofferdam_7000");
+        assert_eq!(name(Some("http://pages.example")), "cofferdam_7000");
+        assert_eq!(name(Some("https://pages.example")), "__Host-cofferdam_7000");
+    }
 }

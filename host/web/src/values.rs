@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cofferdam_engine::Run;
@@ -20,6 +20,10 @@ use crate::{Parts, Shared};
 const SHOWN_BYTES_MAX: u64 = 64 * 1024;
 /// Images that browsers show and that hold no script which they would run.
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml"];
+
+/// Nothing of it runs, loads or sends anything, should a browser show it for itself.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox";
 
 /// A value as a page shows it.
 pub(crate) enum Shown {
@@ -100,15 +104,33 @@ pub(crate) async fn download(
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.unwrap_or(OCTET_STREAM)));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(made.value.size));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     if kind.is_none() {
-        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+        headers.insert(CONTENT_DISPOSITION, attachment(&step, &output, key));
     }
     response
+}
+
+/// Says that a file is kept, and what it is called; escaped as RFC 8187 has it.
+fn attachment(step: &str, output: &str, key: Option<&str>) -> HeaderValue {
+    let name: Vec<&str> = [step, output].into_iter().chain(key).collect();
+    let value = format!("attachment; filename*=UTF-8''{}", escaped(&name.join(".")));
+    HeaderValue::try_from(value).expect("what is not a letter or digit is escaped")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_file_cannot_end_its_header() {
+        let of = |step| attachment(step, "table", Some("k")).to_str().unwrap().to_owned();
+        assert_eq!(of("clean[m01]"), "attachment; filename*=UTF-8''clean%5Bm01%5D.table.k");
+        assert_eq!(
+            of("a\"; x=\r\nb: ü/.."),
+            "attachment; filename*=UTF-8''a%22%3B%20x%3D%0D%0Ab%3A%20%C3%BC%2F...table.k"
+        );
+    }
 
     #[test]
     fn mapping_keys_survive_in_an_address() {

@@ -69,6 +69,14 @@ impl Process {
         self.child.id()
     }
 
+    /// Of memory that it holds now.
+    pub fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory is told");
+        let kib = line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number");
+        kib / 1024.0
+    }
+
     /// As a machine that loses its power.
     pub fn kill(&mut self) {
         self.child.kill().expect("the process can be killed");

@@ -98,14 +98,9 @@ fn check_labels(labels: &str) {
 
 /// Head and body of the answer to a request.
 pub fn get(address: &str, path: &str) -> (String, String) {
-    get_as(address, path, address)
-}
-
-/// The same, calling who answers by that name.
-pub fn get_as(address: &str, path: &str, host: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("somebody listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
         .expect("it can be sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");

@@ -52,7 +52,7 @@ impl Pages {
         let (inner, _) = client(request, stream).expect("they speak that protocol");
         let mut socket = Socket { inner };
         socket.send(&json!({ "type": "connection_init" }));
-        assert_eq!(socket.next()["type"], "connection_ack");
+        assert_eq!(socket.message()["type"], "connection_ack");
         socket
     }
 
@@ -64,7 +64,7 @@ impl Pages {
     }
 }
 
-/// A connection with one question under way.
+/// A connection with questions under way; one, other than where they have names.
 pub struct Socket {
     inner: WebSocket<TcpStream>,
 }
@@ -81,7 +81,8 @@ impl Socket {
         }
     }
 
-    fn next(&mut self) -> Value {
+    /// The message that comes next.
+    pub fn message(&mut self) -> Value {
         loop {
             match self.inner.read().expect("the pages answer") {
                 Message::Text(text) => return serde_json::from_str(&text).expect("they send JSON"),
@@ -92,13 +93,23 @@ impl Socket {
     }
 
     pub fn follow(&mut self, query: &str, variables: Value) {
+        self.follow_as("1", query, variables);
+    }
+
+    /// One of several questions.
+    pub fn follow_as(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.send(&json!({ "id": "1", "type": "subscribe", "payload": payload }));
+        self.send(&json!({ "id": id, "type": "subscribe", "payload": payload }));
+    }
+
+    /// Asks no more.
+    pub fn end(&mut self, id: &str) {
+        self.send(&json!({ "id": id, "type": "complete" }));
     }
 
     /// What comes next; none at the end.
     pub fn next_data(&mut self) -> Option<Value> {
-        let message = self.next();
+        let message = self.message();
         match message["type"].as_str() {
             Some("next") => {
                 assert!(message["payload"]["errors"].is_null(), "{message:#}");

@@ -184,7 +184,7 @@ fn h_108_a_browser_carries_its_token_where_no_script_reads_it_until_it_is_revoke
     let (head, _) = ask(&[JSON, ("cookie", carried), ("origin", "http://evil.example")]);
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     let (head, _) = ask(&[("content-type", "text/plain"), ("cookie", carried)]);
-    assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+    assert!(head.starts_with("HTTP/1.1 415 "), "{head}");
     let (head, _) = http(address, "DELETE /session", &[("cookie", carried)], "");
     assert!(head.starts_with("HTTP/1.1 204 ") && head.contains("Max-Age=0"), "{head}");
 
@@ -195,6 +195,45 @@ fn h_108_a_browser_carries_its_token_where_no_script_reads_it_until_it_is_revoke
     socket.until_cut();
     let (head, body) = ask(&[JSON, ("cookie", carried)]);
     assert!(head.starts_with("HTTP/1.1 401 ") && body.contains("not any more"), "{head}\n{body}");
+}
+
+#[test]
+fn c_64_a_token_counts_where_it_belongs_only_and_everybody_shows_their_own() {
+    let served = Served::start();
+    let address = &served.pages.address;
+    let token = served.token("viewer", &["--role", "viewer"]);
+    let question = json!({ "query": "{ instance { visitor { name } } }" }).to_string();
+    let port = address.rsplit(':').next().expect("a port");
+    // Nowhere but in a cookie of that name or the header of programs, and it is taken from no address.
+    let refused: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("authorization", &token)],
+        &[("authorization", &format!("Basic {token}"))],
+        &[("cookie", &format!("cofferdam={token}"))],
+        &[("cookie", &format!("cofferdam_{port}=chosen-by-somebody"))],
+    ];
+    for headers in refused {
+        for path in
+            ["/graphql", &format!("/graphql?token={token}"), &format!("/graphql?access_token={token}")]
+        {
+            let (head, body) =
+                http(address, &format!("POST {path}"), &[&[JSON][..], headers].concat(), &question);
+            assert!(head.starts_with("HTTP/1.1 401 ") && !head.contains("set-cookie"), "{head}\n{body}");
+            assert!(!body.contains(&token), "{body}");
+        }
+    }
+    let page = http(address, &format!("GET /?token={token}"), &[], "").0;
+    assert!(page.starts_with("HTTP/1.1 200 ") && !page.contains("set-cookie"), "{page}");
+    // A cookie that somebody has planted gives way to the one of who signs in.
+    let body = json!({ "token": token }).to_string();
+    let planted = ("cookie", format!("cofferdam_{port}=chosen-by-somebody"));
+    let (head, _) = http(address, "POST /session", &[JSON, (planted.0, &planted.1)], &body);
+    assert!(head.contains(&format!("set-cookie: cofferdam_{port}={token}; Path=/; ")), "{head}");
+    // What is at the pages' address is never told to others.
+    assert!(
+        head.contains("referrer-policy: no-referrer") && head.contains("cache-control: no-store"),
+        "{head}"
+    );
 }
 
 #[test]

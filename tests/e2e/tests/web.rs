@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cofferdam_e2e::Project;
 use cofferdam_e2e::ask::{gate, n_at_the_gate, until};
-use cofferdam_e2e::exposition::{get, get_as};
+use cofferdam_e2e::exposition::get;
 use cofferdam_e2e::web::Pages;
 use serde_json::{Value, json};
 
@@ -324,17 +324,18 @@ fn the_graph_of_a_job_is_known_before_its_config() {
 }
 
 #[test]
-fn pages_are_for_this_machine_and_for_pages_of_ours_only() {
+fn c_65_the_pages_of_a_project_are_for_this_machine_only() {
     let project = project();
     let refused = project.run(["dev", "--listen", "0.0.0.0:0"]).expect(2);
     assert!(refused.stderr.contains("can be reached from other machines"), "{refused:#?}");
+    let refused = project.run(["serve", "--listen", "127.0.0.1:0", "--pages", "0.0.0.0:0"]).expect(2);
+    assert!(refused.stderr.contains("the pages encrypt nothing"), "{refused:#?}");
     let pages = Pages::of(&project);
     let (head, _) = get(&pages.address, "/");
     assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
-    // Another name for this address, as a page of somebody else would have it.
-    let (_, port) = pages.address.rsplit_once(':').expect("a port");
-    let (head, _) = get_as(&pages.address, "/graphql", &format!("evil.example:{port}"));
-    assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+    let help = project.run(["dev", "--help"]).expect(0).stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    assert!(words.join(" ").contains("[default: 127.0.0.1:"), "{help}");
 }
 
 #[test]

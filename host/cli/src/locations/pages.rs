@@ -12,7 +12,7 @@ use cofferdam_server::PagesGate;
 use cofferdam_web::{Parts, PublicUrl, Web};
 
 use super::{Locations, Shown};
-use crate::error::{Doing, Failed, Result};
+use crate::error::{Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
 use crate::output::Output;
@@ -77,7 +77,7 @@ impl Pages {
     pub(crate) async fn serve(self, output: Output) -> Result<Infallible> {
         let Pages { web, daemon, locations, written } = self;
         let stopped = tokio::select! {
-            served = web.serve(std::future::pending()) => served.doing(Exit::Unreachable, "serve the pages"),
+            never = web.serve() => match never {},
             kept = locations.keep_up(&written, output) => kept,
             why = daemon.run() => {
                 let failed = Failed::new(Exit::Unreachable, "failed to ask schedules and sensors");

@@ -5,7 +5,7 @@ use cofferdam_model::{AssetKey as Key, CheckSeverity as Severe};
 use cofferdam_runlog::{Checked, Materialized};
 
 use super::Instance;
-use super::convert::{MetadataEntry, Tag, metadata, seconds, tags};
+use super::convert::{MetadataEntry, Tag, metadata, page_size, seconds, tags};
 use super::errors::{
     AssetNotFoundError, Diagnostic, InvalidDefinitionsError, OfRefused, PipelineNotFoundError,
     UnexpectedError, definitions, refused,
@@ -219,7 +219,7 @@ impl AssetNode {
         limit: Option<usize>,
     ) -> Result<Vec<MaterializationEvent>> {
         let before = before.map(|cursor| cursor.parse()).transpose()?;
-        let limit = limit.unwrap_or(HISTORY_DEFAULT).min(HISTORY_MAX);
+        let limit = page_size(limit, HISTORY_DEFAULT, HISTORY_MAX)?;
         let log = &ctx.data_unchecked::<Instance>().parts.log;
         let made = log.catalog().materializations(self.key.clone(), before, limit).await?;
         Ok(made.into_iter().map(MaterializationEvent::from).collect())
@@ -231,7 +231,7 @@ impl AssetNode {
         ctx: &Context<'_>,
         limit: Option<usize>,
     ) -> Result<Vec<AssetCheckEvaluation>> {
-        let limit = limit.unwrap_or(HISTORY_DEFAULT).min(HISTORY_MAX);
+        let limit = page_size(limit, HISTORY_DEFAULT, HISTORY_MAX)?;
         let log = &ctx.data_unchecked::<Instance>().parts.log;
         let checks = log.catalog().checks(self.key.clone(), None, limit).await?;
         Ok(checks.into_iter().map(AssetCheckEvaluation::from).collect())

@@ -8,6 +8,14 @@ use cofferdam_model::{
     Timestamp,
 };
 
+/// How many of a list are wanted.
+pub(crate) fn page_size(limit: Option<usize>, default: usize, max: usize) -> Result<usize, String> {
+    match limit.unwrap_or(default) {
+        limit if (1..=max).contains(&limit) => Ok(limit),
+        limit => Err(format!("`limit` is from 1 to {max}, not {limit}")),
+    }
+}
+
 /// A run's status by Dagster's names.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunStatus {

@@ -7,7 +7,7 @@ use cofferdam_model as model;
 use cofferdam_model::{InstigatorStatus, TickStatus, Timestamp};
 
 use super::Instance;
-use super::convert::{Tag, seconds, tags};
+use super::convert::{Tag, page_size, seconds, tags};
 use super::errors::UnexpectedError;
 use super::run::Run;
 
@@ -128,9 +128,10 @@ impl ScheduleFacts {
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "FUTURE_DEFAULT")] limit: usize,
-    ) -> Vec<f64> {
+    ) -> async_graphql::Result<Vec<f64>> {
+        let limit = page_size(Some(limit), FUTURE_DEFAULT, FUTURE_MAX)?;
         let next = self.timetable.from(Timestamp(daemon(ctx).now().0.saturating_add(1)));
-        next.take(limit.min(FUTURE_MAX)).map(seconds).collect()
+        Ok(next.take(limit).map(seconds).collect())
     }
 }
 
@@ -222,8 +223,9 @@ impl InstigationState {
     ) -> async_graphql::Result<Vec<InstigationTick>> {
         let before = cursor.map(|cursor| cursor.parse::<u64>()).transpose();
         let before = before.map_err(|_| async_graphql::Error::new("`cursor` is no id of a tick"))?;
+        let limit = page_size(Some(limit), TICKS_DEFAULT, TICKS_MAX)?;
         let instigator = self.0.defined.instigator.clone();
-        let ticks = daemon(ctx).ticks().ticks(instigator, before, limit.clamp(1, TICKS_MAX)).await?;
+        let ticks = daemon(ctx).ticks().ticks(instigator, before, limit).await?;
         Ok(ticks.into_iter().map(InstigationTick::from).collect())
     }
 }

@@ -9,6 +9,7 @@ mod events;
 mod instigators;
 mod job;
 mod launch;
+mod limits;
 mod mutation;
 mod query;
 mod run;
@@ -26,10 +27,12 @@ use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
 use cofferdam_model::Timestamp;
 
+use crate::connections::Place;
 use crate::session::Asks;
 use crate::{Parts, Shared};
 use assets::AssetQuery;
 use automation::{AutomationMutation, AutomationQuery};
+use limits::{Limits, Questions};
 use mutation::RunMutation;
 use query::RunQuery;
 use subscription::Subscription;
@@ -43,11 +46,15 @@ pub(crate) struct Mutation(RunMutation, AutomationMutation);
 pub(crate) type Api = Schema<Query, Mutation, Subscription>;
 
 /// Fields within fields of one request; our deepest page has 8.
-const DEPTH_MAX: usize = 16;
+const DEPTH_MAX: usize = 12;
 /// Fields of one request in all.
 const COMPLEXITY_MAX: usize = 1000;
+/// Directives of one field.
+const DIRECTIVES_MAX: usize = 8;
 /// Bytes of one message over a socket: questions, never answers.
 const SOCKET_MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// Questions that are under way over one socket; a page has some 5.
+const SOCKET_QUESTIONS_MAX: usize = 50;
 
 /// What resolvers work with.
 pub(crate) struct Instance {
@@ -68,23 +75,30 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .register_output_type::<errors::Error>()
         .limit_depth(DEPTH_MAX)
         .limit_complexity(COMPLEXITY_MAX)
+        .limit_directives(DIRECTIVES_MAX)
+        // Who guesses names learns nothing by it.
+        .disable_suggestions()
+        .extension(Limits)
 }
 
 /// Subscriptions, by the protocol graphql-transport-ws. The socket is cut when who asked would not be let in any more.
 pub(crate) async fn socket(
     State(shared): State<Arc<Shared>>,
     Extension(asks): Extension<Asks>,
+    Extension(place): Extension<Place>,
     protocol: GraphQLProtocol,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let upgrade = upgrade.max_message_size(SOCKET_MESSAGE_BYTES_MAX);
+    let upgrade = upgrade.max_message_size(SOCKET_MESSAGE_BYTES_MAX).max_frame_size(SOCKET_MESSAGE_BYTES_MAX);
     upgrade.protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS).on_upgrade(move |stream| async move {
         let end = asks.clone();
         let mut data = Data::default();
         data.insert(asks);
+        data.insert(Questions::of_a_socket(SOCKET_QUESTIONS_MAX));
         tokio::select! {
             () = GraphQLWebSocket::new(stream, shared.api.clone(), protocol).with_data(data).serve() => {}
             () = end.end() => {}
         }
+        drop(place);
     })
 }

@@ -7,7 +7,7 @@ use cofferdam_runlog::{Error as LogError, LogFilter, RunFilter, RunSummary};
 use cofferdam_scheduler::{Error as SchedulerError, again};
 
 use super::Instance;
-use super::convert::{LogLevel, RunStatus, seconds};
+use super::convert::{LogLevel, RunStatus, page_size, seconds};
 use super::errors::{
     PipelineNotFoundError, RunNotFoundError, UnauthorizedError, UnexpectedError, diagnostics, no_run, refused,
 };
@@ -162,14 +162,16 @@ impl RunQuery {
         #[graphql(default)] filter: RunsFilter,
         cursor: Option<String>,
         limit: Option<usize>,
-    ) -> RunsOrError {
-        let limit = limit.unwrap_or(RUNS_DEFAULT).clamp(1, RUNS_MAX);
-        match page(ctx.data_unchecked(), &filter, cursor.as_deref(), limit).await {
+    ) -> Result<RunsOrError> {
+        let limit = page_size(limit, RUNS_DEFAULT, RUNS_MAX)?;
+        let before = cursor.map(|text| text.parse().map_err(|_| no_cursor(&text))).transpose()?;
+        filter.check()?;
+        Ok(match page(ctx.data_unchecked(), &filter, before, limit).await {
             Ok((found, cursor)) => {
                 RunsOrError::Runs(Runs { results: found.into_iter().map(Run::of).collect(), cursor })
             }
             Err(error) => RunsOrError::Unexpected(UnexpectedError::of("read the run log", &error)),
-        }
+        })
     }
 
     /// By its id or a unique start of it.
@@ -190,17 +192,18 @@ impl RunQuery {
         run_id: ID,
         after_cursor: Option<String>,
         limit: Option<usize>,
-    ) -> EventConnectionOrError {
+    ) -> Result<EventConnectionOrError> {
         let instance = ctx.data_unchecked::<Instance>();
-        let Some(run) = known_run(&run_id) else { return EventConnectionOrError::NoRun(no_run(&run_id)) };
-        let limit = limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
-        match events_after(instance, run, after_cursor.as_deref(), limit).await {
+        let limit = page_size(limit, PAGE_MAX, PAGE_MAX)?;
+        let after = usize::try_from(position(after_cursor.as_deref())?)?;
+        let Some(run) = known_run(&run_id) else { return Ok(EventConnectionOrError::NoRun(no_run(&run_id))) };
+        Ok(match events_after(instance, run, after, limit).await {
             Ok(events) => EventConnectionOrError::Events(events),
             Err(SchedulerError::Log(LogError::UnknownRun(_))) => {
                 EventConnectionOrError::NoRun(no_run(&run_id))
             }
             Err(error) => EventConnectionOrError::Unexpected(UnexpectedError::of("read the run", &error)),
-        }
+        })
     }
 
     /// Lines of a run's steps, of one of them, or of one attempt.
@@ -217,7 +220,7 @@ impl RunQuery {
         let log = &ctx.data_unchecked::<Instance>().parts.log;
         let run = known_run(&run_id).ok_or_else(|| format!("there is no run `{}`", *run_id))?;
         let from = position(after_cursor.as_deref())?;
-        let limit = limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+        let limit = page_size(limit, PAGE_MAX, PAGE_MAX)?;
         let level: Option<Level> = level.map(LogLevel::ours);
         let filter = LogFilter { step: step_key.map(|key| StepKey::new(&key)), attempt, level };
         Ok(CapturedLogs::page(log.logs(run, filter, from, limit).await?, from, limit))
@@ -350,14 +353,18 @@ pub(crate) fn known_run(id: &ID) -> Option<RunId> {
 
 /// A place in what is kept; the beginning without a cursor.
 pub(crate) fn position(cursor: Option<&str>) -> Result<u64, String> {
-    cursor.map_or(Ok(0), |text| text.parse().map_err(|_| format!("`{text}` is no cursor of ours")))
+    cursor.map_or(Ok(0), |text| text.parse().map_err(|_| no_cursor(text)))
+}
+
+fn no_cursor(text: &str) -> String {
+    format!("`{text}` is no cursor of ours")
 }
 
 /// Runs that pass the filter, and where the next page begins.
 async fn page(
     instance: &Instance,
     filter: &RunsFilter,
-    cursor: Option<&str>,
+    mut before: Option<RunId>,
     limit: usize,
 ) -> Result<(Vec<RunSummary>, Option<String>), LogError> {
     let job = filter.pipeline_name.as_deref().map(Name::new);
@@ -368,7 +375,6 @@ async fn page(
         Some([only]) => Some(only.ours()),
         _ => None,
     };
-    let mut before = cursor.and_then(|cursor| cursor.parse().ok());
     let (mut found, mut n_seen) = (vec![], 0);
     loop {
         let asked = RunFilter {
@@ -399,6 +405,15 @@ async fn page(
 }
 
 impl RunsFilter {
+    fn check(&self) -> Result<(), String> {
+        match (self.created_after, self.created_before) {
+            (Some(after), Some(before)) if after >= before => {
+                Err("nothing is created after `createdAfter` and before `createdBefore`: the one is not earlier than the other".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn passes(&self, run: &RunSummary) -> bool {
         let at = seconds(run.created_at);
         let has = |tag: &TagInput| run.tags.get(&tag.key).is_some_and(|value| *value == tag.value);
@@ -414,11 +429,10 @@ impl RunsFilter {
 async fn events_after(
     instance: &Instance,
     run: RunId,
-    cursor: Option<&str>,
+    after: usize,
     limit: usize,
 ) -> Result<EventConnection, SchedulerError> {
     let all = again::dagster_events(&*instance.parts.log, run).await?;
-    let after = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
     let mut rest = all.into_iter().skip(after);
     let events: Vec<RunEvent> = rest.by_ref().take(limit).map(RunEvent::from).collect();
     let cursor = (after + events.len()).to_string();

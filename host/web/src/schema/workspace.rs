@@ -5,7 +5,7 @@ use cofferdam_model::Name;
 use cofferdam_runlog::RunFilter;
 
 use super::Instance;
-use super::convert::{Tag, seconds, tags};
+use super::convert::{Tag, page_size, seconds, tags};
 use super::errors::{Diagnostic, diagnostics};
 use super::job::{Graph, Op};
 use super::run::Run;
@@ -119,7 +119,7 @@ impl Job {
     async fn runs(&self, ctx: &Context<'_>, limit: Option<usize>) -> Result<Vec<Run>> {
         let log = &ctx.data_unchecked::<Instance>().parts.log;
         let job = Name::new(&self.name).ok();
-        let limit = limit.unwrap_or(RUNS_DEFAULT).min(RUNS_MAX);
+        let limit = page_size(limit, RUNS_DEFAULT, RUNS_MAX)?;
         let filter = RunFilter { job, limit: Some(limit), ..RunFilter::default() };
         Ok(log.runs(filter).await?.into_iter().map(Run::of).collect())
     }
