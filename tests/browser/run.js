@@ -3,7 +3,7 @@
 //   PROJECT   the folder of that server's cofferdam.toml, which one test breaks and mends
 //   OUT       folder for screenshots
 //   SUITE     only these; `signin` has a server of its own, which takes tokens and has several code locations, and `assets`
-//             one with the definitions of project/assets.toml
+//             one with the definitions of project/assets.toml, `naughty` one of tests/e2e/src/naughty.rs
 // The browser is $COFFERDAM_CHROMIUM or /usr/bin/chromium.
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";

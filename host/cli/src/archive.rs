@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use cofferdam_model::{Known, Name, Origin, Plan, Recorded, RunId, Term, Timestamp, ValueDigest};
 use cofferdam_runlog::{Batch, LogFilter, LogRecord, Memory, NewRun, PAGE_ROWS_MAX, RunLog, StoredLog};
+use cofferdam_scheduler::again;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,9 @@ pub(crate) async fn open(path: &Path) -> Result<Arc<dyn RunLog>> {
     let lines = lines.into_iter();
     let records = lines.map(|StoredLog { step, attempt, line, .. }| LogRecord { run, step, attempt, line });
     log.append_logs(records.collect()).await.map_err(|error| unreadable(&error))?;
+    // Events that cannot have happened are the file's fault, not that of who reads them later.
+    let history = again::load(&log, run).await;
+    history.map_err(|error| entries.foreign("its events fit no run").because(&error))?;
     Ok(Arc::new(log))
 }
 
@@ -169,22 +173,28 @@ impl Entries<'_> {
         let mut entries = Entries { path, all: vec![] };
         let doing = || format!("read {}", path.display());
         let file = File::open(path).doing(Exit::Usage, doing())?;
-        if !file.metadata().is_ok_and(|about| about.is_file()) {
-            return Err(entries.foreign("it is no file"));
-        }
+        let length = match file.metadata() {
+            Ok(about) if about.is_file() => about.len(),
+            _ => return Err(entries.foreign("it is no file")),
+        };
         let mut archive = tar::Archive::new(BufReader::new(file));
         let unreadable = |error: std::io::Error| Entries { path, all: vec![] }.foreign(&error.to_string());
         for entry in archive.entries().map_err(unreadable)? {
             let mut entry = entry.map_err(unreadable)?;
             let name = entry.path().map_err(unreadable)?.display().to_string();
-            if entry.size() > ENTRY_BYTES_MAX {
-                return Err(entries.foreign(&format!("{name} has more than {ENTRY_BYTES_MAX} bytes")));
+            if ![ABOUT, PLAN, EVENTS, LOGS].contains(&name.as_str()) {
+                continue;
             }
-            if [ABOUT, PLAN, EVENTS, LOGS].contains(&name.as_str()) {
-                let mut bytes = vec![];
-                entry.read_to_end(&mut bytes).map_err(unreadable)?;
-                entries.all.push((name, bytes));
+            // Nothing is packed: an entry that is longer than the file says so to have room made for it.
+            if entry.size() > ENTRY_BYTES_MAX.min(length) {
+                return Err(entries.foreign(&format!("{name} has more bytes than there may be")));
             }
+            if entries.all.iter().any(|(known, _)| *known == name) {
+                return Err(entries.foreign(&format!("it has {name} twice")));
+            }
+            let mut bytes = vec![];
+            entry.read_to_end(&mut bytes).map_err(unreadable)?;
+            entries.all.push((name, bytes));
         }
         Ok(entries)
     }

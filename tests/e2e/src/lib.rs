@@ -13,6 +13,7 @@ pub mod history;
 pub mod hosts;
 pub mod look;
 pub mod matrix;
+pub mod naughty;
 pub mod network;
 pub mod pages;
 pub mod s3;

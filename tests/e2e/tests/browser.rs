@@ -5,7 +5,7 @@ use std::process::Command;
 use cofferdam_e2e::ask::joined;
 use cofferdam_e2e::served::Served;
 use cofferdam_e2e::web::Pages;
-use cofferdam_e2e::{Project, program, workspace};
+use cofferdam_e2e::{Project, naughty, program, workspace};
 use serde_json::json;
 
 /// Does all that a suite does with a mouse and keys, and compares it with what the API says. Where it fails, a picture of
@@ -89,6 +89,18 @@ fn wrong_definitions() {
 #[test]
 fn h_042_what_strangers_have_written_stays_text() {
     suite("hostile");
+}
+
+#[test]
+fn c_67_naughty_strings_in_every_field_stay_text() {
+    let strings = naughty::strings();
+    let project = naughty::project(&strings);
+    let pages = Pages::loaded(&project);
+    let run = naughty::greeted(&pages, &strings);
+    project.write("strings.json", json!(strings).to_string());
+    suite_at("naughty", &pages, &project, |node| {
+        node.env("RUN", run).env("STRINGS", project.path().join("strings.json"));
+    });
 }
 
 #[test]
