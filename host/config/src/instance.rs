@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_clear_is_refused_and_not_shown() {
+    fn c_23_a_password_in_clear_is_refused_and_not_shown() {
         let found = shown(&[
             "[run_log]\npostgres = \"postgres://me:hunter2@db/runs\"",
             "run_log = { postgres = \"postgresql://db/runs?sslmode=disable&password=hunter2\" }",
@@ -408,6 +408,31 @@ mod tests {
         ]);
         assert!(!found.contains("hunter2"), "{found}");
         insta::assert_snapshot!(found);
+    }
+
+    #[test]
+    fn c_24_settings_that_mean_nothing_are_refused_with_their_place() {
+        let cases = [
+            ("timeout = \"30s\"", "1:1", "no key `timeout`"),
+            ("[storag]", "1:2", "no key `storag`"),
+            ("[namespaces.cpu_per_hour]\na = 30", "2:5", "expected text, found an integer"),
+            ("[namespaces.cpu_per_hour]\na = \"30\"", "2:5", "`30` has no unit; write for example `30s`"),
+            ("[namespaces.cpu_per_hour]\na = \"-3s\"", "2:5", "`-3s` is negative"),
+            ("[namespaces.cpu_per_hour]\na = \"9999999999d\"", "2:5", "is too long; at most"),
+            ("[namespaces.stored_bytes]\na = \"9999999999TiB\"", "2:5", "is too large; at most"),
+            ("[namespaces.stored_bytes]\na = -1", "2:5", "expected text, found an integer"),
+            ("[namespaces.weights]\na = 0", "2:5", "is 0, expected 1 to"),
+            ("[run_queue]\nmax_concurrent_runs = -1", "2:23", "is -1, expected 0 to"),
+            ("[run_queue]\nmax_concurrent_runs = 99999999999999999999", "2:23", "integer number overflowed"),
+            ("[run_queue]\nmax_concurrent_runs = 1\nmax_concurrent_runs = 2", "3:1", "duplicate key"),
+            ("[pools]\ndefault_limit = 1.5", "2:17", "expected an integer, found a number"),
+            ("[run_log]\npostgres = { env = \"A\", file = \"b\" }", "2:12", "expected one key, found 2"),
+            ("[run_log", "1:9", "unclosed table"),
+        ];
+        for (text, place, why) in cases {
+            let found = shown(&[text]);
+            assert!(found.contains(why) && found.contains(&format!("{INSTANCE_FILE}:{place}")), "{found}");
+        }
     }
 
     #[test]

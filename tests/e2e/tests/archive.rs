@@ -117,7 +117,7 @@ fn c_38_a_file_that_is_no_run_or_was_changed_is_refused_or_read_and_nothing_else
     let project = Project::with(JOB, &["typed", "behaviours"]);
     project.run(["run", "j", "--quiet"]).expect(10);
     project
-        .run(["runs", "export", &project.json(["show"]).1["run"].as_str().expect("an id"), "run.tar"])
+        .run(["runs", "export", project.json(["show"]).1["run"].as_str().expect("an id"), "run.tar"])
         .expect(0);
     let there = tempfile::tempdir().expect("a temporary folder can be made");
     let whole = std::fs::read(project.path().join("run.tar")).expect("it can be read");
