@@ -34,7 +34,7 @@ pub use run_retry::{
     MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,
     ROOT_RUN_TAG, RunRetry, rerun_tags, run_retry,
 };
-pub use view::{AttemptView, StepView};
+pub use view::{AttemptView, ReadView, StepView};
 
 /// Losses of its worker after which a step is given up: it may be what kills them.
 pub const LOSSES_MAX: u32 = 3;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_model::{
-    Assignment, Failure, Fence, MetadataEntry, Output, Plan, Role, RunId, RunLimit, RunStatus, StepIdx,
+    Assignment, Failure, Fence, MetadataEntry, Name, Output, Plan, Role, RunId, RunLimit, RunStatus, StepIdx,
     StepKey, StepStatus, Timestamp, Usage, WorkerId,
 };
 
@@ -15,6 +15,15 @@ use crate::run::{Attempt, Lost, NONE, Run, Step, TakenOver};
 pub struct StepView<'a> {
     run: &'a Run,
     step: &'a Step,
+}
+
+/// A value that a step reads.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadView<'a> {
+    pub input: &'a Name,
+    /// The step that made it.
+    pub from: StepView<'a>,
+    pub output: &'a Output,
 }
 
 /// One attempt.
@@ -171,6 +180,16 @@ impl<'a> StepView<'a> {
     pub fn outputs(&self) -> &'a [Output] {
         let history = self.step.history.as_deref();
         history.map_or(&[], |history| &history.outputs)
+    }
+
+    /// What it reads of other steps, as far as that is there.
+    pub fn reads(&self) -> Vec<ReadView<'a>> {
+        let (run, at_step) = (self.run, self.run.index[&self.step.key]);
+        let of = |(input, producer, output)| {
+            let from = StepView { run, step: &run.steps[producer as usize] };
+            ReadView { input, from, output }
+        };
+        run.reads(at_step).into_iter().map(of).collect()
     }
 
     /// Where its outputs come from, if it succeeded without being run.

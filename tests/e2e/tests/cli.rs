@@ -98,7 +98,7 @@ fn the_answer_is_on_stdout_and_talk_on_stderr() {
 }
 
 #[test]
-fn library_inspect_prints_ports_without_running_an_op() {
+fn a1_library_inspect_prints_ports_without_running_an_op() {
     let project = numbers();
     let (exit, document) = project.json(["library", "inspect", "lib/typed.wasm"]);
     assert_eq!(exit, 0, "{document:#}");

@@ -1,6 +1,6 @@
 //! Values of runs, shown and written; steps run once more, with what comes out compared.
 
-use cofferdam_e2e::look::id;
+use cofferdam_e2e::look::{id, text};
 use cofferdam_e2e::{Ended, Project};
 use serde_json::Value;
 
@@ -69,6 +69,59 @@ fn one_value_of_many_is_shown_by_its_key() {
     let text = project.run(["value", "show", &id, "sum"]).expect(0);
     assert_eq!(text.stdout, "6\n");
     assert!(text.stderr.contains("application/cbor, 1 B"), "{text:#?}");
+}
+
+/// The steps that made a value, the first one first, each with the run.
+fn makers(lineage: &Value) -> Vec<(&str, &str)> {
+    let makers = lineage["made_by"].as_array().expect("a list").iter();
+    makers.map(|maker| (text(maker, "run"), text(maker, "step"))).collect()
+}
+
+#[test]
+fn h10_lineage_names_the_run_code_config_and_values_of_a_value_and_who_read_it() {
+    let project = project();
+    project.write("four.yaml", "ops: {numbers: {config: {n: 3, offset: 4}}}\n");
+    let (_, first) = project.json(["run", "numbers", "-c", "four.yaml"]);
+    let id_1 = id(&first);
+    let (_, sum) = project.json(["value", "lineage", id_1, "sum"]);
+    let made = makers(&sum);
+    assert_eq!(made.len(), 5, "{sum:#}");
+    assert_eq!((made[0], made[4]), ((id_1, "sum"), (id_1, "numbers")), "{sum:#}");
+    assert_eq!(sum["read_by"], serde_json::json!([]));
+    let (of_sum, of_numbers) = (&sum["made_by"][0], &sum["made_by"][4]);
+    assert_eq!((&of_sum["op"], &of_sum["library"]), (&"sum".into(), &"typed".into()));
+    assert_eq!(of_sum["digest"], project.json(["show", id_1]).1["libraries"]["typed"]);
+    assert_eq!(of_numbers["config"], serde_json::json!({ "n": 3, "offset": 4 }));
+    for (n, input) in of_sum["inputs"].as_array().expect("a list").iter().enumerate() {
+        let step = format!("double[n{n}]");
+        assert_eq!(input["from"], serde_json::json!({ "step": step, "output": "result", "key": null }));
+        let (_, value) = project.json(["value", "show", id_1, &step]);
+        assert_eq!((&input["input"], &input["digest"]), (&"numbers".into(), &value["digest"]));
+    }
+    // Forwards: of one of many values, what it became.
+    let (_, each) = project.json(["value", "lineage", id_1, "numbers", "--key", "n1"]);
+    let read = each["read_by"].as_array().expect("a list").iter();
+    let read: Vec<(&str, &Value)> = read.map(|reader| (text(reader, "step"), &reader["inputs"][0])).collect();
+    assert_eq!(read, [("double[n1]", &"number".into()), ("sum", &"numbers".into())]);
+    // What a run took over comes from the run that made it, and counts as read by both.
+    let (_, second) = project.json(["rerun", id_1, "--select", "sum"]);
+    let id_2 = id(&second);
+    let (_, sum) = project.json(["value", "lineage", id_2, "sum"]);
+    let made = makers(&sum);
+    assert_eq!(made[0], (id_2, "sum"));
+    assert!(made.contains(&(id_2, "double[n0]")) && made.contains(&(id_1, "double[n0]")), "{sum:#}");
+    assert!(made.contains(&(id_1, "numbers")) && !made.contains(&(id_2, "numbers")), "{sum:#}");
+    assert_eq!(sum["made_by"][1]["taken_over_from"]["run"], id_1);
+    let (_, double) = project.json(["value", "lineage", id_1, "double[n0]"]);
+    let read = double["read_by"].as_array().expect("a list").iter();
+    assert_eq!(read.map(|reader| text(reader, "run")).collect::<Vec<_>>(), [id_1, id_2]);
+    let told = project.run(["value", "lineage", id_2, "sum"]).expect(0).stdout;
+    for said in ["made by\n  sum  typed.sum ", "    numbers ← double[n0].result", "read by no step"] {
+        assert!(told.contains(said), "{said} in {told}");
+    }
+    assert!(told.contains(&format!("    taken over from double[n0] of run {id_1}")), "{told}");
+    let wrong = project.run(["value", "lineage", id_2, "smu"]).expect(2);
+    assert!(wrong.stderr.contains("did you mean `sum`?"), "{wrong:#?}");
 }
 
 #[test]

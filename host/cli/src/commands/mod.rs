@@ -16,6 +16,7 @@ pub(crate) mod exit_codes;
 pub(crate) mod explain;
 pub(crate) mod gc;
 pub(crate) mod library;
+pub(crate) mod lineage;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod plan;

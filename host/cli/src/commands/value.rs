@@ -1,4 +1,5 @@
 //! `cofferdam value show`: what a step made, for people and programs.
+//! Where it comes from is [`lineage`](super::lineage)'s.
 
 use std::io::Write;
 
@@ -10,7 +11,7 @@ use futures::StreamExt;
 use serde_json::{Value as Json, json};
 
 use crate::args::{At, Global};
-use crate::commands::show;
+use crate::commands::{lineage, show};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -27,15 +28,13 @@ const KEYS_TOLD_MAX: usize = 10;
 pub(crate) enum Value {
     /// Show an output of a step: structured values as JSON, text as it is, others in a summary.
     Show(Show),
+    /// Say where an output comes from, back to what the run was given, and what was made of it.
+    Lineage(Lineage),
 }
 
+/// One value of a run.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  cofferdam value show 0193 sum
-  cofferdam value show 0193 'clean[m01]' table --raw > table.arrows
-  cofferdam value show 0193 numbers each --key n3")]
-pub(crate) struct Show {
+pub(crate) struct Which {
     /// Run: its id or a unique start of it.
     pub(crate) run: String,
     /// The step, with its mapping keys.
@@ -45,6 +44,17 @@ pub(crate) struct Show {
     /// Which value of a dynamic output.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cofferdam value show 0193 sum
+  cofferdam value show 0193 'clean[m01]' table --raw > table.arrows
+  cofferdam value show 0193 numbers each --key n3")]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// The bytes as they are, and nothing else.
     #[arg(long)]
     pub(crate) raw: bool,
@@ -52,14 +62,32 @@ pub(crate) struct Show {
     pub(crate) at: At,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cofferdam value lineage 0193 report
+  cofferdam value lineage 0193 'clean[m01]' table --json")]
+pub(crate) struct Lineage {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
 pub(crate) async fn run(args: &Value, global: &Global, output: Output) -> Result<()> {
-    let Value::Show(args) = args;
+    match args {
+        Value::Show(args) => show(args, global, output).await,
+        Value::Lineage(args) => lineage::run(args, global, output).await,
+    }
+}
+
+async fn show(args: &Show, global: &Global, output: Output) -> Result<()> {
     let site = Site::find(&args.at, global)?;
     let log = site.log().await?;
-    let id = instance::find_run(&*log, Some(&args.run)).await?;
+    let id = instance::find_run(&*log, Some(&args.which.run)).await?;
     let run = show::load(&*log, id).await?;
-    let step = find_step(&run, &args.step)?;
-    let made = find_output(&step, args)?;
+    let step = find_step(&run, &args.which.step)?;
+    let made = find_output(&step, &args.which)?;
     let stores = site.stores()?;
     if args.raw {
         return raw(&made.value, &stores).await;
@@ -116,7 +144,7 @@ pub(crate) fn find_step<'a>(run: &'a Run, asked: &str) -> Result<StepView<'a>> {
 }
 
 /// The one output that is meant.
-fn find_output<'a>(step: &StepView<'a>, args: &Show) -> Result<&'a Made> {
+pub(crate) fn find_output<'a>(step: &StepView<'a>, args: &Which) -> Result<&'a Made> {
     let outputs = step.outputs();
     if outputs.is_empty() {
         let message = format!("step `{}` has no outputs: it {}", step.key(), step.status());
@@ -173,7 +201,7 @@ fn find_output<'a>(step: &StepView<'a>, args: &Show) -> Result<&'a Made> {
 }
 
 /// `application/cbor, 812 B, blake3:…`
-fn summary(value: &ValueRef) -> String {
+pub(crate) fn summary(value: &ValueRef) -> String {
     let place = match &value.place {
         Place::Inline(_) => "in the run log".to_owned(),
         Place::Stored(key) => format!("in the value store: {key}"),

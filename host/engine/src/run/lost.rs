@@ -1,7 +1,7 @@
 //! Outputs that workers keep, and lose: a step that had ended is open again, and those who wait to read it wait for it
 //! once more. What runs has been given what it reads.
 
-use cofferdam_model::{Fence, Output, OutputRef, Source, StepKey, StepStatus, Timestamp, WhyLost};
+use cofferdam_model::{Fence, Name, Output, OutputRef, Source, StepKey, StepStatus, Timestamp, WhyLost};
 
 use super::{Run, Step};
 #[cfg(test)]
@@ -142,20 +142,27 @@ impl Run {
         if !self.layout.keeps_with_workers {
             return vec![];
         }
-        let group = self.steps[at_step as usize].group;
+        let found = self.reads(at_step).into_iter();
+        let kept = found.filter(|(_, _, output)| output.value.place.is_transient());
+        kept.filter_map(|(_, producer, output)| Some((producer, output.value.place.key()?))).collect()
+    }
+
+    /// The outputs that a step reads, as far as they are there: by input, each with the step that made it.
+    pub(crate) fn reads(&self, at_step: u32) -> Vec<(&Name, u32, &Output)> {
+        let Step { template, group, .. } = self.steps[at_step as usize];
         let mut found = vec![];
-        for input in &self.layout.step(self.steps[at_step as usize].template).inputs {
-            match &input.source {
-                Source::Value(_) | Source::Values(_) => {}
-                Source::Output(output) => found.extend(self.read_from(output, group)),
+        for input in &self.layout.step(template).inputs {
+            let of: Vec<(u32, &Output)> = match &input.source {
+                Source::Value(_) | Source::Values(_) => vec![],
+                Source::Output(output) => self.read_from(output, group).into_iter().collect(),
                 Source::FanIn(outputs) => {
-                    found.extend(outputs.iter().flat_map(|output| self.read_from(output, group)));
+                    outputs.iter().filter_map(|output| self.read_from(output, group)).collect()
                 }
-                Source::Collect(output) => found.extend(self.collected_from(output, at_step)),
-            }
+                Source::Collect(output) => self.collected_from(output, at_step),
+            };
+            found.extend(of.into_iter().map(|(producer, output)| (&input.name, producer, output)));
         }
-        let kept = found.into_iter().filter(|(_, output)| output.value.place.is_transient());
-        kept.filter_map(|(producer, output)| Some((producer, output.value.place.key()?))).collect()
+        found
     }
 
     /// The value of an output of the copy around `group`, and that copy; of a dynamic output, the value that this group
