@@ -124,6 +124,34 @@ pageTest("j3_an_output_is_looked_into", async () => `/runs/${await finished("hel
   await page.locator("[data-output=result]").getByRole("link", { name: /Download/ }).waitFor();
 });
 
+const whyOf = async (runId, stepKey) => (await ask(`query($runId: ID!, $stepKey: String) { whyWaiting(runId: $runId, stepKey: $stepKey) { reason } }`, { runId, stepKey })).whyWaiting;
+
+const asked = async () => {
+  const runId = await launch("release");
+  await eventually("the step waits", async () => (await whyOf(runId, "publish")).some((why) => why.reason === "wait"));
+  return runId;
+};
+
+pageTest("g10_a_step_is_approved_with_a_note_that_is_kept", async () => `/runs/${await asked()}`, async (page) => {
+  await page.locator("[data-to-approve]").getByRole("button", { name: "publish" }).click();
+  const form = page.locator("[data-ask=publish]");
+  await form.getByRole("textbox", { name: /Note/ }).fill("as agreed");
+  await page.screenshot({ path: `${process.env.OUT}/run-approve.png` });
+  await form.getByRole("button", { name: "Approve", exact: true }).click();
+  await page.locator("h1 + [data-status=SUCCESS]").waitFor();
+  await page.locator("[data-wait=APPROVED]").getByText("as agreed").waitFor();
+  assert.equal(await page.locator("[data-to-approve]").count(), 0);
+  const { wait } = (await ask(`query($id: ID!) { runOrError(runId: $id) { ... on Run { step(key: "publish") { wait { end note approval } } } } }`, { id: runIdOf(page) })).runOrError.step;
+  assert.deepEqual(wait, { end: "APPROVED", note: "as agreed", approval: true });
+});
+
+pageTest("g10_a_step_is_rejected_and_the_page_says_so", async () => `/runs/${await asked()}?step=publish`, async (page) => {
+  await page.locator("[data-ask=publish]").getByRole("button", { name: "Reject" }).click();
+  await page.locator("h1 + [data-status=FAILURE]").waitFor();
+  await page.locator("[data-failure=publish]").getByText("was not approved").waitFor();
+  await page.locator("[data-wait=REJECTED]").waitFor();
+});
+
 pageTest("j3_a_step_says_why_it_waits", async () => `/runs/${await launch("gpu")}?step=train`, async (page) => {
   await page.locator("[data-why]").getByText(/GPU/).first().waitFor();
   await cancelAll();

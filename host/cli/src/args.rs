@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Audit,
     /// Ask for the end of a run on a cluster.
     Cancel(Cancel),
+    /// Let a step of a run on a cluster run that waits to be approved.
+    Approve(Review),
+    /// Fail a step of a run on a cluster that waits to be approved.
+    Reject(Review),
     /// Say why a step of a run on a cluster does not run now.
     Why(Why),
     /// List runs, newest first.
@@ -443,6 +447,19 @@ fn token_life(text: &str) -> Result<Duration, String> {
 pub(crate) struct Cancel {
     /// Run: its id or a unique start of it.
     pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    /// Run: its id or a unique start of it.
+    pub(crate) run: String,
+    /// Step, as `cofferdam why RUN` lists it.
+    pub(crate) step: String,
+    /// What there is to say about it; kept with the run.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
     #[command(flatten)]
     pub(crate) fleet: Fleet,
 }

@@ -35,7 +35,7 @@ impl Drive {
     /// Refuses a plan that would wait for ever. On a cluster somebody may join who can run it.
     pub(crate) fn refuse(&self, plan: &Plan) -> Result<()> {
         match self {
-            Drive::Here(instance) => offer::refuse(plan, &instance.offer),
+            Drive::Here(instance) => offer::refuse_alone(plan, &instance.offer),
             Drive::There(_) => Ok(()),
         }
     }

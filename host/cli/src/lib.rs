@@ -115,6 +115,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Token(args) => commands::token::run(args, &state()?, output).await?,
         Command::Audit => commands::audit::run(&state()?, output)?,
         Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
+        Command::Approve(args) => commands::review::run(args, true, state().ok(), output).await?,
+        Command::Reject(args) => commands::review::run(args, false, state().ok(), output).await?,
         Command::Why(args) => commands::why::run(args, state().ok(), output).await?,
         Command::Rerun(args) => return commands::rerun::run(args, &global, output).await,
         Command::Runs(args) => commands::runs::run(args, &global, output).await?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{LABELS_MAX, Plan, PlanStep, check_label};
+use cofferdam_model::{LABELS_MAX, Plan, PlanStep, Wait, check_label};
 use cofferdam_scheduler::WorkerOffer;
 
 use crate::args::Local;
@@ -113,6 +113,17 @@ pub(crate) fn lacks(step: &PlanStep, offer: &WorkerOffer) -> Lacks {
         resources: few.map(|(name, amount)| (name.clone(), *amount)).collect(),
         labels: other.map(|(name, value)| (name.clone(), value.clone())).collect(),
     }
+}
+
+/// Refuses a plan that a process of its own could never end: what the worker in it does not offer, and steps that wait
+/// to be approved by somebody who cannot reach it.
+pub(crate) fn refuse_alone(plan: &Plan, offer: &WorkerOffer) -> Result<()> {
+    refuse(plan, offer)?;
+    let Some(step) = plan.steps.iter().find(|step| step.wait.is_some_and(Wait::is_approval)) else {
+        return Ok(());
+    };
+    Err(Failed::invalid(format!("`{}` waits to be approved, and nobody can reach a run in this process", step.key))
+        .hint("hand the run to `cofferdam dev` or another cluster with `--cluster ADDR`; `cofferdam approve` reaches it there"))
 }
 
 /// Refuses a plan with steps that the only worker there is could never run: they would wait for ever.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cofferdam_engine::Run;
-use cofferdam_model::{Event, LogLevel, LogLine, Progress, Recorded, StepKey, StepStatus, Timestamp, Why};
+use cofferdam_model::{
+    Event, LogLevel, LogLine, Progress, Recorded, StepKey, StepStatus, Timestamp, Why, told,
+};
 use cofferdam_scheduler::Update;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -126,6 +128,30 @@ impl Follow {
             Event::OutputsLost { step, why, needed_by, .. } => {
                 let why = format!("{}, and {needed_by} reads them", why.phrase());
                 self.end(step, &format!("{YELLOW}   anew{YELLOW:#}  {step}  {DIM}{why}{DIM:#}"), true);
+            }
+            Event::WaitBegan { step, approval, until } => {
+                let until = until.map(|until| format!("until {until}"));
+                let line = match (approval, until) {
+                    (true, until) => {
+                        let until = until.map_or_else(String::new, |until| format!(", {until}"));
+                        format!(
+                            "{YELLOW}  waits{YELLOW:#}  {step}  to be approved{until}  {DIM}cofferdam approve {} {step}{DIM:#}",
+                            self.run.id()
+                        )
+                    }
+                    (false, until) => format!("{DIM}  waits  {step}  {}{DIM:#}", until.unwrap_or_default()),
+                };
+                self.say(&line);
+            }
+            Event::WaitEnded { step, end, by, note } => {
+                let mut word = String::new();
+                told(&mut word, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
+                let word = printable(&word);
+                if end.goes_on() {
+                    self.say(&format!("{DIM}goes on  {step}  {word}{DIM:#}"));
+                } else {
+                    self.end(step, &format!("{RED} failed{RED:#}  {step}  {word}"), true);
+                }
             }
             Event::StepSkipped { step, input } => {
                 self.end(step, &format!("{DIM}skipped  {step}  nothing came for `{input}`{DIM:#}"), false);

@@ -47,7 +47,7 @@ impl Scratch {
     /// Runs a plan to its end. What it made is there until [`Scratch::end`].
     pub(crate) async fn run(&mut self, project: &Project, plan: Plan, known: Known) -> Result<Run> {
         let offer = offer::offer(&Local::default())?;
-        offer::refuse(&plan, &offer)?;
+        offer::refuse_alone(&plan, &offer)?;
         let instance = Instance::start(&project.state, &project.root, offer).await?;
         let submission = Submission {
             run: RunId(uuid::Uuid::now_v7()),

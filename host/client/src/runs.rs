@@ -6,7 +6,8 @@ use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::v1::runs_client::RunsClient;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::{
-    CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyRequest, watch_reply,
+    CancelRequest, ReviewRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyRequest,
+    watch_reply,
 };
 use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
@@ -72,6 +73,19 @@ impl Cluster {
         let request = WhyRequest { run: run.to_string(), step: step.map(str::to_owned) };
         let reply = self.runs().why(request).await.map_err(|status| self.failed(doing)(status))?;
         decode(&reply.into_inner().reasons, "reasons").map_err(|source| Error::Malformed { doing, source })
+    }
+
+    /// Says that a step that waits for it may run, or may not.
+    pub async fn review(
+        &self,
+        run: RunId,
+        step: &str,
+        approved: bool,
+        note: Option<String>,
+    ) -> Result<(), Error> {
+        let request = ReviewRequest { run: run.to_string(), step: step.to_owned(), approved, note };
+        let done = self.runs().review(request).await;
+        done.map(|_| ()).map_err(|status| self.failed("review the step")(status))
     }
 
     /// Asks for the end of a run.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cofferdam_model::{Diagnostic, Name, Node, NodeDef, OpPath, OutputDef, Spanned, StepDef};
+use cofferdam_model::{Diagnostic, Name, Node, NodeDef, OpPath, OutputDef, Spanned, StepDef, Wait};
 
 use crate::limits::{read_amounts, read_limits};
 use crate::policies::{read_config, read_hooks, read_labels, read_retry, read_tags};
 use crate::reader::{Problems, Table, name, names, text};
 use crate::sources::read_source;
+use crate::units::parse_duration;
 
 pub(crate) fn read_step(name: &Spanned<Name>, node: &Node, problems: &mut Problems) -> Option<StepDef> {
     let mut table = Table::new(node, format!("step `{}`", name.value), problems)?;
@@ -99,6 +100,7 @@ pub(crate) fn read_placing(
     let io_manager = table.name("io_manager", "IO manager", problems);
     let input_managers = read_names(table, "input_managers", "IO manager", problems);
     let memoize = table.truth("memoize", problems);
+    let wait = read_wait(table, problems);
     let (name, span) = (name.clone(), table.span.cloned());
     move |node| StepDef {
         inputs,
@@ -117,9 +119,46 @@ pub(crate) fn read_placing(
         io_manager,
         input_managers,
         memoize,
+        wait,
         span,
         name: name.clone(),
         ..StepDef::new(name.value, node)
+    }
+}
+
+/// `wait = { for = "2h" }` or `wait = { approval = true, timeout = "3d" }`.
+fn read_wait(table: &mut Table<'_>, problems: &mut Problems) -> Option<Wait> {
+    let what = format!("`wait` of {}", table.what());
+    let node = table.get("wait")?;
+    let mut table = Table::new(node, what, problems)?;
+    let time = |text: &str| match parse_duration(text) {
+        Ok(time) if time.is_zero() => {
+            Err("no time at all is no wait; write for example `2h`, or leave `wait` out".to_owned())
+        }
+        other => other,
+    };
+    let is_for = table.has("for");
+    let elapsed = table.parsed("for", "2h", time, problems);
+    let approval = table.truth("approval", problems);
+    let timeout = table.parsed("timeout", "3d", time, problems);
+    let ways = (is_for, table.has("approval"), table.has("timeout"));
+    let span = table.span.cloned();
+    table.finish(problems);
+    match (ways, approval) {
+        ((true, false, false), _) => elapsed.map(Wait::For),
+        ((false, true, _), Some(true)) => Some(Wait::Approval { timeout }),
+        // What is no truth value was reported.
+        ((false, true, _), None) => None,
+        _ => {
+            problems.push(
+                Diagnostic::error("config::bad-value", "a step waits either for a time or for an approval")
+                    .at(span.as_ref(), "say one of the two")
+                    .hint(
+                        "write `wait = { for = \"2h\" }`, or `wait = { approval = true, timeout = \"3d\" }`",
+                    ),
+            );
+            None
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use cofferdam_model::builder::{
 };
 use cofferdam_model::{
     Backoff, CatchUp, DataVersionRule, Definitions, HookOn, IoManagerKind, Jitter, Language, Limits,
-    PartitionMappingDef, Reexecution, ResourceKind, RetryPolicy, RunRetryDef,
+    PartitionMappingDef, Reexecution, ResourceKind, RetryPolicy, RunRetryDef, Wait,
 };
 use serde_json::{Value, json};
 
@@ -68,6 +68,7 @@ fn clean(step: StepBuilder) -> StepBuilder {
         .bind("db", "warehouse")
         .hook(HookOn::Success, "alerts.notify", None)
         .memoize(true)
+        .wait(Wait::Approval { timeout: Some(Duration::from_secs(3 * 86_400)) })
         .io_manager("lake")
         .output_manager("table", "tables")
         .metadata("table", "owner", "ada")

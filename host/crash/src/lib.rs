@@ -23,6 +23,8 @@ pub const SCHEDULER: &[&str] = &[
     "cancel.requested",
     "cancel.before_commit",
     "cancel.after_commit",
+    "wait.before_commit",
+    "wait.after_commit",
     "end.before_commit",
     "end.after_commit",
 ];

@@ -119,7 +119,8 @@ impl Run {
         let step = &self.steps[at_step as usize];
         let last = self.attempts(at_step).last();
         let failed = step.status == StepStatus::Failed;
-        let failure = last.and_then(|attempt| attempt.failure.as_ref()).filter(|_| failed);
+        let refused = self.waits.get(&at_step).and_then(|waited| waited.failure.as_ref());
+        let failure = refused.or(last.and_then(|attempt| attempt.failure.as_ref())).filter(|_| failed);
         let failure =
             failure.map(|failure| json!({ "kind": failure.kind.code(), "message": failure.message }));
         let event = json!({

@@ -1,13 +1,13 @@
 //! The history of a run by the names and in the order of Dagster's event log (SEMANTICS.md, section 7), for people and
 //! programs that know those. Several of its events may come of one of ours; what has no counterpart there is left out, or
-//! has a name of our own: `STEP_LOST`, `STEP_ABANDONED`, `STEP_CACHED`.
+//! has a name of our own: `STEP_LOST`, `STEP_ABANDONED`, `STEP_CACHED`, `STEP_WAITING`, `STEP_WAIT_OVER`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use cofferdam_model::{
     AssignedValue, CheckEvaluation, Event, Failure, Fence, Materialization, Name, Output, Recorded, Role,
-    RunId, RunStatus, StepKey, StepStatus, Timestamp,
+    RunId, RunStatus, StepKey, StepStatus, Timestamp, Why, told,
 };
 use serde::Serialize;
 
@@ -82,7 +82,11 @@ impl DagsterTeller {
         let interrupted =
             matches!(&recorded.event, Event::StepCancelled { step, .. } if was_running(&self.run, step));
         self.run.apply(recorded)?;
-        if !matches!(recorded.event, Event::RunAccepted { .. } | Event::RunCancelRequested { .. }) {
+        let before_start = matches!(
+            recorded.event,
+            Event::RunAccepted { .. } | Event::RunCancelRequested { .. } | Event::WaitBegan { .. }
+        );
+        if !before_start {
             self.begin();
         }
         match &recorded.event {
@@ -113,6 +117,16 @@ impl DagsterTeller {
             }
             Event::StepCached { step, from, .. } => {
                 self.add("STEP_CACHED").of(step).message = Some(format!("from run {from}"));
+            }
+            Event::WaitBegan { step, approval, until } => {
+                let wait = Why::Wait { approval: *approval, since: recorded.at, until: *until };
+                self.add("STEP_WAITING").of(step).message = Some(wait.to_string());
+            }
+            Event::WaitEnded { step, end, by, note } => {
+                let mut message = String::new();
+                told(&mut message, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
+                let name = if end.goes_on() { "STEP_WAIT_OVER" } else { "STEP_FAILURE" };
+                self.add(name).of(step).message = Some(message);
             }
             Event::StepSkipped { step, input } => {
                 let name = if self.is_hook(step) { "HOOK_SKIPPED" } else { "STEP_SKIPPED" };

@@ -10,6 +10,7 @@ mod queue;
 mod recover;
 mod report;
 mod roster;
+mod wait;
 mod why;
 
 pub use census::Census;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 
 use cofferdam_model::{
     Assignment, AttemptId, Event, Fence, Isolation, Known, Memo, Origin, PRIORITY_TAG, Plan, Publication,
-    Recorded, Report, RunId, RunLimit, RunStatus, Standing, StepKey, Term, Timestamp, UsedUp, ValueDigest,
-    Why, WorkerId, namespace,
+    Recorded, Report, Review, RunId, RunLimit, RunStatus, Standing, StepKey, Term, Timestamp, UsedUp,
+    ValueDigest, Why, WorkerId, namespace,
 };
 
 use self::admit::Admissions;
@@ -73,6 +74,12 @@ pub enum Input {
     Report {
         worker: WorkerId,
         report: Report,
+    },
+    /// What somebody says of a step; nothing, if the step does not wait to be approved.
+    Reviewed {
+        run: RunId,
+        step: StepKey,
+        review: Review,
     },
     CancelRequested {
         run: RunId,
@@ -145,6 +152,8 @@ pub struct Engine {
     retries: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
     /// When runs are looked at for their limits.
     limits: BinaryHeap<Reverse<(Timestamp, RunId)>>,
+    /// When the waits of steps are over.
+    waits: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
     holders: Holders,
     /// Publications that wait for a worker.
     unpublished: Vec<Publication>,
@@ -164,6 +173,7 @@ impl Engine {
             placement: Placement::new(settings.quotas),
             retries: BinaryHeap::new(),
             limits: BinaryHeap::new(),
+            waits: BinaryHeap::new(),
             holders: Holders::default(),
             unpublished: vec![],
         }
@@ -198,6 +208,7 @@ impl Engine {
                 self.survey(now, &mut actions);
             }
             Input::Report { worker, report } => self.reported(worker, report, now, &mut actions),
+            Input::Reviewed { run, step, review } => self.reviewed(run, &step, review, now, &mut actions),
             Input::CancelRequested { run } => self.cancel(run, None, now, &mut actions),
             Input::Recalled { run, step, found } => self.recalled(run, &step, found, now, &mut actions),
             Input::Standing(of) => {
@@ -217,8 +228,9 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let retry = self.retries.peek().map(|Reverse((at, _, _))| *at);
         let limit = self.limits.peek().map(|Reverse((at, _))| *at);
+        let wait = self.waits.peek().map(|Reverse((at, _, _))| *at);
         let others = self.placement.next_hour(self.now).into_iter().chain(self.next_admission());
-        retry.into_iter().chain(limit).chain(others).min()
+        retry.into_iter().chain(limit).chain(wait).chain(others).min()
     }
 
     /// Which quota does not let a run of that plan be accepted now.
@@ -356,6 +368,10 @@ impl Engine {
             let cancelling = run.status == RunStatus::Cancelling;
             let event = match verdict {
                 Verdict::Run => continue,
+                Verdict::Wait => {
+                    self.begin_wait(id, at_step, now, actions);
+                    continue;
+                }
                 Verdict::Known if cancelling => Event::StepCancelled { step: key, usage: None },
                 Verdict::Known => run.known_end(at_step).expect("what is proposed as known is known"),
                 Verdict::Skip(input) => Event::StepSkipped { step: key, input },
@@ -430,6 +446,7 @@ impl Engine {
                 self.settle(id, now, actions);
             }
         }
+        self.end_waits(now, actions);
         self.enforce_limits(now, actions);
     }
 

@@ -29,7 +29,7 @@ pub use engine::{Action, Census, Engine, Input, Present, Settings, Submission, U
 pub use layout::{InvalidLayout, Layout};
 pub use memo::{MemoPart, PROFILE_VERSION, memo_key, memo_parts};
 pub use place::{Quotas, hour_began};
-pub use run::{InvalidHistory, Lost, Run, TakenOver};
+pub use run::{InvalidHistory, Lost, Run, TakenOver, WaitEnded, Waited};
 pub use run_retry::{
     MAX_RETRIES_TAG, PARENT_RUN_TAG, RESUME_TAG, RETRY_NUMBER_TAG, RETRY_ON_FAILURE_TAG, RETRY_STRATEGY_TAG,
     ROOT_RUN_TAG, RunRetry, rerun_tags, run_retry,

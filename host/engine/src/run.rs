@@ -8,6 +8,7 @@ mod expand;
 mod fold;
 mod known;
 mod lost;
+mod wait;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -19,6 +20,7 @@ use cofferdam_model::{
 };
 
 pub use self::lost::Lost;
+pub use self::wait::{WaitEnded, Waited};
 use crate::layout::Layout;
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
@@ -54,6 +56,8 @@ pub struct Run {
     pub(crate) proposals: VecDeque<(u32, Verdict)>,
     /// Steps whose end was known before the run.
     pub(crate) known: Arc<Known>,
+    /// Of the steps that wait, or waited, although they had all that they read.
+    pub(crate) waits: HashMap<u32, Waited>,
     /// Steps that had ended and are open again, because their outputs were lost.
     pub(crate) n_again: u32,
     /// Whether there were any.
@@ -186,6 +190,7 @@ impl Run {
             fresh: vec![],
             proposals: VecDeque::new(),
             known,
+            waits: HashMap::new(),
             n_again: 0,
             has_lost: false,
             n_failures: 0,

@@ -50,6 +50,10 @@ pub fn run_retry(
         Some(text) => !text.eq_ignore_ascii_case("false"),
         None => declared.is_none_or(|declared| declared.on_step_failure),
     };
+    // What somebody said no to is not asked again by itself.
+    if failures.contains(&FailureKind::Rejected) {
+        return None;
+    }
     let crash = |kind: &FailureKind| matches!(kind, FailureKind::WorkerLost | FailureKind::CellDied);
     if !on_step_failure && !failures.iter().all(crash) {
         return None;

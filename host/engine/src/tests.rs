@@ -19,4 +19,5 @@ mod roles;
 mod rules;
 mod run_queue;
 mod take_over;
+mod waits;
 mod why;

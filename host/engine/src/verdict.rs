@@ -12,6 +12,8 @@ use crate::run::Run;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Run,
+    /// It may run when its wait is over, which has not begun.
+    Wait,
     /// This input will never come.
     Skip(Name),
     /// That step failed.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use cofferdam_model::{
     Assignment, Failure, Fence, MetadataEntry, Name, Output, Plan, Role, RunId, RunLimit, RunStatus, StepIdx,
-    StepKey, StepStatus, Timestamp, Usage, WorkerId,
+    StepKey, StepStatus, Timestamp, Usage, Wait, WorkerId,
 };
 
-use crate::run::{Attempt, Lost, NONE, Run, Step, TakenOver};
+use crate::run::{Attempt, Lost, NONE, Run, Step, TakenOver, Waited};
 
 /// One step of the expanded plan, as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -209,8 +209,27 @@ impl<'a> StepView<'a> {
         history.map_or(&[], |history| &history.metadata)
     }
 
-    /// The last failure, if an attempt failed.
+    /// Whether it waits to be approved, when it waits.
+    pub fn waits_for_review(&self) -> bool {
+        self.run.plan().step(self.template()).wait.is_some_and(Wait::is_approval)
+    }
+
+    /// Whether its wait has begun and is not over.
+    pub fn is_in_wait(&self) -> bool {
+        self.waited().is_some() && self.run.in_wait(self.run.index[&self.step.key]).is_some()
+    }
+
+    /// Its wait, if it has begun one.
+    pub fn waited(&self) -> Option<&'a Waited> {
+        // Most runs have none, and a step does not know its number.
+        (!self.run.waits.is_empty()).then(|| self.run.waits.get(self.run.index.get(&self.step.key)?))?
+    }
+
+    /// The last failure, if an attempt failed, or it was not let run.
     pub fn failure(&self) -> Option<&'a Failure> {
+        if let Some(failure) = self.waited().and_then(|waited| waited.failure.as_deref()) {
+            return Some(failure);
+        }
         let history = self.step.history.as_deref()?;
         history.attempts.iter().rev().find_map(|attempt| attempt.failure.as_deref())
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::{
     AssetCheckDef, AssetDef, AssetJobDef, AssetKey, Channel, HookOn, IoManagerKind, Limits, Name, Node,
     PartitionMappingDef, PartitionsDef, ResourceKind, RetryPolicy, ScheduleDef, SensorDef, Span, Spanned,
-    StepKey, TagLimit,
+    StepKey, TagLimit, Wait,
 };
 
 /// All definitions of one code location (one `cofferdam.toml`).
@@ -292,6 +292,8 @@ pub struct StepDef {
     pub input_managers: BTreeMap<Name, Spanned<Name>>,
     /// Whether an earlier result may be taken; none: as the op says.
     pub memoize: Option<bool>,
+    /// Before it runs, although it has all that it reads.
+    pub wait: Option<Wait>,
     pub span: Option<Span>,
 }
 
@@ -318,6 +320,7 @@ impl StepDef {
             outputs: BTreeMap::new(),
             input_managers: BTreeMap::new(),
             memoize: None,
+            wait: None,
             span: None,
         }
     }

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CheckEvaluation, Failure, Fence, Materialization, MetadataEntry, Name, Origin, Output, RunId, RunLimit,
-    StepKey, Timestamp, Usage, ValueDigest, WorkerId,
+    StepKey, Timestamp, Usage, ValueDigest, WaitEnd, WorkerId,
 };
 
 /// Version of the stored form of events. A reader refuses a larger one.
-pub const EVENT_VERSION: u32 = 3;
+pub const EVENT_VERSION: u32 = 4;
 
 /// An event with its place in the run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,23 @@ pub enum Event {
     /// An attempt could not read what it was given: nobody had it any more. Not counted as a failure; the step is
     /// dispatched anew when that has been made anew.
     InputsLost { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
+    /// A step has all that it reads, and waits as its definition says: until then at most.
+    WaitBegan {
+        step: StepKey,
+        /// To be approved; else for the time alone.
+        approval: bool,
+        until: Option<Timestamp>,
+    },
+    /// The wait of a step is over: it may run, or has failed.
+    WaitEnded {
+        step: StepKey,
+        end: WaitEnd,
+        /// Who said so, as far as that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     /// A required input will never come because its producer left an optional output out, or was skipped.
     StepSkipped { step: StepKey, input: Name },
     /// A step before it failed, so it will not run. `root` is the step that failed first.
@@ -185,7 +202,7 @@ impl std::fmt::Display for RunStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
-    /// Some input is not there yet.
+    /// Some input is not there yet, or its own wait is not over.
     Waiting,
     /// May be dispatched.
     Ready,

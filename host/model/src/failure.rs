@@ -55,6 +55,8 @@ pub enum FailureKind {
     Cancelled,
     /// A blocking asset check did not pass.
     Check,
+    /// Somebody who was asked to approve the step rejected it, or nobody approved it in time.
+    Rejected,
     /// Config could not be completed: an environment variable is not set or is not what it must be.
     Config,
 }
@@ -78,6 +80,7 @@ impl FailureKind {
             FailureKind::WorkerLost => "worker-lost",
             FailureKind::Cancelled => "cancelled",
             FailureKind::Check => "check",
+            FailureKind::Rejected => "rejected",
             FailureKind::Config => "config",
         }
     }
@@ -110,6 +113,7 @@ impl Failure {
             | FailureKind::Library
             | FailureKind::Cancelled
             | FailureKind::Check
+            | FailureKind::Rejected
             | FailureKind::Config => RetryAdvice::Never,
             _ => RetryAdvice::Policy,
         };

@@ -35,6 +35,7 @@ mod time;
 mod trace;
 mod usage;
 mod value;
+mod wait;
 mod why;
 
 pub use asset::*;
@@ -67,4 +68,5 @@ pub use time::*;
 pub use trace::*;
 pub use usage::*;
 pub use value::*;
+pub use wait::*;
 pub use why::*;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AssetKey, LibraryDigest, Limits, Name, PlanAsset, PlanIoManager, PlanResource, RetryPolicy, RunRetryDef,
-    StepKey, TagLimit, ValueDigest, ValueRef,
+    StepKey, TagLimit, ValueDigest, ValueRef, Wait,
 };
 
 /// Version of the stored form. A reader refuses a larger one.
@@ -102,6 +102,9 @@ pub struct PlanStep {
     /// An earlier result of the same library, op, config and inputs may be taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub memoize: bool,
+    /// Before it runs, although it has all that it reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
 }
 
 /// What a step is for: it decides when it runs and what its end means.
@@ -241,6 +244,7 @@ impl PlanStep {
             bind: BTreeMap::new(),
             env: vec![],
             memoize: false,
+            wait: None,
         }
     }
 }

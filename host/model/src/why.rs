@@ -28,6 +28,13 @@ pub enum Why {
     Dependency {
         on: Steps,
     },
+    /// It has all that it reads, and waits as its definition says.
+    Wait {
+        /// To be approved; else for the time alone.
+        approval: bool,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    },
     /// It is a copy that is made when this step has ended.
     NoCopyYet {
         of: StepKey,
@@ -150,6 +157,7 @@ impl fmt::Display for Why {
             Why::Runs { worker, .. } => write!(out, "it does not wait: worker {} has it", worker.0),
             Why::Cancelling => out.write_str("its run is being cancelled"),
             Why::Dependency { on } => write!(out, "it waits for {on}"),
+            Why::Wait { approval, until, .. } => wait(out, *approval, *until),
             Why::NoCopyYet { of } => write!(out, "which copies there are is known when `{of}` has ended"),
             Why::RetryAt { .. } => out.write_str("its last attempt failed, and the next one is not due yet"),
             Why::Recall => out.write_str("an earlier result is looked for"),
@@ -195,6 +203,15 @@ impl fmt::Display for Why {
             }
             Why::Busy { asks, before } => busy(out, asks, before),
         }
+    }
+}
+
+fn wait(out: &mut fmt::Formatter<'_>, approval: bool, until: Option<Timestamp>) -> fmt::Result {
+    match (approval, until) {
+        (true, None) => out.write_str("it waits to be approved"),
+        (true, Some(until)) => write!(out, "it waits to be approved, until {until}"),
+        (false, Some(until)) => write!(out, "it waits until {until}"),
+        (false, None) => out.write_str("it waits"),
     }
 }
 

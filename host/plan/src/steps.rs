@@ -140,6 +140,7 @@ impl<'a> Job<'a> {
             role: self.assets.role(&step.key),
             bind,
             memoize,
+            wait: def.wait,
             ..PlanStep::new(StepKey::new(&step.key), self.libs.get(&step.op.library)?.0, op.name.clone())
         };
         for output in 0..planned.outputs.len() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cofferdam_model::{
-    Event, Name, Origin, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest, stored_bytes,
+    Event, Name, Origin, Recorded, RunId, RunStatus, Term, Timestamp, ValueDigest, stored_bytes, told,
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,7 @@ impl RunSummary {
             | Event::StepStarted { .. }
             | Event::StepReturned { .. }
             | Event::InputsLost { .. }
+            | Event::WaitBegan { .. }
             | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. } => {}
             Event::StepDispatched { .. } => {
@@ -117,6 +118,13 @@ impl RunSummary {
             Event::StepFailed { step, failure, .. } => {
                 self.steps.failed += 1;
                 self.first_error.get_or_insert_with(|| one_line(&format!("{step}: {}", failure.message)));
+            }
+            Event::WaitEnded { end, .. } if end.goes_on() => {}
+            Event::WaitEnded { step, end, by, note } => {
+                self.steps.failed += 1;
+                let mut message = format!("{step}: ");
+                told(&mut message, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
+                self.first_error.get_or_insert_with(|| one_line(&message));
             }
             Event::StepLost { .. } => self.steps.lost += 1,
             // It is open again, and ends once more.

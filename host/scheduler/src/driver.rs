@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use cofferdam_crash::{is_armed, reach};
 use cofferdam_engine::{Census, Input, InvalidHistory, Present, Submission};
 use cofferdam_model::{
-    Event, Fence, Memo, Order, Plan, Reasons, Recorded, Report, RunId, RunStatus, Standing, StepKey, Term,
-    UsedUp, ValueDigest, WorkerId,
+    Event, Fence, Memo, Order, Plan, Reasons, Recorded, Report, Review, RunId, RunStatus, Standing, StepKey,
+    Term, UsedUp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -54,6 +54,12 @@ pub(crate) enum Message {
     Cancel {
         run: RunId,
         answer: oneshot::Sender<bool>,
+    },
+    Reviewed {
+        run: RunId,
+        step: StepKey,
+        review: Review,
+        answer: oneshot::Sender<Result<(), Error>>,
     },
     Attach {
         offer: WorkerOffer,
@@ -233,6 +239,13 @@ impl Loop {
                 let driven = self.core.engine().run(run).is_some();
                 self.core.handle(Input::CancelRequested { run }, now, turn);
                 self.answer(answer, driven);
+            }
+            Message::Reviewed { run, step, review, answer } => {
+                let waited = why::waits_for_review(self.core.engine(), run, &step, now.wall);
+                if waited.is_ok() {
+                    self.core.handle(Input::Reviewed { run, step, review }, now, turn);
+                }
+                self.answer(answer, waited);
             }
             Message::Attach { offer, visit, orders, reports, answer } => {
                 let (attached, connection) = self.core.attach(offer, visit, now, turn);
@@ -445,6 +458,7 @@ fn crash_points(turn: &Turn) -> Vec<(&'static str, &'static str)> {
         Event::StepSucceeded { .. } => Some(("result.before_commit", "result.after_commit")),
         Event::StepFailed { retry_at: Some(_), .. } => Some(("retry.before_commit", "retry.after_commit")),
         Event::RunCancelRequested { .. } => Some(("cancel.before_commit", "cancel.after_commit")),
+        Event::WaitEnded { .. } => Some(("wait.before_commit", "wait.after_commit")),
         Event::RunFinished { .. } => Some(("end.before_commit", "end.after_commit")),
         _ => None,
     });

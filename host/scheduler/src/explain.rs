@@ -33,7 +33,10 @@ pub async fn explain(
     known: Known,
     log: &dyn RunLog,
 ) -> Result<Vec<(StepKey, Explanation)>, Error> {
-    let layout = Layout::new(plan.clone())?;
+    let mut at_once = (*plan).clone();
+    // What a step would wait for changes nothing of what it takes.
+    at_once.steps.iter_mut().for_each(|step| step.wait = None);
+    let layout = Layout::new(Arc::new(at_once))?;
     let submission =
         engine::Submission { run, layout, plan: plan.digest(), origin: None, known: Arc::new(known) };
     let now = Timestamp::default();

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use cofferdam_engine::{self as engine, Census, InvalidHistory, InvalidLayout, Layout, Present};
 use cofferdam_model::{
-    InvalidPlan, Known, Order, Origin, Plan, Report, RunId, RunStatus, StepKey, Term, Timestamp, UsedUp,
-    ValueDigest, WorkerId, namespace,
+    InvalidPlan, Known, Order, Origin, Plan, Report, Review, RunId, RunStatus, StepKey, Term, Timestamp,
+    UsedUp, ValueDigest, Why, WorkerId, namespace,
 };
 use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
@@ -91,6 +91,8 @@ pub enum Error {
     NotDriven(RunId),
     #[error("run `{run}` has no step `{step}`{}", did_you_mean(.nearest.as_deref()))]
     NoStep { run: RunId, step: StepKey, nearest: Option<String> },
+    #[error("step `{step}` of run `{run}` cannot be reviewed now: {why}")]
+    NotInReview { run: RunId, step: StepKey, why: Box<Why> },
     #[error("the namespace `{namespace}` has a quota of {used_up}")]
     OverQuota { namespace: String, used_up: UsedUp },
     #[error("the run log failed")]
@@ -219,6 +221,11 @@ impl Scheduler {
     pub async fn cancel(&self, run: RunId) -> Result<(), Error> {
         let driven = self.ask(|answer| Message::Cancel { run, answer }).await?;
         if driven { Ok(()) } else { Err(Error::NotDriven(run)) }
+    }
+
+    /// Takes the review of a step that waits for one. Answers when it is durable.
+    pub async fn review(&self, run: RunId, step: StepKey, review: Review) -> Result<(), Error> {
+        self.ask(|answer| Message::Reviewed { run, step, review, answer }).await?
     }
 
     /// Adds a worker. It leaves by closing its end of either channel; its attempts are then lost.

@@ -20,6 +20,21 @@ pub(crate) fn of_driven(
     Some(why.map(|why| of_one(step, why)).ok_or_else(|| no_step(driven, step)))
 }
 
+/// Fails if a step does not wait to be approved.
+pub(crate) fn waits_for_review(
+    engine: &Engine,
+    run: RunId,
+    step: &StepKey,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if engine.waits_for_review(run, step) {
+        return Ok(());
+    }
+    let driven = engine.run(run).ok_or(Error::NotDriven(run))?;
+    let why = engine.why(run, step, now).ok_or_else(|| no_step(driven, step))?;
+    Err(Error::NotInReview { run, step: step.clone(), why: Box::new(why) })
+}
+
 impl Scheduler {
     /// Why a step does not run now, or all of a run that could.
     pub async fn why(&self, run: RunId, step: Option<StepKey>) -> Result<Reasons, Error> {

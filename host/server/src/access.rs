@@ -87,6 +87,7 @@ pub enum Deed {
     TryTick,
     ChangeAutomation,
     ReloadDefinitions,
+    ReviewStep,
     PinRun,
     PromoteLibrary,
     DrainWorker,
@@ -95,7 +96,7 @@ pub enum Deed {
 
 impl Deed {
     #[cfg(test)]
-    pub(crate) const ALL: [Deed; 17] = [
+    pub(crate) const ALL: [Deed; 18] = [
         Deed::SeeRuns,
         Deed::SeeValues,
         Deed::SeeLibraries,
@@ -109,6 +110,7 @@ impl Deed {
         Deed::TryTick,
         Deed::ChangeAutomation,
         Deed::ReloadDefinitions,
+        Deed::ReviewStep,
         Deed::PinRun,
         Deed::PromoteLibrary,
         Deed::DrainWorker,
@@ -131,6 +133,7 @@ impl Deed {
             Deed::TryTick => (Role::Launcher, "try schedules and sensors", "automation.try"),
             Deed::ChangeAutomation => (Role::Operator, "change schedules and sensors", "automation.change"),
             Deed::ReloadDefinitions => (Role::Operator, "read definitions again", "definitions.reload"),
+            Deed::ReviewStep => (Role::Operator, "review steps", "step.review"),
             Deed::PinRun => (Role::Operator, "pin runs", "run.pin"),
             Deed::PromoteLibrary => (Role::Operator, "promote libraries", "library.promote"),
             Deed::DrainWorker => (Role::Operator, "drain workers", "worker.drain"),

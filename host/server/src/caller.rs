@@ -51,6 +51,16 @@ impl fmt::Display for Who {
     }
 }
 
+impl Who {
+    /// The name of the token, if it has one of its own.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Who::Api(token) => token.name.clone(),
+            who => who.to_string(),
+        }
+    }
+}
+
 impl Caller {
     pub(crate) fn of(extensions: &Extensions) -> Caller {
         extensions.get::<Caller>().expect("every service is behind the gate").clone()

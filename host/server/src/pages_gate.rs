@@ -67,10 +67,7 @@ impl PagesGate {
 impl Visitor {
     /// Of the token.
     pub fn name(&self) -> String {
-        match &self.caller.who {
-            Who::Api(token) => token.name.clone(),
-            who => who.to_string(),
-        }
+        self.caller.who.name()
     }
 
     /// Who has the cluster's token may do everything.

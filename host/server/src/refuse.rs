@@ -26,6 +26,7 @@ pub(crate) fn scheduler(error: &cofferdam_scheduler::Error) -> Status {
     match error {
         E::Layout(_) | E::Plan { .. } => Status::invalid_argument(message),
         E::NotDriven(_) | E::NoStep { .. } => Status::not_found(message),
+        E::NotInReview { .. } => Status::failed_precondition(message),
         E::OverQuota { .. } => Status::resource_exhausted(message),
         E::History { .. } => Status::data_loss(message),
         E::Log(cofferdam_runlog::Error::UnknownRun(_)) => Status::not_found(message),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use cofferdam_model::{Plan, RunId, StepKey, demands, namespace};
+use cofferdam_model::{NOTE_BYTES_MAX, Plan, Review, RunId, StepKey, demands, namespace};
 use cofferdam_scheduler::{Retries, Scheduler, Submission, Update, Updates};
 use cofferdam_wire::v1::runs_server::Runs;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::watch_reply::{self, Progress, Waits};
 use cofferdam_wire::v1::{
-    CancelReply, CancelRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyReply, WhyRequest,
+    CancelReply, CancelRequest, ReviewReply, ReviewRequest, SubmitReply, SubmitRequest, WatchReply,
+    WatchRequest, WhyReply, WhyRequest,
 };
 use cofferdam_wire::{decode, encode, encode_events, pieces};
 use futures::future;
@@ -98,6 +99,21 @@ impl Runs for Service {
         self.access.record(&caller, Deed::CancelRun, json!({ "run": run })).await?;
         self.parts.scheduler.cancel(run).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(CancelReply {}))
+    }
+
+    async fn review(&self, request: Request<ReviewRequest>) -> Result<Response<ReviewReply>, Status> {
+        let caller = Caller::of(request.extensions());
+        let ReviewRequest { run, step, approved, note } = request.into_inner();
+        let (run, step) = (parse(&run)?, StepKey::new(&step));
+        self.access.check_run(&caller, Deed::ReviewStep, run).await?;
+        if note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
+            return Err(Status::invalid_argument(format!("a note has at most {NOTE_BYTES_MAX} bytes")));
+        }
+        let about = json!({ "run": run, "step": step, "approved": approved });
+        self.access.record(&caller, Deed::ReviewStep, about).await?;
+        let review = Review { approved, by: Some(caller.who.name()), note };
+        self.parts.scheduler.review(run, step, review).await.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(ReviewReply {}))
     }
 
     async fn why(&self, request: Request<WhyRequest>) -> Result<Response<WhyReply>, Status> {

@@ -41,7 +41,7 @@ use Side::{Both, Scheduler, Worker};
 
 const OUTCOMES: &str = "succeeded, failed, skipped, abandoned, cancelled, reused, cached";
 const KINDS: &str = "the kinds of failures: op-failed, trap, timeout, fuel, memory, …";
-const REASONS: &str = "dependency, retry, recall, holder, run_queue, max_concurrent, tag_limit, pool, namespace, quota, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
+const REASONS: &str = "dependency, wait, retry, recall, holder, run_queue, max_concurrent, tag_limit, pool, namespace, quota, no_worker, no_worker_fits, draining, no_time_left, busy, cancelling";
 
 /// In the order of the documentation.
 pub(crate) const CATALOG: &[Metric] = &[

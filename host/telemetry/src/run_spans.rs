@@ -133,6 +133,8 @@ impl RunSpans {
             }
             Event::StepStarted { .. }
             | Event::OutputsLost { .. }
+            | Event::WaitBegan { .. }
+            | Event::WaitEnded { .. }
             | Event::StepReused { .. }
             | Event::StepCached { .. }
             | Event::AssetMaterialized { .. }

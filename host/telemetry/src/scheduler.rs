@@ -147,6 +147,9 @@ impl SchedulerMetrics {
             Event::StepSkipped { .. } => {
                 ended("skipped");
             }
+            Event::WaitEnded { end, .. } if !end.goes_on() => {
+                ended("rejected");
+            }
             Event::StepAbandoned { .. } => {
                 ended("abandoned");
             }
@@ -154,6 +157,8 @@ impl SchedulerMetrics {
                 self.runs_finished.get_or_create(&[("status", status.word())]).inc();
             }
             Event::StepStarted { .. }
+            | Event::WaitBegan { .. }
+            | Event::WaitEnded { .. }
             | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. }
             | Event::RunCancelRequested { .. } => {}

@@ -24,6 +24,13 @@ config = { n = 3 }
 [jobs.j.steps.sum]
 op = "typed.sum"
 inputs.numbers = { collect = "numbers.each" }
+[jobs.asks.steps.numbers]
+op = "typed.numbers"
+config = { n = 3 }
+[jobs.asks.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "numbers.each" }
+wait = { approval = true }
 [jobs.gated.steps.gate]
 op = "resources.announce"
 bind = { program = "gate" }
@@ -121,6 +128,16 @@ fn f16_a_token_may_do_what_its_role_says_and_the_log_says_who_did_what() {
     site.with(&launcher, &["cancel", &held]).expect(0);
     refused(&site.with(&launcher, &["drain", "w"]), "may not drain workers: that takes the role operator");
     refused(&site.with(&operator, &["revoke", "w"]), "may not revoke workers: that takes the role admin");
+    let asked = site.submit(&launcher, "asks", "default");
+    until("the step waits to be approved", || {
+        site.with(&viewer, &["why", &asked]).stdout.contains("it waits to be approved")
+    });
+    let approve = ["approve", &asked, "sum", "--note", "as agreed"];
+    refused(&site.with(&launcher, &approve), "may not review steps: that takes the role operator");
+    site.with(&operator, &approve).expect(0);
+    site.wait_for(&viewer, &asked);
+    let history = site.here(&["show", &asked, "--events"]).expect(0).stdout;
+    assert!(history.contains(r#""end":"approved","by":"operator","note":"as agreed""#), "{history}");
     let mut join = site.project.command(["worker", "--scheduler", &site.cluster.address, "--token-file"]);
     join.arg(&admin).args(["--local-directory", "local"]);
     let ended: Ended = join.output().expect("it starts").into();
@@ -141,6 +158,8 @@ fn f16_a_token_may_do_what_its_role_says_and_the_log_says_who_did_what() {
         ("token `viewer`", "run.cancel", true),
         ("token `launcher`", "run.cancel", false),
         ("token `launcher`", "worker.drain", true),
+        ("token `launcher`", "step.review", true),
+        ("token `operator`", "step.review", false),
         ("token `operator`", "worker.revoke", true),
         ("token `operator`", "worker.drain", false),
     ] {

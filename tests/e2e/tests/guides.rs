@@ -57,6 +57,7 @@ const CLUSTER: &str = "a-cluster";
 const OTHERS: &str = "let-others-run";
 const WATCH: &str = "watch-a-cluster";
 const ROLL_OUT: &str = "roll-out-and-back";
+const WAIT: &str = "wait";
 const SERVED: &str = "serve-for-others";
 /// What it starts in the background ends with its network.
 const AUTOMATION: &str = "schedules-and-sensors";
@@ -102,6 +103,14 @@ fn the_guide_to_watching_is_true() {
 }
 
 #[test]
+fn the_guide_to_waits_is_true() {
+    alone("the_guide_to_waits_is_true", || {
+        loopback();
+        follow(WAIT);
+    });
+}
+
+#[test]
 fn the_guide_to_rolling_out_is_true() {
     alone("the_guide_to_rolling_out_is_true", || {
         loopback();
@@ -125,7 +134,8 @@ fn every_guide_is_followed_is_one_page_and_is_listed() {
         }
     }
     found.sort();
-    let mut followed = [GUIDES, &[DOC_TEST, CLUSTER, OTHERS, WATCH, ROLL_OUT, AUTOMATION, SERVED]].concat();
+    let mut followed =
+        [GUIDES, &[DOC_TEST, CLUSTER, OTHERS, WATCH, WAIT, ROLL_OUT, AUTOMATION, SERVED]].concat();
     followed.sort_unstable();
     assert_eq!(found, followed);
     let builder = workspace().join("host/model/src/builder/mod.rs");

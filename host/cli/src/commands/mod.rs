@@ -23,6 +23,7 @@ pub(crate) mod plan;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod rerun;
+pub(crate) mod review;
 pub(crate) mod revoke;
 pub(crate) mod run;
 pub(crate) mod runs;

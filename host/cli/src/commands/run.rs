@@ -108,7 +108,7 @@ async fn submit_here(
 ) -> Result<Exit> {
     crate::gone::refuse(&submission)?;
     let offer = offer::offer(local)?;
-    offer::refuse(&submission.plan, &offer)?;
+    offer::refuse_alone(&submission.plan, &offer)?;
     let instance = Instance::start(state, state.project(), offer).await?;
     let mut interrupts = Interrupts::listen()?;
     let (asked, plan) = (submission.run, submission.plan.clone());
@@ -136,7 +136,7 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
     let seen = if had_ended {
         before
     } else {
-        offer::refuse(before.plan(), &instance.offer)?;
+        offer::refuse_alone(before.plan(), &instance.offer)?;
         instance.scheduler.resume(id).await.doing(Exit::Unreachable, format!("resume run {id}"))?;
         follow(before, &instance, &mut interrupts, least, output).await?
     };

@@ -93,6 +93,26 @@ fn messages_of_bindings_outputs_and_managers_of_a_step() {
 }
 
 #[test]
+fn messages_of_waits() {
+    insta::assert_snapshot!(below(
+        STEP,
+        &[
+            "wait = \"2h\"",
+            "wait = {}",
+            "wait = { for = 2 }",
+            "wait = { for = \"0s\" }",
+            "wait = { for = \"2h\", approval = true }",
+            "wait = { for = \"2h\", timeout = \"1d\" }",
+            "wait = { timeout = \"1d\" }",
+            "wait = { approval = false }",
+            "wait = { approval = \"ana\" }",
+            "wait = { approval = true, timeout = \"soon\" }",
+            "wait = { approvl = true }",
+        ]
+    ));
+}
+
+#[test]
 fn messages_of_inputs_from_outside() {
     insta::assert_snapshot!(below(
         STEP,

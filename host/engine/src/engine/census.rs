@@ -46,7 +46,9 @@ impl Engine {
         if run.status == RunStatus::Cancelling {
             return add("cancelling", dependent + ready);
         }
-        add("dependency", dependent);
+        let held = run.n_held();
+        add("dependency", dependent - held);
+        add("wait", held);
         let recalled = active.recalling.len() as u64;
         add("recall", recalled);
         let held_up = active.held_up.len() as u64;

@@ -53,6 +53,10 @@ impl Engine {
                     let at = last.retry_at.unwrap_or(now).min(now + RETRY_DELAY_MAX);
                     self.retries.push(Reverse((at, id, at_step)));
                 }
+                (StepStatus::Waiting, _) => {
+                    let until = run.in_wait(at_step).and_then(|waited| waited.until);
+                    self.waits.extend(until.map(|until| Reverse((until, id, at_step))));
+                }
                 (StepStatus::Running, Some(last)) => {
                     under_way.push((at_step, step.template, last.number, last.fence, last.worker))
                 }

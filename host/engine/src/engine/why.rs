@@ -21,6 +21,7 @@ impl Engine {
         Some(match (step.status, last) {
             (StepStatus::Running, Some(last)) => Why::Runs { worker: last.worker, since: last.dispatched_at },
             (status, _) if status.is_terminal() => Why::Ended { status },
+            (StepStatus::Waiting, _) if active.run.is_held(at_step) => active.run.why_held(at_step),
             (StepStatus::Waiting, _) => Why::Dependency { on: active.run.awaited(at_step) },
             _ if active.run.status == RunStatus::Cancelling && !active.run.is_tear_down(at_step) => {
                 Why::Cancelling
@@ -43,9 +44,13 @@ impl Engine {
 
     /// The same for a whole run: of its steps that have all they read and have not ended. None if it is not driven.
     pub fn why_run(&self, run: RunId, now: Timestamp) -> Option<Reasons> {
-        let steps = &self.runs.get(&run)?.run.steps;
-        let open = |status| matches!(status, StepStatus::Ready | StepStatus::Retrying | StepStatus::Running);
-        let mut open = steps.iter().filter(|step| open(step.status));
+        let of = &self.runs.get(&run)?.run;
+        let open = |at_step: u32| match of.steps[at_step as usize].status {
+            StepStatus::Ready | StepStatus::Retrying | StepStatus::Running => true,
+            _ => of.is_held(at_step),
+        };
+        let all = (0_u32..).zip(&of.steps);
+        let mut open = all.filter(|(at_step, _)| open(*at_step)).map(|(_, step)| step);
         let named = open.by_ref().take(WHY_STEPS_MAX);
         let named = named.filter_map(|step| Some((step.key.clone(), self.why(run, &step.key, now)?)));
         Some(Reasons { steps: named.collect(), more: open.count() })

@@ -230,7 +230,7 @@ impl Run {
 
     /// All steps before this one have ended: it becomes ready, or it is proposed how it ends. One that waits to be tried
     /// again goes on waiting for that, if it may still run.
-    fn examine(&mut self, at_step: u32) {
+    pub(super) fn examine(&mut self, at_step: u32) {
         let status = self.steps[at_step as usize].status;
         let retrying = status == StepStatus::Retrying;
         if !(retrying || status == StepStatus::Waiting) || self.is_known(at_step) {
@@ -240,7 +240,12 @@ impl Run {
             RunStatus::Cancelling if !self.is_tear_down(at_step) => Verdict::Cancel,
             _ => self.verdict(at_step),
         };
-        if verdict == Verdict::Run {
+        let has_to_wait = verdict == Verdict::Run && self.has_to_wait(at_step);
+        if has_to_wait {
+            if !self.waits.contains_key(&at_step) {
+                self.proposals.push_back((at_step, Verdict::Wait));
+            }
+        } else if verdict == Verdict::Run {
             if !retrying {
                 self.set(at_step, StepStatus::Ready);
                 self.ready_from(at_step, self.now);

@@ -4,7 +4,7 @@ use cofferdam_model::{
     Event, Fence, Output, Recorded, RunLimit, RunStatus, StepKey, StepStatus, Timestamp, Usage, WorkerId,
 };
 
-use super::{Attempt, InvalidHistory, Lost, NONE, Run, TakenOver, term};
+use super::{Attempt, InvalidHistory, Lost, NONE, Run, TakenOver, WaitEnded, term};
 #[cfg(test)]
 use crate::tests::bug::{Bug, is_present};
 use crate::verdict::Verdict;
@@ -98,6 +98,11 @@ impl Run {
                 self.versions.insert(partition, made.data_version.clone());
             }
             Event::AssetChecked { .. } => {}
+            Event::WaitBegan { step, until, .. } => self.wait_began(self.find(step)?, *until)?,
+            Event::WaitEnded { step, end, by, note } => {
+                let ended = WaitEnded { at, end: *end, by: by.clone(), note: note.clone() };
+                self.wait_ended(self.find(step)?, ended)?;
+            }
             Event::StepSkipped { step, .. } => self.give_up(step, StepStatus::Skipped, NONE)?,
             Event::StepAbandoned { step, root } => {
                 let root = self.find(root)?;
@@ -190,6 +195,10 @@ impl Run {
             }
             return;
         }
+        self.fails(at_step);
+    }
+
+    pub(super) fn fails(&mut self, at_step: u32) {
         self.steps[at_step as usize].root = at_step;
         self.n_failures += u32::from(!self.is_beside(at_step));
         self.end(at_step, StepStatus::Failed);

@@ -300,6 +300,7 @@ impl World {
                         "a claim is recorded before its order leaves"
                     );
                     self.check_inputs(&assignment);
+                    self.check_wait(&assignment);
                     if dispatched.contains(&fence) {
                         self.check_kept(&assignment);
                     }
@@ -328,6 +329,14 @@ impl World {
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
         }
+    }
+
+    /// G10: what waits does not run before its wait has ended well.
+    fn check_wait(&self, assignment: &Assignment) {
+        let log = &self.log[&assignment.id.run];
+        let over = |recorded: &Recorded| matches!(&recorded.event, Event::WaitEnded { step, end, .. } if *step == assignment.id.step && end.goes_on());
+        let waits = self.plan_step(assignment).wait.is_some();
+        assert_eq!(log.iter().filter(|recorded| over(recorded)).count(), usize::from(waits), "G10");
     }
 
     /// I-05: what is committed stays so when a scheduler takes over.

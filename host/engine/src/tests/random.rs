@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cofferdam_model::*;
 use proptest::prelude::*;
@@ -38,6 +39,16 @@ struct Shape {
     color: Option<bool>,
     /// Its outputs stay with workers.
     transient: bool,
+    wait: Option<Wait>,
+}
+
+fn waits() -> impl Strategy<Value = Wait> {
+    let time = || Duration::from_secs(600);
+    prop_oneof![
+        Just(Wait::For(time())),
+        Just(Wait::Approval { timeout: None }),
+        Just(Wait::Approval { timeout: Some(time()) }),
+    ]
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
@@ -56,6 +67,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             prop::bool::weighted(0.3),
             proptest::option::weighted(0.4, any::<bool>()),
             prop::bool::weighted(0.4),
+            proptest::option::weighted(0.1, waits()),
         ),
     );
     let shape =
@@ -73,6 +85,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             pool: more.3,
             color: more.4,
             transient: more.5,
+            wait: more.6,
         });
     proptest::collection::vec(shape, 1..14)
 }
@@ -90,6 +103,7 @@ fn build(shapes: &[Shape]) -> Plan {
         step.retry.max_retries = shape.retries;
         step.resources.extend(shape.gpu.then(|| ("GPU".to_owned(), 1.0)));
         step.memoize = shape.memoize;
+        step.wait = shape.wait;
         step.pool = shape.pool.then(|| name("database"));
         step.tags
             .extend(shape.color.map(|red| ("color".to_owned(), if red { "red" } else { "blue" }.to_owned())));
@@ -249,6 +263,14 @@ impl Game {
             return;
         }
         let n = self.world.under_way.len();
+        // Where nothing else is left, somebody answers at last, or the time is over.
+        if let Some((step, until)) = self.asked()
+            && (byte % 8 == 5 || (n == 0 && (until.is_none() || byte % 4 != 3)))
+        {
+            let review = Review { approved: byte % 16 != 5, by: None, note: None };
+            self.world.input(Input::Reviewed { run: RUN, step, review });
+            return;
+        }
         if n == 0 {
             self.world.now = self.world.now + RETRY_DELAY_MAX;
             self.world.input(Input::Tick);
@@ -310,6 +332,13 @@ impl Game {
             }
             _ => self.end(usize::from(byte) % n, byte),
         }
+    }
+
+    /// A step that waits to be approved, and until when.
+    fn asked(&self) -> Option<(StepKey, Option<Timestamp>)> {
+        let mut steps = self.world.run().steps();
+        let asked = steps.find(|step| self.world.engine.waits_for_review(RUN, step.key()))?;
+        Some((asked.key().clone(), asked.waited()?.until))
     }
 
     /// Finds an earlier result, or none.
@@ -402,6 +431,8 @@ impl Tally {
             any(&|event| matches!(event, Event::StepDispatched { step, .. } if is(step.as_str())))
         };
         let cancelled = any(&|event| *event == Event::RunCancelRequested { limit: None });
+        let ended =
+            |event: &Event, how: WaitEnd| matches!(event, Event::WaitEnded { end, .. } if *end == how);
         let seen = [
             ("earlier result", game.n_cached > 0),
             ("hook", dispatched(&|step| step.contains(".hooks."))),
@@ -411,6 +442,10 @@ impl Tally {
             ("failure", any(&|event| matches!(event, Event::StepFailed { retry_at: None, .. }))),
             ("skip", any(&|event| matches!(event, Event::StepSkipped { .. }))),
             ("abandon", any(&|event| matches!(event, Event::StepAbandoned { .. }))),
+            ("a time that was waited for", any(&|event| ended(event, WaitEnd::Elapsed))),
+            ("approval", any(&|event| ended(event, WaitEnd::Approved))),
+            ("rejection", any(&|event| ended(event, WaitEnd::Rejected))),
+            ("approval that nobody gave in time", any(&|event| ended(event, WaitEnd::TimedOut))),
             ("loss", game.n_workers_lost > 0 && any(&|event| matches!(event, Event::StepLost { .. }))),
             ("cancel", any(&|event| matches!(event, Event::StepCancelled { .. }))),
             ("restart", game.n_restarts > 0),
@@ -501,7 +536,8 @@ fn check_log(world: &World) {
         // Each time that it is made anew it has its retries anew.
         let n_made = 1 + u32::try_from(step.lost().len()).unwrap();
         assert!(claims.get(step.key()).copied().unwrap_or(0) <= most * n_made, "I-05, I-10: {}", step.key());
-        let for_good = [FailureKind::WorkerLost, FailureKind::Input, FailureKind::OutputSpec];
+        let for_good =
+            [FailureKind::WorkerLost, FailureKind::Input, FailureKind::OutputSpec, FailureKind::Rejected];
         let given_up = step.failure().is_some_and(|failure| for_good.contains(&failure.kind));
         if step.status() == StepStatus::Failed && !given_up && !cancelled && n_made == 1 {
             let failed = step.attempts().filter(|attempt| attempt.failure.is_some()).count();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::check::Checks;
 use crate::{
-    HookOn, Limits, NodeDef, OutputDef, PartitionMappingDef, RetryPolicy, SourceDef, Spanned, StepDef,
+    HookOn, Limits, NodeDef, OutputDef, PartitionMappingDef, RetryPolicy, SourceDef, Spanned, StepDef, Wait,
 };
 
 /// Says how an op or a graph is placed.
@@ -206,6 +206,12 @@ impl StepBuilder {
         let input = self.checks.name("input", input);
         let manager = self.checks.spanned("IO manager", manager);
         self.step.input_managers.insert(input, manager);
+        self
+    }
+
+    /// What it waits for before it runs, although it has all that it reads.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.step.wait = Some(wait);
         self
     }
 

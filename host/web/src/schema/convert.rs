@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_graphql::{Enum, SimpleObject};
 use cofferdam_model::{
     LogLevel as Level, MetadataEntry as Entry, MetadataValue, RunStatus as Status, StepStatus as Of,
-    Timestamp,
+    Timestamp, WaitEnd,
 };
 
 /// How many of a list are wanted.
@@ -65,6 +65,15 @@ pub(crate) enum StepStatus {
     Skipped,
     Abandoned,
     Cancelled,
+}
+
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "WaitEnd")]
+pub(crate) enum StepWaitEnd {
+    Elapsed,
+    Approved,
+    Rejected,
+    TimedOut,
 }
 
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]

@@ -103,6 +103,19 @@ pub(crate) struct TerminateRunSuccess {
 }
 
 #[derive(Union)]
+pub(crate) enum ReviewStepResult {
+    Reviewed(ReviewStepSuccess),
+    Failed(UnexpectedError),
+    NoRun(RunNotFoundError),
+    Unauthorized(UnauthorizedError),
+}
+
+#[derive(SimpleObject)]
+pub(crate) struct ReviewStepSuccess {
+    pub(crate) run: Run,
+}
+
+#[derive(Union)]
 pub(crate) enum DrainWorkerResult {
     Drained(DrainWorkerSuccess),
     Unauthorized(UnauthorizedError),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
-use cofferdam_model::{Known, RunId, RunLimits, WorkerId};
+use cofferdam_model::{Known, NOTE_BYTES_MAX, Review, RunId, RunLimits, StepKey, WorkerId};
 use cofferdam_runlog::Error as LogError;
 use cofferdam_scheduler::{Error as SchedulerError, Submission};
 use cofferdam_server::Deed;
@@ -13,11 +13,11 @@ use super::Instance;
 use super::errors::{TerminateRunFailure, UnexpectedError, diagnostics, no_run, refused};
 use super::launch::{
     DrainWorkerResult, DrainWorkerSuccess, LaunchRequest, LaunchRunResult, LaunchRunSuccess,
-    ReexecutionStrategy, TerminateRunResult, TerminateRunSuccess,
+    ReexecutionStrategy, ReviewStepResult, ReviewStepSuccess, TerminateRunResult, TerminateRunSuccess,
 };
 use super::query::{WorkspaceOrError, known_run};
 use super::run::Run;
-use super::visitor::{NotSubmitted, does, may, submits};
+use super::visitor::{NotSubmitted, does, may, submits, who};
 use super::workspace::Workspace;
 use crate::workspace::{Again, Launch, Planned, Problem};
 
@@ -93,6 +93,38 @@ impl RunMutation {
             asked.push(terminate(ctx, run).await);
         }
         asked
+    }
+
+    /// Lets a step run that waits to be approved, or fails it.
+    async fn review_step(
+        &self,
+        ctx: &Context<'_>,
+        run_id: ID,
+        step_key: String,
+        approved: bool,
+        note: Option<String>,
+    ) -> ReviewStepResult {
+        let instance = ctx.data_unchecked::<Instance>();
+        let Some(run) = known_run(&run_id) else { return ReviewStepResult::NoRun(no_run(&run_id)) };
+        let failed = |message: String| ReviewStepResult::Failed(UnexpectedError { message, causes: vec![] });
+        if note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
+            return failed(format!("a note has at most {NOTE_BYTES_MAX} bytes"));
+        }
+        let about = json!({ "run": run, "step": step_key, "approved": approved });
+        if let Err(refused) = does(ctx, Deed::ReviewStep, about).await {
+            return ReviewStepResult::Unauthorized(refused);
+        }
+        let review = Review { approved, by: who(ctx), note };
+        let reviewed = instance.parts.scheduler.review(run, StepKey::new(&step_key), review).await;
+        match (instance.parts.log.summary(run).await, reviewed) {
+            (Ok(summary), Ok(())) => ReviewStepResult::Reviewed(ReviewStepSuccess { run: Run::of(summary) }),
+            (Ok(summary), Err(SchedulerError::NotDriven(_))) => {
+                failed(format!("run {run} has ended: it {}", summary.status))
+            }
+            (Err(LogError::UnknownRun(_)), _) => ReviewStepResult::NoRun(no_run(&run_id)),
+            (Ok(_), Err(error)) => failed(error.to_string()),
+            (Err(error), _) => failed(error.to_string()),
+        }
     }
 
     /// It gets nothing more, and ends what it has.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use cofferdam_engine::{AttemptView, Run as Folded, StepView};
+use cofferdam_engine::{AttemptView, Run as Folded, StepView, Waited};
 use cofferdam_model::{Failure as OurFailure, Output, StepKey, Usage as OurUsage};
 use cofferdam_runlog::RunSummary;
 use cofferdam_scheduler::again;
 use tokio::sync::OnceCell;
 
 use super::Instance;
-use super::convert::{MetadataEntry, RunStatus, StepStatus, Tag, metadata, of_micros, seconds, tags};
+use super::convert::{
+    MetadataEntry, RunStatus, StepStatus, StepWaitEnd, Tag, metadata, of_micros, seconds, tags,
+};
 use super::job::Graph;
 
 /// A run. What comes after `firstError` is of a page for one run: asking for it of many is slow.
@@ -179,6 +181,8 @@ pub(crate) struct RunStep {
     status: StepStatus,
     /// The failed step because of which it did not run.
     because_of: Option<String>,
+    /// Its wait for a time or for an approval, from its beginning on.
+    wait: Option<StepWait>,
     attempts: Vec<Attempt>,
     outputs: Vec<StepOutput>,
     metadata: Vec<MetadataEntry>,
@@ -191,9 +195,41 @@ impl RunStep {
             template: run.plan().step(step.template()).key.to_string(),
             status: step.status().into(),
             because_of: step.root().map(StepKey::to_string),
+            wait: step.waited().map(|waited| StepWait::of(waited, step.waits_for_review())),
             attempts: step.attempts().map(Attempt::from).collect(),
             outputs: step.outputs().iter().map(StepOutput::from).collect(),
             metadata: metadata(step.metadata()),
+        }
+    }
+}
+
+/// A step had all that it read, and waited as its definition says.
+#[derive(SimpleObject)]
+pub(crate) struct StepWait {
+    /// To be approved; else for the time alone.
+    approval: bool,
+    since: f64,
+    /// When it is over at the latest.
+    until: Option<f64>,
+    /// How it ended.
+    end: Option<StepWaitEnd>,
+    ended_at: Option<f64>,
+    /// Who approved or rejected it, where that is known.
+    by: Option<String>,
+    note: Option<String>,
+}
+
+impl StepWait {
+    fn of(waited: &Waited, approval: bool) -> StepWait {
+        let ended = waited.ended.as_ref();
+        StepWait {
+            approval,
+            since: seconds(waited.since),
+            until: waited.until.map(seconds),
+            end: ended.map(|ended| ended.end.into()),
+            ended_at: ended.map(|ended| seconds(ended.at)),
+            by: ended.and_then(|ended| ended.by.clone()),
+            note: ended.and_then(|ended| ended.note.clone()),
         }
     }
 }

@@ -41,6 +41,11 @@ fn asks<'a>(ctx: &Context<'a>) -> Option<&'a Admitted> {
     ctx.data_unchecked::<Asks>().0.as_ref()
 }
 
+/// The name of who asks, where that is known.
+pub(crate) fn who(ctx: &Context<'_>) -> Option<String> {
+    asks(ctx).map(Admitted::name)
+}
+
 /// Whether who asks may do what changes nothing for others.
 pub(crate) fn may(ctx: &Context<'_>, deed: Deed) -> Result<(), UnauthorizedError> {
     match asks(ctx) {

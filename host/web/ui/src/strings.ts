@@ -74,7 +74,7 @@ export const t = {
     busy: (running: number, slots: number) => `${running} of ${plural(slots, "slot")} busy`, noWorkers: "No worker has joined", startOne: "Start one on any host that reaches the scheduler:",
     queue: "Queue", runs: "Runs", noRuns: "No run is open.", waiting: "Steps that wait, by reason", nothingWaits: "No step waits.",
     reasons: {
-      dependency: "for steps before them", retry: "for their next attempt", recall: "for an earlier result", holder: "for the worker that holds the inputs", max_concurrent: "their run has as many as it may",
+      dependency: "for steps before them", wait: "for a time or an approval", retry: "for their next attempt", recall: "for an earlier result", holder: "for the worker that holds the inputs", max_concurrent: "their run has as many as it may",
       tag_limit: "a limit of their tag is reached", pool: "their pool is full", namespace: "their namespace has as many as it may", quota: "a quota is used up", no_worker: "no worker has joined",
       no_worker_fits: "no worker offers what they ask for", draining: "all workers are leaving", no_time_left: "no worker has time left for them", busy: "for a free slot", cancelling: "their run is being cancelled",
     } as { [reason: string]: string | undefined }, here: "Taking steps", leaving: "Leaving",
@@ -122,13 +122,17 @@ export const t = {
     kinds: {
       "op-failed": "the op reported a failure", trap: "the op trapped", timeout: "ran out of time", fuel: "ran out of fuel", memory: "ran out of memory", "output-limit": "made too much output", "host-calls": "made too many calls",
       "output-spec": "outputs are not as declared", library: "the library cannot be loaded", input: "an input cannot be read", store: "an output cannot be stored", "cell-died": "its process died", "worker-lost": "its worker was lost",
-      cancelled: "was cancelled", check: "a check did not pass", config: "its config is wrong",
+      cancelled: "was cancelled", check: "a check did not pass", rejected: "was not approved", config: "its config is wrong",
     } as { [kind: string]: string | undefined },
   },
   gantt: {
     label: "Timeline of steps", keys: "J and K or the arrows move between steps, Enter opens one, plus and minus zoom, 0 shows all.", lanes: "By worker", noLanes: "No worker has run a step yet.", noSteps: "The plan has no steps.",
     fold: (step: string) => `Copies of ${step}`, foldText: (done: number, total: number, p50: string, max: string) => `${done} of ${total} ended, median ${p50}, longest ${max}`,
     attempt: (n: number) => `Attempt ${n}`, legend: "Colours of the bars", lanesWhat: "a row for each step that a worker had at once", parts: { queue: "queue", fetch: "fetch", compile: "compile", run: "run" },
+  },
+  wait: {
+    title: "To be approved", asks: (n: number) => `${plural(n, "step")} ${n === 1 ? "waits" : "wait"} to be approved:`, note: "Note (kept with the run)", approve: "Approve", reject: "Reject", until: "Fails without an answer by",
+    since: "Asked", waited: "Waited", timeUntil: "Waits until", ends: { ELAPSED: "The time was over", APPROVED: "Approved", REJECTED: "Rejected", TIMED_OUT: "Nobody answered in time" }, by: (name: string) => `by ${name}`,
   },
   step: {
     label: (key: string) => `Step ${key}`, unknown: "The run has no such step.", becauseOf: "because of", rerunFromHere: "Run again from here", why: "Why it does not run now", noReason: "Nothing keeps it: it starts at any moment.",

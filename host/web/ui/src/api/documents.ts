@@ -13,7 +13,7 @@ const GRAPH = `
 const METADATA = `metadata { name kind text }`;
 const FAILURE = `kind message causes backtrace ${METADATA}`;
 const STEP = `
-  key template status becauseOf ${METADATA}
+  key template status becauseOf wait { approval since until end endedAt by note } ${METADATA}
   attempts {
     number worker dispatchedAt startedAt endedAt failure { ${FAILURE} }
     usage { queue slot fetch compile load wall store cpu memoryPeakBytes inputBytes outputBytes fuel logLinesDropped }
@@ -93,6 +93,10 @@ export const RERUN = `mutation Rerun($parentRunId: ID!, $strategy: ReexecutionSt
 export const TERMINATE = `mutation Terminate($runIds: [ID!]!) { terminateRuns(runIds: $runIds) {
   __typename ${ERROR} ... on TerminateRunSuccess { run { ${SUMMARY} } }
 } }`;
+
+export const REVIEW = `mutation Review($runId: ID!, $stepKey: String!, $approved: Boolean!, $note: String) {
+  reviewStep(runId: $runId, stepKey: $stepKey, approved: $approved, note: $note) { __typename ${ERROR} ... on ReviewStepSuccess { run { runId } } }
+}`;
 
 export const DRAIN = `mutation Drain($worker: ID!) { drainWorker(worker: $worker) { __typename ${ERROR} ... on DrainWorkerSuccess { worker } } }`;
 

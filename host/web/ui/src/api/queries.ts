@@ -156,6 +156,11 @@ export const useTerminate = () =>
     },
   });
 
+export type Review = { runId: string; stepKey: string; approved: boolean; note?: string };
+/** Lets a step run that waits to be approved, or fails it. What comes of it is told by the live run. */
+export const useReview = () =>
+  useMutation({ mutationFn: async (review: Review) => expect((await post<{ reviewStep: Union }>(doc.REVIEW, review)).reviewStep, "ReviewStepSuccess") });
+
 export function useDrain() {
   const cache = useQueryClient();
   return useMutation({

@@ -71,8 +71,13 @@ export type StepOutput = {
   name: string; mappingKey: string | null; mediaType: string; sizeBytes: number; digest: string;
   metadata: MetadataEntry[];
 };
+/** A step had all that it read, and waited as its definition says. Times in seconds. */
+export type StepWait = {
+  approval: boolean; since: number; until: number | null; end: "ELAPSED" | "APPROVED" | "REJECTED" | "TIMED_OUT" | null; endedAt: number | null;
+  by: string | null; note: string | null;
+};
 export type RunStep = {
-  key: string; template: string; status: StepStatus; becauseOf: string | null; attempts: Attempt[]; outputs: StepOutput[];
+  key: string; template: string; status: StepStatus; becauseOf: string | null; wait: StepWait | null; attempts: Attempt[]; outputs: StepOutput[];
   metadata: MetadataEntry[];
 };
 export type StepFailure = { stepKey: string; attempts: number; failure: Failure };

@@ -12,6 +12,7 @@ export const cli = {
     command("logs", runId, ...(step ? ["--step", step] : []), ...(level && level !== "TRACE" ? ["--level", level.toLowerCase()] : [])),
   events: (runId: string) => command("show", runId, "--events"),
   why: (runId: string, step?: string) => command("why", runId, ...(step ? [step] : [])),
+  approve: (runId: string, step: string) => command("approve", runId, step),
   cancel: (runId: string) => command("cancel", runId),
   rerun: (runId: string, ...options: string[]) => command("rerun", runId, ...options),
   replay: (runId: string, step: string) => command("replay", runId, step),

@@ -24,7 +24,7 @@ export function shownSteps(known: ReadonlyMap<string, RunStep>, plan: Graph): Ru
   const steps = [...known.values()].filter((step) => step.key !== step.template || !copied.has(step.key));
   const seen = new Set(steps.map((step) => step.template));
   const waiting = plan.steps.filter((step) => !seen.has(step.key)).map(({ key }): RunStep => ({
-    key, template: key, status: "WAITING", becauseOf: null, attempts: [], outputs: [], metadata: [],
+    key, template: key, status: "WAITING", becauseOf: null, wait: null, attempts: [], outputs: [], metadata: [],
   }));
   return [...steps, ...waiting].sort((a, b) => a.key.localeCompare(b.key, "en", { numeric: true }));
 }

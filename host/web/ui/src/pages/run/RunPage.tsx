@@ -16,6 +16,7 @@ import { Logs } from "./Logs";
 import { RunConfig } from "./RunConfig";
 import { RunHead } from "./RunHead";
 import { StepPanel } from "./StepPanel";
+import { ToApprove } from "./Wait";
 
 const GraphView = lazy(() => import("../../parts/GraphView"));
 
@@ -46,6 +47,7 @@ function LiveRunPage({ read }: { read: Run }) {
     <div className="flex flex-col gap-3">
       <RunHead run={run} selected={search.step} />
       {live.error && <Problem error={live.error} />}
+      {!isOver(run.status) && <ToApprove steps={steps} select={(step) => set({ step })} />}
       {live.failure && <FailureCard run={run} failure={live.failure} steps={steps} lines={logs.lines} select={(step) => set({ step })} />}
       <div className={`grid items-start gap-3 ${search.step ? "xl:grid-cols-[minmax(0,1fr)_400px] xl:grid-rows-[auto_1fr]" : "grid-cols-[minmax(0,1fr)]"}`}>
         <section className="panel min-w-0 overflow-hidden" aria-label={t.run.steps}>

@@ -14,6 +14,7 @@ import { Status } from "../../parts/Status";
 import { t } from "../../strings";
 import { Outputs } from "./Outputs";
 import { useGoRerun } from "./rerun";
+import { Wait } from "./Wait";
 
 type Props = { run: Run; steps: RunStep[]; stepKey: string; select: (step: string | undefined) => void };
 
@@ -47,6 +48,7 @@ function StepBody({ run, step, select }: { run: Run; step: RunStep; select: (ste
         {over && <button type="button" className="btn ml-auto" disabled={isPending} onClick={() => go({ strategy: "SELECTION", stepSelection: [`${step.key}+`] })} {...barred}>{t.step.rerunFromHere}</button>}
       </div>
       {error && <Problem error={error} />}
+      {step.wait && <Wait run={run} step={step} wait={step.wait} />}
       <WhyWaiting run={run} step={step} />
       {step.attempts.map((attempt) => <AttemptFacts key={attempt.number} attempt={attempt} of={step.attempts.length} />)}
       <Outputs runId={run.runId} step={step} />
