@@ -18,7 +18,7 @@ pub(crate) const LOOK_AHEAD: usize = 64;
 pub(crate) const LIBRARIES_MAX: usize = 64;
 /// How much longer than its timeout an attempt may take before its cell is killed: the sandbox stops guests by
 /// itself, this is for when it cannot.
-const KILL_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a cell was killed by us, and which attempt pays; none means the one that it had begun.
 #[derive(Debug, Clone, Copy)]

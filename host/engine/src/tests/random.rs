@@ -204,8 +204,8 @@ fn wire(step: &mut PlanStep, shape: &Shape, before: &[PlanStep]) {
 const WORKERS: [WorkerId; 2] = [WORKER, WorkerId(500)];
 
 /// What a random run is played with.
-struct Game {
-    world: World,
+pub(super) struct Game {
+    pub(super) world: World,
     /// The workers that are there.
     workers: [WorkerId; 2],
     /// Marks each value that is emitted.
@@ -421,7 +421,7 @@ impl Game {
 
 /// How many cases showed what.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, u32>);
+pub(super) struct Tally(pub(super) BTreeMap<&'static str, u32>);
 
 impl Tally {
     fn count(&mut self, game: &Game) {
@@ -673,6 +673,11 @@ fn play((shapes, bytes, cancel_at): &Case) -> Game {
 
 /// Plays this many random cases; what went wrong with the smallest one that fails, or what they showed.
 fn search(config: ProptestConfig) -> Result<Tally, String> {
+    search_with(config, |_| {})
+}
+
+/// The same, with something more to look at in each case.
+pub(super) fn search_with(config: ProptestConfig, look: impl Fn(&Game)) -> Result<Tally, String> {
     let tally = RefCell::new(Tally::default());
     let case = (
         shapes(),
@@ -681,7 +686,9 @@ fn search(config: ProptestConfig) -> Result<Tally, String> {
     );
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..config });
     let result = runner.run(&case, |case| {
-        tally.borrow_mut().count(&play(&case));
+        let game = play(&case);
+        look(&game);
+        tally.borrow_mut().count(&game);
         Ok(())
     });
     result.map(|()| tally.into_inner()).map_err(|error| error.to_string())

@@ -252,6 +252,41 @@ pub(crate) async fn log_lines_are_filtered_and_paged(log: Arc<dyn RunLog>) {
     assert!(matches!(unknown, Err(Error::UnknownRun(_))));
 }
 
+pub(crate) async fn c_37_what_is_looked_for_is_taken_letter_by_letter(log: Arc<dyn RunLog>) {
+    log.create_run(new_run(0xab00_0000_0000_0001, None)).await.unwrap();
+    let run = run_id(0xab00_0000_0000_0001);
+    let keys = ["a_b[x]", "aXb[x]", "a%b", "a\\b", "a'b", "a\"b", "ab"];
+    let lines = keys.iter().map(|key| line(0xab00_0000_0000_0001, key, LogLevel::Info, key));
+    log.append_logs(lines.collect()).await.unwrap();
+    for key in keys {
+        let filter = LogFilter { step: Some(StepKey::new(key)), ..LogFilter::default() };
+        let found = log.logs(run, filter, 0, 100).await.unwrap();
+        assert_eq!(found.len(), 1, "{key}");
+        assert_eq!(found[0].line.message, key);
+    }
+    let hostile = [
+        "%",
+        "_",
+        "a%",
+        "a_b[%",
+        "a_b[_]",
+        "*",
+        "a?b",
+        "a[^x]b",
+        "(a+)+$",
+        "'; DROP TABLE runs; --",
+        "a' OR '1'='1",
+        "\\",
+    ];
+    for key in hostile {
+        let filter = LogFilter { step: Some(StepKey::new(key)), ..LogFilter::default() };
+        assert_eq!(log.logs(run, filter, 0, 100).await.unwrap(), [], "{key}");
+        assert!(log.catalog().memo_of_step(StepKey::new(key)).await.unwrap().is_none(), "{key}");
+        assert!(matches!(log.find(key).await, Err(FindError::None(_))), "{key}");
+    }
+    assert_eq!(log.runs(RunFilter::default()).await.unwrap().len(), 1);
+}
+
 #[derive(Debug, Clone)]
 enum Call {
     Create(u128, Option<u8>),

@@ -53,6 +53,7 @@ cases! {
     log::summaries_are_listed_newest_first_and_are_the_fold_of_the_events,
     log::c_08_a_prefix_names_one_run_or_says_which_it_may_be,
     log::log_lines_are_filtered_and_paged,
+    log::c_37_what_is_looked_for_is_taken_letter_by_letter,
     catalog::the_first_result_of_a_memo_is_found_until_its_run_is_forgotten,
     catalog::the_newest_materialisation_of_each_partition_is_found_and_the_history_is_paged,
     catalog::evaluations_of_checks_come_newest_first,

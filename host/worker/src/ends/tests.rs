@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cofferdam_cell::{Artefacts, CellCommand};
 use cofferdam_depot::Depot;
@@ -119,6 +120,35 @@ async fn h_094_what_a_cell_says_of_attempts_that_it_does_not_run_changes_nothing
     // What a cell says that is there no more is heard by nobody.
     supervisor.on_event(99, CellEvent::Frames(vec![FromCell::Log { ticket: 2, line: line() }]));
     assert_eq!(supervisor.reports, []);
+}
+
+#[tokio::test]
+async fn h_096_a_cell_that_never_answers_or_never_comes_to_an_end_is_killed_at_the_deadline() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut supervisor = supervisor(folder.path());
+    let timeout = Duration::from_secs(1);
+    let began = Instant::now();
+    for slot in &mut supervisor.slots {
+        slot.given[0].assignment.limits.timeout = Some(timeout);
+        slot.since = Some(began);
+    }
+    // The first one talks all the time, of nothing; a second one has been taken over, too, and says nothing at all.
+    let deadline = began + timeout + crate::slot::KILL_GRACE;
+    for _ in 0..1000 {
+        supervisor.on_event(1, CellEvent::Frames(vec![FromCell::Log { ticket: 1, line: line() }]));
+        supervisor.slots[0].look(deadline);
+    }
+    assert!(supervisor.slots[0].killed.is_none(), "it had until then");
+    supervisor.slots[0].look(deadline + Duration::from_millis(1));
+    assert!(supervisor.slots[0].killed.is_some());
+    // Without any timeout it has as long as it says something.
+    supervisor.slots[1].given[0].assignment.limits.timeout = None;
+    let mut looks = 0;
+    while supervisor.slots[1].killed.is_none() {
+        supervisor.slots[1].look(began);
+        looks += 1;
+    }
+    assert!((10..1000).contains(&looks), "{looks} looks, ten a second");
 }
 
 #[tokio::test]
