@@ -139,21 +139,35 @@ until grep -q joined /mnt/worker.log; do sleep 0.05; done
 $as env -i "$PROGRAM" workers --token-file /mnt/state/token
 "#;
 
+/// Shared libraries that the program needs, beside those that every Linux with glibc has.
+fn libraries() -> Vec<String> {
+    let dynamic = Command::new("readelf").arg("--dynamic").arg(program()).output();
+    let dynamic = Ended::from(dynamic.expect("the linker's tools are there")).expect(0).stdout;
+    let needed = dynamic.lines().filter(|line| line.contains("(NEEDED)"));
+    let of_the_system = ["[libc.so.6]", "[libm.so.6]", "[libgcc_s.so.1]", "[ld-linux"];
+    let others = needed.filter(|line| !of_the_system.iter().any(|library| line.contains(library)));
+    others.map(str::to_owned).collect()
+}
+
 #[test]
-fn the_program_needs_no_root_and_no_file_system_but_its_folders() {
-    alone("the_program_needs_no_root_and_no_file_system_but_its_folders", || {
-        loopback();
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        // Where anybody can start it.
-        let copy = folder.path().join("cofferdam");
-        std::fs::copy(program(), &copy).expect("the program can be copied");
-        let sealed = Command::new("sh")
-            .args(["-c", SEALED])
-            .env("STATE", folder.path())
-            .env("PROGRAM", "/mnt/cofferdam")
-            .output();
-        let sealed: Ended = sealed.expect("sh is there").into();
-        let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
-        assert!(sealed.exit == 0 && sealed.stdout.contains("WORKER"), "{sealed:#?}\n{log}");
-    });
+fn k1_the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders() {
+    alone(
+        "k1_the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders",
+        || {
+            loopback();
+            assert_eq!(libraries(), [""; 0]);
+            let folder = tempfile::tempdir().expect("a temporary folder can be made");
+            // Where anybody can start it.
+            let copy = folder.path().join("cofferdam");
+            std::fs::copy(program(), &copy).expect("the program can be copied");
+            let sealed = Command::new("sh")
+                .args(["-c", SEALED])
+                .env("STATE", folder.path())
+                .env("PROGRAM", "/mnt/cofferdam")
+                .output();
+            let sealed: Ended = sealed.expect("sh is there").into();
+            let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
+            assert!(sealed.exit == 0 && sealed.stdout.contains("WORKER"), "{sealed:#?}\n{log}");
+        },
+    );
 }

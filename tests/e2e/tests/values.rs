@@ -60,6 +60,29 @@ fn e3_values_are_language_neutral_and_their_type_is_recorded() {
 }
 
 #[test]
+fn h_049_size_and_digest_of_an_output_are_those_of_its_bytes_whatever_an_op_says() {
+    let project = project();
+    let id = run(&project, "numbers");
+    let history = project.run(["show", &id, "--events"]).expect(0).stdout;
+    let mut n_values = 0;
+    for event in history.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event")) {
+        let event = &event["event"];
+        for output in event["outputs"].as_array().into_iter().flatten() {
+            let mut asked = vec!["value", "show", &id, text(event, "step"), text(output, "name"), "--raw"];
+            asked.extend(output["key"].as_str().into_iter().flat_map(|key| ["--key", key]));
+            let raw = project.command(&asked).output().expect("it starts").stdout;
+            let value = &output["value"];
+            assert_eq!(value["size"], raw.len(), "{asked:?}");
+            let digest = format!("blake3:{}", blake3::hash(&raw).to_hex());
+            assert_eq!(text(value, "digest"), digest, "{asked:?}");
+            n_values += 1;
+        }
+    }
+    // Three numbers, each of them doubled, their sum and a person. The contract has no word for either: an op hands over bytes.
+    assert!(n_values >= 8, "{n_values}");
+}
+
+#[test]
 fn one_value_of_many_is_shown_by_its_key() {
     let project = project();
     let id = run(&project, "numbers");
