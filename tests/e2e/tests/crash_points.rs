@@ -10,7 +10,7 @@ use cofferdam_e2e::look::text;
 use cofferdam_e2e::{Ended, Project};
 
 /// A job of every kind of step that has points of its own: copies, one that is tried again, one that writes a value of
-/// several parts.
+/// several parts, one that waits for a time.
 const JOB: &str = r#"
 [libraries.typed]
 wasm = "lib/typed.wasm"
@@ -34,6 +34,7 @@ config = { bytes = 20000000 }
 [jobs.j.steps.weigh]
 op = "typed.weigh"
 inputs.file = "large"
+wait = { for = "50ms" }
 "#;
 /// Steps of it.
 const N_STEPS: usize = 11;
