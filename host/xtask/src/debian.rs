@@ -37,6 +37,28 @@ pub(crate) const CHROMIUM: Package = Package {
     find: chromium,
 };
 
+/// What links programs for arm64.
+pub(crate) const CROSS_LINKER: Package = Package {
+    name: "gcc-aarch64-linux-gnu",
+    why: "a C compiler for arm64",
+    megabytes: 50,
+    hint: "apt-get install gcc-aarch64-linux-gnu (Debian, Ubuntu)",
+    find: || {
+        path()
+            .into_iter()
+            .map(|folder| folder.join("aarch64-linux-gnu-gcc"))
+            .find(|program| program.is_file())
+    },
+};
+
+pub(crate) const CROSS_LIBC: Package = Package {
+    name: "libc6-dev-arm64-cross",
+    why: "the C library for arm64",
+    megabytes: 5,
+    hint: "apt-get install libc6-dev-arm64-cross (Debian, Ubuntu)",
+    find: || Some(PathBuf::from("/usr/aarch64-linux-gnu/include/stdio.h")).filter(|header| header.is_file()),
+};
+
 impl Package {
     /// Finds it or installs it.
     pub(crate) fn setup(&self, shell: &mut Shell) -> Result<(), Failure> {

@@ -7,8 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The workspaces whose libraries are built.
-const WORKSPACES: [&str; 3] =
-    ["tests/guests/Cargo.toml", "examples/tutorial/ops/Cargo.toml", "examples/dbt/ops/Cargo.toml"];
+const WORKSPACES: [&str; 4] = [
+    "tests/guests/Cargo.toml",
+    "examples/tutorial/ops/Cargo.toml",
+    "examples/dbt/ops/Cargo.toml",
+    "examples/array/ops/Cargo.toml",
+];
 
 /// Where tests find the guests unless `COFFERDAM_TEST_GUESTS` says otherwise.
 pub(crate) fn folder(root: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 //! Talks on stderr, one line a step; what was asked for goes to stdout. Few dependencies, because everyone's first
 //! build waits for it. Exit codes: 0, 1 a step failed, 2 usage, 4 a prerequisite is missing.
 
+mod arm64;
 mod audit;
 mod bench;
 mod counts;
@@ -31,6 +32,7 @@ usage: cargo xtask COMMAND
   test     run everything that must pass: formatting, lints, tidy, all tests
   bench    measure whole runs of no-op steps; arguments go to cofferdam-bench
   fuzz     search for inputs that break what reads the bytes of strangers: [TARGET] [--seconds N]
+  arm64    build the program for arm64 too, and run one cluster of both kinds (Debian on x86-64; a machine is emulated)
   audit    compare the lock files with the public database of security advisories
   tidy     check the crate map, the top level, files, licences
   rows     say which rows of tests/rows.toml the last test run showed
@@ -61,6 +63,7 @@ fn run(words: &[&str]) -> Result<(), Failure> {
         ["test"] => test::test(&mut shell),
         ["bench", arguments @ ..] => bench::bench(&mut shell, arguments),
         ["fuzz", arguments @ ..] => fuzz::fuzz(&mut shell, arguments),
+        ["arm64"] => arm64::command(&mut shell),
         ["audit"] => audit::audit(&mut shell).map(|()| shell.finish("audit")),
         ["tidy"] => tidy::command(&mut shell),
         ["rows"] => rows::command(&shell.root),

@@ -12,6 +12,7 @@ pub mod exposition;
 pub mod history;
 pub mod hosts;
 pub mod look;
+pub mod machine;
 pub mod matrix;
 pub mod naughty;
 pub mod network;

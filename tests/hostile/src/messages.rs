@@ -14,7 +14,7 @@ macro_rules! all {
 
 all! {
     Chunk Packed Part Piece SubmitRequest SubmitReply WatchRequest WatchReply CancelRequest WhyRequest WhyReply
-    CancelReply Question MissingRequest MissingReply UploadRequest UploadReply ChunksRequest ChunkList
+    CancelReply ReviewRequest ReviewReply Question MissingRequest MissingReply UploadRequest UploadReply ChunksRequest ChunkList
     CompiledRequest CompiledReply FetchChunksRequest FetchRequest SizeRequest SizeReply ReadRequest WriteRequest
     WriteReply DiscardRequest DiscardReply LocateRequest LocateReply Holder PeerRequest Holds Gives Hello
     FromWorker Draining ListRequest DrainRequest DrainReply EnrolRequest EnrolReply RevokeRequest RevokeReply
