@@ -150,24 +150,21 @@ fn libraries() -> Vec<String> {
 }
 
 #[test]
-fn k1_the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders() {
-    alone(
-        "k1_the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders",
-        || {
-            loopback();
-            assert_eq!(libraries(), [""; 0]);
-            let folder = tempfile::tempdir().expect("a temporary folder can be made");
-            // Where anybody can start it.
-            let copy = folder.path().join("cofferdam");
-            std::fs::copy(program(), &copy).expect("the program can be copied");
-            let sealed = Command::new("sh")
-                .args(["-c", SEALED])
-                .env("STATE", folder.path())
-                .env("PROGRAM", "/mnt/cofferdam")
-                .output();
-            let sealed: Ended = sealed.expect("sh is there").into();
-            let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
-            assert!(sealed.exit == 0 && sealed.stdout.contains("WORKER"), "{sealed:#?}\n{log}");
-        },
-    );
+fn the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders() {
+    alone("the_program_needs_no_root_no_library_but_the_systems_and_no_file_system_but_its_folders", || {
+        loopback();
+        assert_eq!(libraries(), [""; 0]);
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        // Where anybody can start it.
+        let copy = folder.path().join("cofferdam");
+        std::fs::copy(program(), &copy).expect("the program can be copied");
+        let sealed = Command::new("sh")
+            .args(["-c", SEALED])
+            .env("STATE", folder.path())
+            .env("PROGRAM", "/mnt/cofferdam")
+            .output();
+        let sealed: Ended = sealed.expect("sh is there").into();
+        let log = std::fs::read_to_string(folder.path().join("serve.log")).unwrap_or_default();
+        assert!(sealed.exit == 0 && sealed.stdout.contains("WORKER"), "{sealed:#?}\n{log}");
+    });
 }
