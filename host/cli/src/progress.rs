@@ -144,8 +144,7 @@ impl Follow {
                 self.say(&line);
             }
             Event::WaitEnded { step, end, by, note } => {
-                let mut word = String::new();
-                told(&mut word, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
+                let word = told(*end, by.as_deref(), note.as_deref());
                 let word = printable(&word);
                 if end.goes_on() {
                     self.say(&format!("{DIM}goes on  {step}  {word}{DIM:#}"));

@@ -123,8 +123,7 @@ impl DagsterTeller {
                 self.add("STEP_WAITING").of(step).message = Some(wait.to_string());
             }
             Event::WaitEnded { step, end, by, note } => {
-                let mut message = String::new();
-                told(&mut message, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
+                let message = told(*end, by.as_deref(), note.as_deref());
                 let name = if end.goes_on() { "STEP_WAIT_OVER" } else { "STEP_FAILURE" };
                 self.add(name).of(step).message = Some(message);
             }

@@ -1,7 +1,6 @@
 //! What a step waits for although it has all that it reads: a time, or somebody's approval. It holds no slot meanwhile, and
 //! the wait outlives every process.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -79,18 +78,14 @@ impl Review {
 }
 
 /// How a wait ended, as a person reads it: `approved by ana: looks right`.
-pub fn told(out: &mut impl fmt::Write, end: WaitEnd, by: Option<&str>, note: Option<&str>) -> fmt::Result {
-    out.write_str(match end {
+pub fn told(end: WaitEnd, by: Option<&str>, note: Option<&str>) -> String {
+    let what = match end {
         WaitEnd::Elapsed => "its wait is over",
         WaitEnd::Approved => "approved",
         WaitEnd::Rejected => "rejected",
         WaitEnd::TimedOut => "nobody approved it in time",
-    })?;
-    if let Some(by) = by {
-        write!(out, " by {by}")?;
-    }
-    if let Some(note) = note {
-        write!(out, ": {note}")?;
-    }
-    Ok(())
+    };
+    let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+    let note = note.map(|note| format!(": {note}")).unwrap_or_default();
+    format!("{what}{by}{note}")
 }

@@ -122,9 +122,8 @@ impl RunSummary {
             Event::WaitEnded { end, .. } if end.goes_on() => {}
             Event::WaitEnded { step, end, by, note } => {
                 self.steps.failed += 1;
-                let mut message = format!("{step}: ");
-                told(&mut message, *end, by.as_deref(), note.as_deref()).expect("a text takes it");
-                self.first_error.get_or_insert_with(|| one_line(&message));
+                let why = told(*end, by.as_deref(), note.as_deref());
+                self.first_error.get_or_insert_with(|| one_line(&format!("{step}: {why}")));
             }
             Event::StepLost { .. } => self.steps.lost += 1,
             // It is open again, and ends once more.

@@ -18,7 +18,8 @@ const LINKER: &str = "aarch64-linux-gnu-gcc";
 /// Counted up whenever what is unpacked changes.
 const FOLDER: &str = "arm64-r1";
 const MEGABYTES: u32 = 100;
-/// What the emulated machine needs of its kernel to have a network.
+/// What the emulated machine needs of its kernel to have a network, in the order in which it is loaded. The test reads it
+/// from a file beside them.
 const MODULES: [&str; 8] = [
     "failover",
     "net_failover",
@@ -129,6 +130,7 @@ fn make(work: &Path, compiler: &Path) -> Result<(), Failure> {
         let found = found.ok_or_else(|| Failure::Step(format!("the kernel {kernel} has no {file}")))?;
         copy(found, &boot.join(&file))?;
     }
+    write(&boot.join("modules.txt"), &MODULES.join("\n"))?;
     let libc = folder(parts.join("libc"))?;
     for name in LIBC {
         copy(&unpacked.join("lib/aarch64-linux-gnu").join(name), &libc.join(name))?;
@@ -190,7 +192,7 @@ fn rust_version(compiler: &Path) -> Result<String, Failure> {
     version.ok_or_else(|| Failure::Step(format!("the compiler does not say its version: {text}")))
 }
 
-/// Debian's packages of two architectures, with lists and a state of their own: to it, nothing is installed.
+/// The packages of the system's own sources for two architectures, with lists and a state apart: to it, nothing is installed.
 struct Apt {
     config: PathBuf,
 }
@@ -202,15 +204,10 @@ impl Apt {
             folder(state.join(below))?;
         }
         write(&state.join("status"), "")?;
-        let signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]";
-        let sources = ["debian bookworm", "debian-security bookworm-security"];
-        let sources = sources.map(|source| format!("deb {signed} http://deb.debian.org/{source} main\n"));
-        write(&state.join("sources.list"), &sources.concat())?;
         let at = state.display();
         let text = format!(
             "APT::Architecture \"amd64\"; APT::Architectures {{ \"amd64\"; \"arm64\"; }};\n\
              Dir::State \"{at}\"; Dir::State::status \"{at}/status\"; Dir::State::lists \"{at}/lists\"; Dir::Cache \"{at}/cache\";\n\
-             Dir::Etc::sourcelist \"{at}/sources.list\"; Dir::Etc::sourceparts \"/dev/null\";\n\
              Acquire::Languages \"none\"; APT::Sandbox::User \"root\"; Debug::NoLocking \"1\";\n"
         );
         let config = state.join("apt.conf");

@@ -6,17 +6,6 @@ use std::process::Command;
 
 use crate::cluster::{Cluster, Process};
 
-/// In the order in which they can be loaded.
-const MODULES: [&str; 8] = [
-    "failover",
-    "net_failover",
-    "virtio_ring",
-    "virtio",
-    "virtio_pci_legacy_dev",
-    "virtio_pci_modern_dev",
-    "virtio_pci",
-    "virtio_net",
-];
 const FOLDERS: [&str; 7] = ["bin", "lib", "modules", "proc", "sys", "dev", "tmp"];
 const INIT: &str = "#!/bin/busybox sh
 busybox mount -t proc proc /proc; busybox mount -t sysfs sys /sys; busybox mount -t devtmpfs dev /dev
@@ -46,8 +35,11 @@ pub fn arm64_worker(cluster: &Cluster, name: &str) -> Process {
         "/bin/cofferdam doctor; /bin/cofferdam worker --scheduler 10.0.2.2:{port} --token-file /token --name {name} --slots 1 --local-directory /tmp/local"
     );
     let archive = parts.join(format!("{}-{name}.cpio", std::process::id()));
-    let init = INIT.replace("MODULES", &MODULES.join(" ")).replace("COMMAND", &command);
-    std::fs::write(&archive, root(&parts, &cluster.token_file(), &init)).expect("a file can be written");
+    let modules = std::fs::read_to_string(parts.join("kernel/modules.txt")).expect("they are listed");
+    let modules: Vec<&str> = modules.lines().collect();
+    let init = INIT.replace("MODULES", &modules.join(" ")).replace("COMMAND", &command);
+    std::fs::write(&archive, root(&parts, &modules, &cluster.token_file(), &init))
+        .expect("a file can be written");
     let mut emulator = Command::new(parts.join("qemu-system-aarch64"));
     emulator.args([
         "-M",
@@ -73,7 +65,7 @@ pub fn arm64_worker(cluster: &Cluster, name: &str) -> Process {
 }
 
 /// All its files, as the kernel unpacks them.
-fn root(parts: &Path, token: &Path, init: &str) -> Vec<u8> {
+fn root(parts: &Path, modules: &[&str], token: &Path, init: &str) -> Vec<u8> {
     let read =
         |path: PathBuf| std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut archive = Archive::default();
@@ -84,7 +76,7 @@ fn root(parts: &Path, token: &Path, init: &str) -> Vec<u8> {
     archive.add("token", REGULAR, &read(token.to_owned()));
     archive.add("bin/busybox", REGULAR, &read(parts.join("kernel/busybox")));
     archive.add("bin/cofferdam", REGULAR, &read(parts.join("cofferdam")));
-    for module in MODULES {
+    for module in modules {
         let file = format!("{module}.ko");
         archive.add(&format!("modules/{file}"), REGULAR, &read(parts.join("kernel").join(file)));
     }

@@ -73,7 +73,6 @@ impl Run {
 }
 
 fn failure(ended: &WaitEnded) -> Box<Failure> {
-    let mut message = String::new();
-    told(&mut message, ended.end, ended.by.as_deref(), ended.note.as_deref()).expect("a text takes it");
+    let message = told(ended.end, ended.by.as_deref(), ended.note.as_deref());
     Box::new(Failure::new(FailureKind::Rejected, message))
 }
