@@ -115,6 +115,9 @@ impl Follow {
             Event::StepLost { step, .. } => {
                 self.end(step, &format!("{YELLOW}   lost{YELLOW:#}  {step}"), true);
             }
+            Event::StepHedged { step, .. } => {
+                self.say(&format!("{DIM} hedged  {step}  takes much longer than its like{DIM:#}"));
+            }
             Event::StepReturned { step, .. } => {
                 self.running.remove(step);
             }
@@ -171,7 +174,8 @@ impl Follow {
             Event::StepCached { step, .. } => {
                 self.end(step, &format!("{DIM}cached   {step}{DIM:#}"), false);
             }
-            Event::AssetMaterialized { .. }
+            Event::AttemptDropped { .. }
+            | Event::AssetMaterialized { .. }
             | Event::AssetChecked { .. }
             | Event::RunAccepted { .. }
             | Event::StepStarted { .. }

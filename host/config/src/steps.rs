@@ -100,6 +100,7 @@ pub(crate) fn read_placing(
     let io_manager = table.name("io_manager", "IO manager", problems);
     let input_managers = read_names(table, "input_managers", "IO manager", problems);
     let memoize = table.truth("memoize", problems);
+    let hedge = table.truth("hedge", problems).unwrap_or(false);
     let wait = read_wait(table, problems);
     let (name, span) = (name.clone(), table.span.cloned());
     move |node| StepDef {
@@ -119,6 +120,7 @@ pub(crate) fn read_placing(
         io_manager,
         input_managers,
         memoize,
+        hedge,
         wait,
         span,
         name: name.clone(),

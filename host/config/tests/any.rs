@@ -27,7 +27,7 @@ const HEADINGS: [&str; 17] = [
 /// Every key that the reader knows somewhere, and two that it does not.
 const KEYS: &str = "crate wasm description inputs outputs steps tags retry run_retry max_retries strategy on_step_failure delay \
      backoff jitter config config_mapping schema ops op graph hooks on io_manager partitions after limits memory timeout \
-     fuel output log priority resources bind memoize wait for approval input_managers metadata max_concurrent value file files map collect \
+     fuel output log priority resources bind memoize hedge wait for approval input_managers metadata max_concurrent value file files map collect \
      input resource asset identity static specific offset start_offset end_offset dimension multi mapping kind set_up \
      tear_down store load io_managers start end timezone minute_offset hour_offset day_offset cron keys dimensions key \
      group owners kinds step_tags code_version data_version deps can_subset external blocking select expect fails \

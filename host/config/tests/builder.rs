@@ -68,6 +68,7 @@ fn clean(step: StepBuilder) -> StepBuilder {
         .bind("db", "warehouse")
         .hook(HookOn::Success, "alerts.notify", None)
         .memoize(true)
+        .hedge(true)
         .wait(Wait::Approval { timeout: Some(Duration::from_secs(3 * 86_400)) })
         .io_manager("lake")
         .output_manager("table", "tables")

@@ -112,6 +112,15 @@ impl DagsterTeller {
                 let message = "nobody had what it reads any more".to_owned();
                 self.add("STEP_LOST").of(step).attempt(*attempt).message = Some(message);
             }
+            Event::StepHedged { step, attempt, worker, .. } => {
+                let message =
+                    format!("takes much longer than its like: once more beside it, on worker {}", worker.0);
+                self.add("ENGINE_EVENT").of(step).attempt(*attempt).message = Some(message);
+            }
+            Event::AttemptDropped { step, attempt, failure, .. } => {
+                let why = failure.as_ref().map_or("not needed", |failure| &failure.message);
+                self.add("ENGINE_EVENT").of(step).attempt(*attempt).message = Some(format!("dropped: {why}"));
+            }
             Event::OutputsLost { step, why, .. } => {
                 self.add("ENGINE_EVENT").of(step).message = Some(format!("{}: it runs again", why.phrase()));
             }

@@ -4,6 +4,7 @@ mod admit;
 mod census;
 mod fleet;
 mod follow;
+mod hedge;
 mod limits;
 mod lost;
 mod queue;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 
 use cofferdam_model::{
     Assignment, AttemptId, Event, Fence, Isolation, Known, Memo, Origin, PRIORITY_TAG, Plan, Publication,
-    Recorded, Report, Review, RunId, RunLimit, RunStatus, Standing, StepKey, Term, Timestamp, UsedUp,
-    ValueDigest, Why, WorkerId, namespace,
+    Recorded, Report, Review, RunId, RunLimit, RunStatus, Standing, StepKey, StepStatus, Term, Timestamp,
+    UsedUp, ValueDigest, Why, WorkerId, namespace,
 };
 
 use self::admit::Admissions;
@@ -154,6 +155,8 @@ pub struct Engine {
     limits: BinaryHeap<Reverse<(Timestamp, RunId)>>,
     /// When the waits of steps are over.
     waits: BinaryHeap<Reverse<(Timestamp, RunId, u32)>>,
+    /// When attempts are looked at that may get another beside them.
+    hedges: BinaryHeap<Reverse<(Timestamp, RunId, u32, Fence)>>,
     holders: Holders,
     /// Publications that wait for a worker.
     unpublished: Vec<Publication>,
@@ -174,6 +177,7 @@ impl Engine {
             retries: BinaryHeap::new(),
             limits: BinaryHeap::new(),
             waits: BinaryHeap::new(),
+            hedges: BinaryHeap::new(),
             holders: Holders::default(),
             unpublished: vec![],
         }
@@ -220,6 +224,7 @@ impl Engine {
         }
         self.admit(now);
         self.place(now, &mut actions);
+        self.hedge(now, &mut actions);
         self.publish(&mut actions);
         actions
     }
@@ -230,7 +235,8 @@ impl Engine {
         let limit = self.limits.peek().map(|Reverse((at, _))| *at);
         let wait = self.waits.peek().map(|Reverse((at, _, _))| *at);
         let others = self.placement.next_hour(self.now).into_iter().chain(self.next_admission());
-        retry.into_iter().chain(limit).chain(wait).chain(others).min()
+        let hedge = self.hedges.peek().map(|Reverse((at, ..))| *at);
+        retry.into_iter().chain(limit).chain(wait).chain(hedge).chain(others).min()
     }
 
     /// Which quota does not let a run of that plan be accepted now.
@@ -468,7 +474,7 @@ impl Engine {
 
     /// The attempts of a run that have not ended, oldest first, and where they are.
     pub(crate) fn under_way(&self, id: RunId) -> impl Iterator<Item = (WorkerId, AttemptId)> {
-        let claims = self.attempts.iter().filter(move |(_, claim)| claim.run == id);
+        let claims = self.attempts.iter().filter(move |(_, claim)| claim.run == id && !claim.outrun);
         claims.map(move |(fence, claim)| {
             let step = self.runs[&id].run.steps[claim.step as usize].key.clone();
             (claim.worker, AttemptId { run: id, step, attempt: claim.attempt, fence: *fence })
@@ -478,22 +484,32 @@ impl Engine {
     /// Gives ready steps to workers until one of both runs out.
     fn place(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some(placed) = self.placement.next(now, &self.attempts, &mut Runs(&mut self.runs)) {
-            let Placed { run: id, line, class, worker, ref step, .. } = placed;
-            let Candidate { at_step, expected_us, .. } = *step;
-            self.placement.take(&placed);
-            let fence = self.fence();
-            let active = self.active(id);
-            active.placed(line, at_step, now);
-            let attempt = active.run.attempts(at_step).last().map_or(1, |last| last.number + 1);
-            let assignment = self.order(&self.runs[&id].run, at_step, attempt, fence);
-            let key = assignment.id.step.clone();
-            let event = Event::StepDispatched { step: key, attempt, fence, worker };
-            self.record_of(id, at_step, event, now, actions);
-            let claim = Claim { run: id, step: at_step, attempt, worker, class, expected_us };
-            self.attempts.insert(fence, claim);
-            actions.push(Action::Dispatch { worker, assignment });
-            self.show_heads(id);
+            self.active(placed.run).placed(placed.line, placed.step.at_step, now);
+            self.dispatch(&placed, now, actions);
+            self.show_heads(placed.run);
         }
+    }
+
+    /// Orders an attempt where it was placed: the first one of a step that is ready, or one beside another.
+    fn dispatch(&mut self, placed: &Placed, now: Timestamp, actions: &mut Vec<Action>) {
+        let Placed { run: id, class, worker, .. } = *placed;
+        let Candidate { at_step, expected_us, .. } = placed.step;
+        self.placement.take(placed);
+        let fence = self.fence();
+        let run = &self.active(id).run;
+        let attempt = run.next_attempt(at_step);
+        let is_beside = run.steps[at_step as usize].status == StepStatus::Running;
+        let assignment = self.order(&self.runs[&id].run, at_step, attempt, fence);
+        let step = assignment.id.step.clone();
+        let event = if is_beside {
+            Event::StepHedged { step, attempt, fence, worker }
+        } else {
+            Event::StepDispatched { step, attempt, fence, worker }
+        };
+        self.record_of(id, at_step, event, now, actions);
+        let claim = Claim { run: id, step: at_step, attempt, worker, class, expected_us, outrun: false };
+        self.attempts.insert(fence, claim);
+        actions.push(Action::Dispatch { worker, assignment });
     }
 
     /// The order to run an attempt of a ready step.

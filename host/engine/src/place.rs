@@ -206,11 +206,7 @@ impl Placement {
         let version = self.workers.version();
         let open = self.open.iter().filter_map(|class_idx| {
             let class = &self.classes[*class_idx as usize];
-            let free = class.blocked_at != version
-                && class.pool.is_none_or(|pool| self.pool_has_room(pool, claims))
-                && self.namespaces.reached_limit(class.namespace, claims).is_none()
-                && self.namespaces.used(class.namespace).used_up(now).is_none();
-            if !free {
+            if class.blocked_at == version || !self.may_start(class, now, claims) {
                 return None;
             }
             let share = self.namespaces.share(class.namespace, claims);
@@ -226,6 +222,28 @@ impl Placement {
             Some((share, since, head, *class_idx))
         });
         open.min().map(|(_, since, head, class)| (head, class, since != NOT_AGED))
+    }
+
+    /// Whether nothing that counts for all runs keeps one more of a class from starting.
+    fn may_start(&self, class: &Class, now: Timestamp, claims: &Claims) -> bool {
+        class.pool.is_none_or(|pool| self.pool_has_room(pool, claims))
+            && self.namespaces.reached_limit(class.namespace, claims).is_none()
+            && self.namespaces.used(class.namespace).used_up(now).is_none()
+    }
+
+    /// A place with a free slot for one more attempt of a step, at another worker than that one.
+    pub(crate) fn beside(
+        &self,
+        (run, line, class): (RunId, u32, u32),
+        step: Candidate,
+        other: WorkerId,
+        now: Timestamp,
+        claims: &Claims,
+    ) -> Option<Placed> {
+        let of = &self.classes[class as usize];
+        let worker =
+            self.may_start(of, now, claims).then(|| self.workers.free(&of.demand, &step, other, now))??;
+        Some(Placed { run, line, class, worker, step, aged: false })
     }
 
     fn pool_has_room(&self, pool: u32, claims: &Claims) -> bool {

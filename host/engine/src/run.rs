@@ -6,6 +6,7 @@
 
 mod expand;
 mod fold;
+mod hedge;
 mod known;
 mod lost;
 mod wait;
@@ -62,6 +63,8 @@ pub struct Run {
     pub(crate) n_again: u32,
     /// Whether there were any.
     pub(crate) has_lost: bool,
+    /// Attempts under way that have another of their step beside them.
+    pub(crate) n_beside: u32,
     /// Steps whose failure makes the run fail.
     pub(crate) n_failures: u32,
     /// The limit that it has reached.
@@ -193,6 +196,7 @@ impl Run {
             waits: HashMap::new(),
             n_again: 0,
             has_lost: false,
+            n_beside: 0,
             n_failures: 0,
             limit: None,
             versions: HashMap::new(),

@@ -5,6 +5,7 @@ mod assets;
 pub(crate) mod bug;
 mod dagster;
 mod dynamic;
+mod hedge;
 mod invariants;
 mod kit;
 mod limits;

@@ -292,6 +292,8 @@ pub struct StepDef {
     pub input_managers: BTreeMap<Name, Spanned<Name>>,
     /// Whether an earlier result may be taken; none: as the op says.
     pub memoize: Option<bool>,
+    /// Whether an attempt that takes much longer than its like gets one more beside it.
+    pub hedge: bool,
     /// Before it runs, although it has all that it reads.
     pub wait: Option<Wait>,
     pub span: Option<Span>,
@@ -320,6 +322,7 @@ impl StepDef {
             outputs: BTreeMap::new(),
             input_managers: BTreeMap::new(),
             memoize: None,
+            hedge: false,
             wait: None,
             span: None,
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Version of the stored form of events. A reader refuses a larger one.
-pub const EVENT_VERSION: u32 = 4;
+pub const EVENT_VERSION: u32 = 5;
 
 /// An event with its place in the run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,18 @@ pub enum Event {
     },
     /// The claim of an attempt. Recorded before the order leaves.
     StepDispatched { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
+    /// The claim of one more attempt beside one that takes much longer than its like: the first commit of both wins.
+    StepHedged { step: StepKey, attempt: u32, fence: Fence, worker: WorkerId },
+    /// An attempt ended that had another beside it, which goes on or was first. It decides nothing.
+    AttemptDropped {
+        step: StepKey,
+        attempt: u32,
+        fence: Fence,
+        /// None if the other was first, or this one never began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Box<Failure>>,
+        usage: Usage,
+    },
     /// The guest is being instantiated.
     StepStarted { step: StepKey, attempt: u32, fence: Fence },
     /// The commit: these outputs are the step's outputs, for good.

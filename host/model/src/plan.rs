@@ -102,6 +102,9 @@ pub struct PlanStep {
     /// An earlier result of the same library, op, config and inputs may be taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub memoize: bool,
+    /// An attempt that takes much longer than its like gets one more beside it; the first commit of both wins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hedge: bool,
     /// Before it runs, although it has all that it reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
@@ -244,6 +247,7 @@ impl PlanStep {
             bind: BTreeMap::new(),
             env: vec![],
             memoize: false,
+            hedge: false,
             wait: None,
         }
     }

@@ -119,6 +119,17 @@ impl<'a> Job<'a> {
                 .at(def.name.span.as_ref(), "has `memoize = true`"),
             );
         }
+        let is_pure = (op.pure || memoize) && bind.is_empty() && config.env.is_empty();
+        if def.hedge && !is_pure {
+            self.problems.push(
+                Diagnostic::error(
+                    "plan::not-pure",
+                    format!("step `{}` cannot have two attempts at once: its op is not known to be pure", step.key),
+                )
+                .at(def.name.span.as_ref(), "has `hedge = true`")
+                .hint("declare the op pure, or give the step `memoize = true`; it may use neither resources nor the environment"),
+            );
+        }
         let step = &self.flat.steps[at];
         let mut planned = PlanStep {
             config: config.value,
@@ -140,6 +151,7 @@ impl<'a> Job<'a> {
             role: self.assets.role(&step.key),
             bind,
             memoize,
+            hedge: def.hedge,
             wait: def.wait,
             ..PlanStep::new(StepKey::new(&step.key), self.libs.get(&step.op.library)?.0, op.name.clone())
         };

@@ -85,7 +85,7 @@ impl RunSummary {
                 self.stored_bytes = self.stored_bytes.saturating_add(stored_bytes(outputs));
                 usage
             }
-            Event::StepFailed { usage, .. } => usage,
+            Event::StepFailed { usage, .. } | Event::AttemptDropped { usage, .. } => usage,
             Event::StepCancelled { usage: Some(usage), .. } => &**usage,
             _ => return,
         };
@@ -100,6 +100,8 @@ impl RunSummary {
             Event::RunAccepted { .. }
             | Event::StepStarted { .. }
             | Event::StepReturned { .. }
+            | Event::StepHedged { .. }
+            | Event::AttemptDropped { .. }
             | Event::InputsLost { .. }
             | Event::WaitBegan { .. }
             | Event::AssetMaterialized { .. }

@@ -113,6 +113,13 @@ pub(crate) const CATALOG: &[Metric] = &[
     metric(
         Scheduler,
         Counter,
+        "cofferdam_attempts_hedged",
+        None,
+        "Attempts that were made beside one that took much longer than its like",
+    ),
+    metric(
+        Scheduler,
+        Counter,
         "cofferdam_attempts_returned",
         None,
         "Attempts that a worker gave back before they began, so that another one takes them",

@@ -88,7 +88,8 @@ impl RunSpans {
     ) {
         match event {
             Event::RunAccepted { .. } => traced.accepted = Some(at),
-            Event::StepDispatched { step, attempt, fence, .. } => {
+            Event::StepDispatched { step, attempt, fence, .. }
+            | Event::StepHedged { step, attempt, fence, .. } => {
                 let open = Open { step: step.clone(), attempt: *attempt, dispatched: at };
                 pending.push(Pending { span: traced.part(run, *fence, DISPATCH, "dispatch"), from: at });
                 traced.attempts.insert(*fence, open);
@@ -100,6 +101,10 @@ impl RunSpans {
             Event::StepFailed { fence, failure, usage, .. } => {
                 pending.push(Pending { span: traced.part(run, *fence, COMMIT, "commit"), from: at });
                 self.ended(run, traced, *fence, at, ("failed", Some(failure.kind.code())), usage);
+            }
+            Event::AttemptDropped { fence, failure, usage, .. } => {
+                let kind = failure.as_ref().map(|failure| failure.kind.code());
+                self.ended(run, traced, *fence, at, ("dropped", kind), usage);
             }
             Event::StepLost { fence, .. } => {
                 self.ended(run, traced, *fence, at, ("lost", Some("worker-lost")), &Usage::default());

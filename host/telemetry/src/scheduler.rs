@@ -26,6 +26,7 @@ pub struct SchedulerMetrics {
     retried: Counter,
     lost: Counter,
     returned: Counter,
+    hedged: Counter,
     lacking: Counter,
     anew: Counter,
     queue: Histogram,
@@ -61,6 +62,7 @@ impl SchedulerMetrics {
             retried: exposed.counter("cofferdam_attempts_retried"),
             lost: exposed.counter("cofferdam_attempts_lost"),
             returned: exposed.counter("cofferdam_attempts_returned"),
+            hedged: exposed.counter("cofferdam_attempts_hedged"),
             lacking: exposed.counter("cofferdam_attempts_lacking"),
             anew: exposed.counter("cofferdam_steps_anew"),
             queue: exposed.seconds("cofferdam_step_queue_seconds"),
@@ -103,6 +105,13 @@ impl SchedulerMetrics {
             Event::StepDispatched { fence, .. } => {
                 self.dispatched.inc();
                 under_way.insert(*fence, at);
+            }
+            Event::StepHedged { fence, .. } => {
+                self.hedged.inc();
+                under_way.insert(*fence, at);
+            }
+            Event::AttemptDropped { fence, usage, .. } => {
+                self.used(usage, under_way.remove(fence).map(|from| at.since(from)));
             }
             Event::StepSucceeded { fence, usage, .. } => {
                 ended("succeeded");

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cofferdam_e2e::Project;
-use cofferdam_e2e::ask::{beside, detach, events, gate, joined, json, n_at_the_gate, until};
+use cofferdam_e2e::ask::{beside, detach, events, gate, joined, json, n_at_the_gate, run, until};
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::look::{of_type, text};
 use serde_json::Value;
@@ -196,4 +196,59 @@ fn f_08_the_late_results_of_a_worker_that_stood_still_are_refused_and_what_it_st
     beside(&project, &cluster, &["gc"]).expect(0);
     assert_eq!(late.iter().map(of_attempt).sum::<usize>(), 0, "of the late ones nothing is left");
     assert_eq!(committed.iter().map(of_attempt).sum::<usize>(), 1, "what was committed is there");
+}
+
+/// Eight copies of which one takes some seconds, on two workers with a slot each.
+const STRAGGLER: &str = r#"
+[jobs.j.steps.numbers]
+op = "typed.numbers"
+config = { n = 8 }
+[jobs.j.steps.work]
+op = "typed.work"
+inputs.number = { map = "numbers.each" }
+config = { rounds = 60_000, slow = 3 }
+memoize = true
+hedge = true
+[jobs.j.steps.sum]
+op = "typed.sum"
+inputs.numbers = { collect = "work" }
+"#;
+
+#[test]
+fn c19_a_straggler_runs_twice_the_first_commit_wins_and_the_loss_of_one_of_both_costs_nothing() {
+    let project = project(STRAGGLER);
+    let (cluster, _serving) = Cluster::start();
+    let workers = ["one", "two"].map(|name| joined(cluster.worker(name, &["--slots", "1"])));
+    let numbers = workers.each_ref().map(|worker| worker.wait_for("joined as worker "));
+
+    // Both go on to the end of the first.
+    let undisturbed = detach(&project, &cluster, &["j"]);
+    until("the end", || status(&project, &cluster, &undisturbed) == "succeeded");
+    let history = events(&project, &cluster, Some(&undisturbed));
+    let hedged: Vec<_> = of_type(&history, "step_hedged").collect();
+    assert_eq!(hedged.len(), 1, "one of eight takes long");
+    let slow = |kind: &'static str, history: &[Value]| -> Vec<Value> {
+        let of = of_type(history, kind).filter(|one| one["event"]["step"] == hedged[0]["event"]["step"]);
+        of.map(|one| one["event"].clone()).collect()
+    };
+    let first = slow("step_dispatched", &history);
+    assert_eq!(first.len(), 1);
+    assert_ne!(first[0]["worker"], hedged[0]["event"]["worker"], "beside it is somewhere else");
+    assert_eq!(slow("step_succeeded", &history).len(), 1);
+    // Both slots are free again, for as much once more. The worker of the first one dies: the other is there already.
+    let other = ["run", "j", "--detach", "-c", "other.yaml"];
+    project.write("other.yaml", "ops:\n  work:\n    config: { rounds: 60001, slow: 3 }\n");
+    let doomed = run(&project, &cluster, &other).expect(0).stdout.trim().to_owned();
+    until("it is hedged", || count(&project, &cluster, &doomed, "step_hedged") == 1);
+    let first = slow("step_dispatched", &events(&project, &cluster, Some(&doomed)));
+    let number = format!("worker {}", first[0]["worker"]);
+    let [one, two] = workers;
+    let mut at = if numbers[0].ends_with(&number) { one } else { two };
+    at.kill();
+    until("the end", || status(&project, &cluster, &doomed) == "succeeded");
+    let history = events(&project, &cluster, Some(&doomed));
+    let won = slow("step_succeeded", &history);
+    assert_eq!((won.len(), &won[0]["attempt"]), (1, &2.into()));
+    assert_eq!(slow("attempt_dropped", &history)[0]["failure"]["kind"], "worker_lost");
+    assert_eq!((slow("step_dispatched", &history).len(), slow("step_lost", &history).len()), (1, 0));
 }

@@ -34,6 +34,7 @@ pub(crate) struct Check {
     pub(crate) n_returned: usize,
     /// Steps that were opened again.
     pub(crate) n_again: usize,
+    pub(crate) n_hedged: usize,
     pub(crate) n_events: usize,
 }
 
@@ -132,9 +133,29 @@ impl Check {
 
     fn event(&mut self, run: RunId, event: &Event) -> Result<(), Broken> {
         match event {
-            Event::StepDispatched { step, fence, worker, .. } => self.dispatched(run, step, *fence, *worker),
-            Event::StepSucceeded { step, fence, outputs, .. } => {
+            Event::StepDispatched { step, fence, worker, .. } => {
+                let twice = self.live.values().any(|live| live.run == run && live.step == *step);
+                must(!twice, || format!("I-07: `{step}` of {run} has two attempts"))?;
+                self.dispatched(run, step, *fence, *worker)
+            }
+            Event::StepHedged { step, fence, worker, .. } => {
+                self.n_hedged += 1;
+                let beside = self.live.values().filter(|live| live.run == run && live.step == *step);
+                let others: Vec<WorkerId> = beside.map(|live| live.worker).collect();
+                must(others.len() == 1 && others[0] != *worker, || {
+                    format!("I-07: `{step}` of {run} has one more attempt beside those at {others:?}")
+                })?;
+                self.dispatched(run, step, *fence, *worker)
+            }
+            Event::AttemptDropped { fence, .. } => {
                 self.live.remove(fence);
+                Ok(())
+            }
+            Event::StepSucceeded { step, fence, outputs, .. } => {
+                must(self.live.contains_key(fence), || {
+                    format!("I-01: {fence} of `{step}` is not under way")
+                })?;
+                self.live.retain(|_, live| live.run != run || live.step != *step);
                 let again = self.runs[&run].again.contains(step);
                 let emitted = self.emitted.get(fence).map_or(&[][..], Vec::as_slice);
                 // Of what is made anew, what had been lost takes its place.
@@ -212,8 +233,6 @@ impl Check {
             format!("I-06: fence {fence} does not grow")
         })?;
         must(self.claimed.insert(fence), || format!("I-06: fence {fence} is given twice"))?;
-        let twice = self.live.values().any(|live| live.run == run && live.step == *step);
-        must(!twice, || format!("I-07: `{step}` of {run} has two attempts"))?;
         let plan = checked.layout.plan();
         let template = step.as_str().split('[').next().unwrap_or_default();
         let template = plan.find(template).ok_or("a step that is not in the plan")?;

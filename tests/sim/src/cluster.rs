@@ -57,6 +57,8 @@ pub struct Outcome {
     pub returned: usize,
     /// Steps that were opened again, because nobody had what they had made.
     pub again: usize,
+    /// Attempts that were made beside one that took long.
+    pub hedged: usize,
     /// How often each kind of fault came.
     pub faults: BTreeMap<Fault, usize>,
 }
@@ -173,6 +175,7 @@ pub fn simulate(settings: Settings) -> Result<Outcome, String> {
         lost: check.n_lost,
         returned: check.n_returned,
         again: check.n_again,
+        hedged: check.n_hedged,
         faults,
     })
 }

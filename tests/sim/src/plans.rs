@@ -46,6 +46,7 @@ pub(crate) fn plan(random: &mut fastrand::Rng) -> Plan {
             step.resources.insert("GPU".to_owned(), 1.0);
         }
         step.memoize = random.u8(0..6) == 0;
+        step.hedge = random.u8(0..4) == 0;
         step.priority = random.i32(-1..=1);
         wire(&mut step, &steps, random);
         steps.push(step);

@@ -14,7 +14,7 @@ const FAULTS_MIN: usize = 50;
 #[test]
 fn f_80_every_rule_holds_whatever_dies_breaks_or_falls_silent() {
     let mut faults = BTreeMap::new();
-    let (mut lost, mut returned, mut again) = (0, 0, 0);
+    let (mut lost, mut returned, mut again, mut hedged) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
         let outcome = simulate(Settings { seed, bug: None, trace: false });
         let outcome =
@@ -22,6 +22,7 @@ fn f_80_every_rule_holds_whatever_dies_breaks_or_falls_silent() {
         lost += outcome.lost;
         returned += outcome.returned;
         again += outcome.again;
+        hedged += outcome.hedged;
         for (fault, count) in outcome.faults {
             *faults.entry(fault).or_insert(0) += count;
         }
@@ -30,6 +31,7 @@ fn f_80_every_rule_holds_whatever_dies_breaks_or_falls_silent() {
     assert!(faults.values().all(|count| *count >= FAULTS_MIN), "{faults:?}");
     assert!(lost > 0, "workers died and nothing was lost");
     assert!(returned > 0, "nothing was given back");
+    assert!(hedged > SEEDS as usize / 10, "{hedged} attempts were made beside another");
     assert!(again > SEEDS as usize / 10, "{again} steps were opened again");
 }
 

@@ -185,6 +185,14 @@ impl Engine {
         let AttemptId { step, attempt, fence, .. } = id;
         if run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step) {
             let event = Event::StepCancelled { step, usage: None };
+            self.outrun_by(&claim, fence, &event, actions);
+            self.record_of(claim.run, claim.step, event, now, actions);
+            return self.settle(claim.run, now, actions);
+        }
+        if self.goes_on_beside(&claim, fence) {
+            let failure = Failure::new(FailureKind::Input, "no worker had what it reads any more".to_owned());
+            let id = AttemptId { run: claim.run, step, attempt, fence };
+            let event = self.dropped(id, Some(Box::new(failure)), Usage::default());
             self.record_of(claim.run, claim.step, event, now, actions);
             return self.settle(claim.run, now, actions);
         }

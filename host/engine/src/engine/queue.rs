@@ -47,7 +47,7 @@ pub(super) struct Queue {
 impl Active {
     pub(super) fn is_full(&self) -> bool {
         let max = self.run.layout.plan.max_concurrent;
-        max.is_some_and(|max| self.run.n_running() >= max.max(1))
+        max.is_some_and(|max| self.run.n_running() + self.run.n_beside >= max.max(1))
     }
 
     /// Its place in the run queue.
@@ -117,7 +117,7 @@ impl Active {
         turns.filter(|turn| self.run.steps[turn.5 as usize].is_ready())
     }
 
-    fn candidate(&self, at_step: u32) -> Candidate {
+    pub(super) fn candidate(&self, at_step: u32) -> Candidate {
         let template = self.run.steps[at_step as usize].template;
         let op = self.run.layout.templates[template as usize].op;
         Candidate { at_step, expected_us: self.means_us[op as usize], wanted: self.run.wanted(at_step) }

@@ -44,8 +44,8 @@ impl Engine {
         let (mut under_way, mut kept) = (vec![], vec![]);
         for (at_step, step) in (0_u32..).zip(&run.steps) {
             let last = step.history.as_ref().and_then(|history| history.attempts.last());
-            if let Some(last) = last {
-                self.keep_ahead_of(last.fence);
+            for attempt in step.history.iter().flat_map(|history| &history.attempts) {
+                self.keep_ahead_of(attempt.fence);
             }
             match (step.status, last) {
                 (StepStatus::Ready, _) => run.fresh.push(at_step),
@@ -57,8 +57,10 @@ impl Engine {
                     let until = run.in_wait(at_step).and_then(|waited| waited.until);
                     self.waits.extend(until.map(|until| Reverse((until, id, at_step))));
                 }
-                (StepStatus::Running, Some(last)) => {
-                    under_way.push((at_step, step.template, last.number, last.fence, last.worker))
+                (StepStatus::Running, _) => {
+                    let open = run.attempts(at_step).iter().filter(|attempt| attempt.ended_at.is_none());
+                    under_way
+                        .extend(open.map(|one| (at_step, step.template, one.number, one.fence, one.worker)));
                 }
                 (StepStatus::Succeeded, last) => {
                     // Nobody wrote down what was published before the scheduler went.
@@ -79,8 +81,9 @@ impl Engine {
         for (step, template, attempt, fence, worker) in under_way {
             let active = &self.runs[&id];
             let class = active.classes[active.run.layout.templates[template as usize].line as usize];
-            let claim = Claim { run: id, step, attempt, worker, class, expected_us: None };
+            let claim = Claim { run: id, step, attempt, worker, class, expected_us: None, outrun: false };
             self.attempts.insert(fence, claim);
+            self.look_out(id, step, fence, now);
         }
         self.survey_new(id, now);
         self.settle(id, now, actions);

@@ -1,7 +1,7 @@
 //! What workers say of attempts, and what their silence means.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cofferdam_model::{
@@ -24,6 +24,10 @@ impl Engine {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
+        let report = match self.outrun_ended(worker, report, now, actions) {
+            Some(report) => report,
+            None => return,
+        };
         match report {
             Report::Started { id, .. } => self.started(worker, id, now, actions),
             Report::Finished { id, outcome, usage } => {
@@ -43,7 +47,7 @@ impl Engine {
     pub(super) fn claim(&self, worker: WorkerId, id: &AttemptId) -> Option<Claim> {
         let claim = *self.attempts.get(&id.fence)?;
         let step = &self.runs.get(&claim.run)?.run.steps[claim.step as usize];
-        let same = claim.run == id.run && step.key == id.step && claim.attempt == id.attempt;
+        let same = !claim.outrun && claim.run == id.run && step.key == id.step && claim.attempt == id.attempt;
         (same && claim.worker == worker).then_some(claim)
     }
 
@@ -51,13 +55,13 @@ impl Engine {
         let Some(claim) = self.claim(worker, &id) else {
             return;
         };
-        let step = &self.active(claim.run).run.steps[claim.step as usize];
-        let last = step.history.as_ref().and_then(|history| history.attempts.last());
-        if last.is_some_and(|last| last.started_at.is_some()) {
+        let attempt = self.active(claim.run).run.attempt(claim.step, id.fence);
+        if attempt.is_some_and(|attempt| attempt.started_at.is_some()) {
             return;
         }
         let event = Event::StepStarted { step: id.step, attempt: id.attempt, fence: id.fence };
         self.record_of(claim.run, claim.step, event, now, actions);
+        self.look_out(claim.run, claim.step, id.fence, now);
     }
 
     /// An attempt that never began is there to be placed again. Its worker is sent nothing ahead until something ends
@@ -67,7 +71,7 @@ impl Engine {
             return;
         };
         let run = &self.active(claim.run).run;
-        let begun = run.attempts(claim.step).last().is_some_and(|last| last.started_at.is_some());
+        let begun = run.attempt(claim.step, id.fence).is_some_and(|attempt| attempt.started_at.is_some());
         if begun {
             return;
         }
@@ -75,11 +79,14 @@ impl Engine {
         let step = id.step.clone();
         let event = if stops {
             Event::StepCancelled { step, usage: None }
+        } else if self.goes_on_beside(&claim, id.fence) {
+            self.dropped(id.clone(), None, Usage::default())
         } else {
             Event::StepReturned { step, attempt: id.attempt, fence: id.fence, worker }
         };
         self.release(id.fence);
         self.placement.workers.falls_behind(worker);
+        self.outrun_by(&claim, id.fence, &event, actions);
         self.record_of(claim.run, claim.step, event, now, actions);
         self.settle(claim.run, now, actions);
     }
@@ -100,7 +107,7 @@ impl Engine {
         self.release(fence);
         let active = self.active(claim.run);
         active.measure(claim.step, &usage);
-        let queued_ms = active.run.attempts(claim.step).last().map_or(0, |attempt| attempt.queued_ms);
+        let queued_ms = active.run.attempt(claim.step, fence).map_or(0, |attempt| attempt.queued_ms);
         usage.queue_us = u64::from(queued_ms) * 1000;
         // What followed from its first end is not done again.
         let again = active.run.steps[claim.step as usize].again;
@@ -130,6 +137,7 @@ impl Engine {
         self.placement.has_used(&claim, &self.attempts, cpu, stored, now);
         let key = id.step.clone();
         let event = self.end(id, &claim, outcome, usage, evaluation.as_ref(), now);
+        self.outrun_by(&claim, fence, &event, actions);
         self.record_of(claim.run, claim.step, event, now, actions);
         if let Some(evaluation) = evaluation {
             let event = Event::AssetChecked { step: key, evaluation: Box::new(evaluation) };
@@ -182,6 +190,10 @@ impl Engine {
         if cancelling && failure.kind == FailureKind::Cancelled {
             return Event::StepCancelled { step: id.step, usage: Some(Box::new(usage)) };
         }
+        if self.goes_on_beside(claim, id.fence) {
+            return self.dropped(id, Some(failure), usage);
+        }
+        let run = &self.active(claim.run).run;
         let step = &run.steps[claim.step as usize];
         let policy = &run.layout.step(step.template).retry;
         let random = retry::random(id.run, &id.step, id.attempt);
@@ -211,8 +223,10 @@ impl Engine {
         let lost: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
         for (fence, claim) in lost {
             self.attempts.remove(&fence);
-            self.lose(fence, &claim, now, actions);
-            self.settle(claim.run, now, actions);
+            if !claim.outrun {
+                self.lose(fence, &claim, now, actions);
+                self.settle(claim.run, now, actions);
+            }
         }
         self.lose_held(worker, now, actions);
     }
@@ -226,6 +240,7 @@ impl Engine {
         now: Timestamp,
         actions: &mut Vec<Action>,
     ) {
+        let here: BTreeSet<Fence> = held.iter().map(|id| id.fence).collect();
         let (own, other): (Vec<AttemptId>, _) = held.into_iter().partition(|id| self.holds(worker, id));
         actions.extend(other.into_iter().map(|id| Action::CancelAttempt { worker, id }));
         #[cfg(test)]
@@ -234,6 +249,15 @@ impl Engine {
         let claims = self.attempts.iter().filter(|(_, claim)| claim.worker == worker);
         let claims: Vec<(Fence, Claim)> = claims.map(|(fence, claim)| (*fence, *claim)).collect();
         for (fence, claim) in claims {
+            // What it still has of these it was told to end.
+            if claim.outrun {
+                if here.contains(&fence) {
+                    self.placement.take_again(&claim);
+                } else {
+                    self.attempts.remove(&fence);
+                }
+                continue;
+            }
             let run = &self.runs[&claim.run].run;
             let stops = run.status == RunStatus::Cancelling && !run.is_tear_down(claim.step);
             match own.get(&fence) {
@@ -259,7 +283,16 @@ impl Engine {
         let run = &self.active(id).run;
         let key = run.steps[at_step as usize].key.clone();
         if run.status == RunStatus::Cancelling && !run.is_tear_down(at_step) {
-            self.record_of(id, at_step, Event::StepCancelled { step: key, usage: None }, now, actions);
+            let event = Event::StepCancelled { step: key, usage: None };
+            self.outrun_by(claim, fence, &event, actions);
+            self.record_of(id, at_step, event, now, actions);
+            return;
+        }
+        if self.goes_on_beside(claim, fence) {
+            let failure = Failure::new(FailureKind::WorkerLost, format!("worker {} is gone", worker.0));
+            let id = AttemptId { run: id, step: key, attempt, fence };
+            let event = self.dropped(id, Some(Box::new(failure)), Usage::default());
+            self.record_of(claim.run, at_step, event, now, actions);
             return;
         }
         let event = Event::StepLost { step: key.clone(), attempt, fence, worker };

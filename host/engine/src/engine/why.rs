@@ -74,10 +74,11 @@ impl Engine {
             NoPlace::Pool { pool, max } => {
                 let holders =
                     self.attempts.iter().filter(|(_, claim)| self.placement.is_in_pool(claim.class, &pool));
-                let held_by = holders.take(WHY_STEPS_MAX).map(|(_, claim)| {
-                    (claim.run, self.runs[&claim.run].run.steps[claim.step as usize].key.clone())
+                let held_by = holders.filter_map(|(_, claim)| {
+                    let run = &self.runs.get(&claim.run)?.run;
+                    Some((claim.run, run.steps[claim.step as usize].key.clone()))
                 });
-                Why::Pool { held_by: held_by.collect(), max, pool }
+                Why::Pool { held_by: held_by.take(WHY_STEPS_MAX).collect(), max, pool }
             }
             NoPlace::Namespace { namespace, max } => Why::Namespace { namespace, max },
             NoPlace::Quota { namespace, used_up } => Why::Quota { namespace, used_up },

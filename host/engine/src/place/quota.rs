@@ -49,6 +49,8 @@ pub(crate) struct Claim {
     pub(crate) worker: WorkerId,
     pub(crate) class: u32,
     pub(crate) expected_us: Option<u32>,
+    /// Another attempt has decided the step: this one only keeps its room until its worker says that it has ended.
+    pub(crate) outrun: bool,
 }
 
 /// What is under way, by its fence: the oldest claim first; and how many there are per pool and namespace.
@@ -94,6 +96,13 @@ impl Claims {
             *n -= 1;
         }
         self.n_of_namespace[namespace as usize] -= 1;
+        Some(claim)
+    }
+
+    /// Its step is decided without it.
+    pub(crate) fn outrun(&mut self, fence: Fence) -> Option<&Claim> {
+        let claim = self.by_fence.get_mut(&fence)?;
+        claim.outrun = true;
         Some(claim)
     }
 

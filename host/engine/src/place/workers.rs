@@ -184,6 +184,21 @@ impl Workers {
         best.map(|((_, cost), id)| (id, cost == 0 || step.wanted.values.is_empty()))
     }
 
+    /// A worker other than that one with a free slot for a step, and the least to move.
+    pub(super) fn free(
+        &self,
+        demand: &Demand,
+        step: &Candidate,
+        other: WorkerId,
+        now: Timestamp,
+    ) -> Option<WorkerId> {
+        let free = self.room.iter().map(|(_, id)| *id).filter(|id| {
+            let worker = &self.all[id];
+            *id != other && !worker.is_full() && worker.has(demand, now)
+        });
+        free.take(COMPARED_MAX).min_by_key(|id| self.near.cost(*id, &step.wanted))
+    }
+
     /// An attempt is at a worker, which may not be there.
     pub(super) fn take(&mut self, id: WorkerId, resources: &Amounts, expected_us: Option<u32>) {
         self.no_room(id);

@@ -31,6 +31,12 @@ impl Run {
             Event::StepDispatched { step, attempt, fence, worker } => {
                 self.dispatched(self.find(step)?, *attempt, *fence, *worker, at)?
             }
+            Event::StepHedged { step, attempt, fence, worker } => {
+                self.hedged(step, Attempt::ordered(*attempt, *fence, *worker, at, 0))?;
+            }
+            Event::AttemptDropped { step, fence, failure, usage, .. } => {
+                self.dropped((step, *fence), failure.as_deref(), *usage, at)?;
+            }
             Event::StepStarted { step, fence, .. } => {
                 let (_, attempt) = self.running(step, *fence)?;
                 attempt.started_at = Some(at);
@@ -39,6 +45,7 @@ impl Run {
                 let (at_step, attempt) = self.running(step, *fence)?;
                 attempt.ended_at = Some(at);
                 attempt.usage = Some(Box::new(*usage));
+                self.decides(at_step, *fence, at);
                 let step = &mut self.steps[at_step as usize];
                 if step.again {
                     self.restore(at_step, outputs);
@@ -55,6 +62,7 @@ impl Run {
                 attempt.failure = Some(failure.clone());
                 attempt.usage = Some(Box::new(*usage));
                 attempt.retry_at = *retry_at;
+                self.decides(at_step, *fence, at);
                 self.failed(at_step, *retry_at);
             }
             Event::StepLost { step, fence, .. } => {
@@ -141,18 +149,8 @@ impl Run {
                 step.losses = 0;
             }
         }
-        history.attempts.push(Attempt {
-            number,
-            fence,
-            worker,
-            dispatched_at: at,
-            started_at: None,
-            ended_at: None,
-            failure: None,
-            retry_at: None,
-            queued_ms: now_ms.saturating_sub(step.ready_ms),
-            usage: None,
-        });
+        let queued_ms = now_ms.saturating_sub(step.ready_ms);
+        history.attempts.push(Attempt::ordered(number, fence, worker, at, queued_ms));
         self.set(at_step, StepStatus::Running);
         self.started_at.get_or_insert(at);
         if self.status == RunStatus::Queued {
@@ -161,7 +159,7 @@ impl Run {
         Ok(())
     }
 
-    /// The step and its last attempt, if that is running under this fence.
+    /// The step and its attempt under this fence, if that is running.
     fn running(&mut self, key: &StepKey, fence: Fence) -> Result<(u32, &mut Attempt), String> {
         let at_step = self.find(key)?;
         let status = self.steps[at_step as usize].status;
@@ -172,17 +170,22 @@ impl Run {
         self.tried(key, fence)
     }
 
-    /// The step and its last attempt, if that has this fence and the step has not ended.
+    /// The step and its attempt with this fence, if that is the last or runs beside it, and the step has not ended.
     fn tried(&mut self, key: &StepKey, fence: Fence) -> Result<(u32, &mut Attempt), String> {
         let at_step = self.find(key)?;
         let step = &mut self.steps[at_step as usize];
         if step.status.is_terminal() {
             return Err(format!("`{key}` has ended"));
         }
-        let last = step.history.as_mut().and_then(|history| history.attempts.last_mut());
-        match last {
-            Some(last) if last.fence == fence => Ok((at_step, last)),
-            _ => Err(format!("fence {fence} is not the last one of `{key}`")),
+        let attempts = step.history.as_mut().map_or(&mut [][..], |history| &mut history.attempts);
+        let n_attempts = attempts.len();
+        let mut known = attempts.iter_mut().enumerate().rev();
+        let current = known.find(|(place, attempt)| {
+            attempt.fence == fence && (place + 1 == n_attempts || attempt.ended_at.is_none())
+        });
+        match current {
+            Some((_, attempt)) => Ok((at_step, attempt)),
+            None => Err(format!("fence {fence} is not the last one of `{key}`")),
         }
     }
 
@@ -241,6 +244,8 @@ impl Run {
             let last = last.expect("a running step has an attempt");
             last.ended_at = Some(at);
             last.usage = usage.copied().map(Box::new);
+            let fence = last.fence;
+            self.decides(at_step, fence, at);
         }
         self.end(at_step, StepStatus::Cancelled);
         Ok(())

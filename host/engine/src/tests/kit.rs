@@ -148,6 +148,10 @@ pub(crate) struct World {
     /// What the operator has set.
     quotas: Quotas,
     fences: HashSet<Fence>,
+    /// Of the attempts that were made beside another.
+    hedges: HashSet<Fence>,
+    /// Of those whose step was decided by another.
+    pub(crate) outrun: HashSet<Fence>,
     /// Whose attempts they were.
     owners: HashMap<Fence, WorkerId>,
     last_fence: Fence,
@@ -181,6 +185,8 @@ impl World {
             forgotten: vec![],
             offers: HashMap::new(),
             fences: HashSet::new(),
+            hedges: HashSet::new(),
+            outrun: HashSet::new(),
             owners: HashMap::new(),
             last_fence: Fence(0),
         }
@@ -230,9 +236,15 @@ impl World {
             held,
         });
         for (other, attempt) in &self.under_way {
-            assert!(*other != worker || self.engine.holds(worker, &attempt.id), "G1: {:?}", attempt.id);
+            let outrun = self.outrun.contains(&attempt.id.fence);
+            assert!(
+                outrun || *other != worker || self.engine.holds(worker, &attempt.id),
+                "G1: {:?}",
+                attempt.id
+            );
         }
-        let again = self.cancels[before..].iter().all(|id| self.engine.holds(worker, id));
+        let by_right = |id: &AttemptId| self.engine.holds(worker, id) || self.outrun.contains(&id.fence);
+        let again = self.cancels[before..].iter().all(by_right);
         assert!(again, "what a worker has by right is not taken from it");
     }
 
@@ -280,11 +292,16 @@ impl World {
                 Action::Append { run, event } => {
                     let log = self.log.entry(run).or_default();
                     assert_eq!(event.seq, log.len() as u64 + 1, "I-11: no gaps");
-                    if let Event::StepDispatched { fence, .. } = &event.event {
+                    if let Event::StepDispatched { fence, .. } | Event::StepHedged { fence, .. } =
+                        &event.event
+                    {
                         assert!(*fence > self.last_fence, "I-06: fences grow");
                         assert!(self.fences.insert(*fence), "I-06: no fence is used twice");
                         self.last_fence = *fence;
                         dispatched.insert(*fence);
+                    }
+                    if let Event::StepHedged { fence, .. } = &event.event {
+                        self.hedges.insert(*fence);
                     }
                     let lost = matches!(event.event, Event::OutputsLost { .. });
                     log.push(event);
@@ -304,17 +321,19 @@ impl World {
                     if dispatched.contains(&fence) {
                         self.check_kept(&assignment);
                     }
-                    let twice = self.under_way.iter().any(|(_, other)| {
-                        other.id.run == assignment.id.run && other.id.step == assignment.id.step
-                    });
-                    assert!(!twice, "I-07: one attempt of a step at a time");
+                    self.check_alone(worker, &assignment.id);
                     let committed = self.is_committed(assignment.id.run, &assignment.id.step);
                     assert!(!committed, "I-05: a committed step does not run again");
                     self.under_way.push((worker, *assignment));
                     self.check_room(worker);
                     self.check_limits();
                 }
-                Action::CancelAttempt { id, .. } => self.cancels.push(id),
+                Action::CancelAttempt { worker, id } => {
+                    if !self.engine.holds(worker, &id) {
+                        self.outrun.insert(id.fence);
+                    }
+                    self.cancels.push(id);
+                }
                 Action::Recall { run, step, memo } => {
                     assert!(!self.is_committed(run, &step), "I-05: no result is looked for that is there");
                     self.recalls.push((step, memo));
@@ -329,6 +348,22 @@ impl World {
                 Action::RunEnded { run, status } => self.ended.push((run, status)),
             }
         }
+    }
+
+    /// I-07: a step has one attempt at a time, or one more that is recorded as such, at another worker.
+    fn check_alone(&self, worker: WorkerId, id: &AttemptId) {
+        let beside = self.under_way.iter().filter(|(_, other)| {
+            other.id.run == id.run && other.id.step == id.step && !self.outrun.contains(&other.id.fence)
+        });
+        let beside: Vec<&(WorkerId, Assignment)> = beside.collect();
+        let hedged =
+            |other: &Assignment| self.hedges.contains(&id.fence) != self.hedges.contains(&other.id.fence);
+        let alone = match beside[..] {
+            [] => true,
+            [(at, other)] => hedged(other) && *at != worker,
+            _ => false,
+        };
+        assert!(alone, "I-07: one attempt of {} at a time", id.step);
     }
 
     /// G10: what waits does not run before its wait has ended well.
@@ -442,6 +477,10 @@ impl World {
             let step = self.plan_step(attempt);
             if let Some(pool) = &step.pool {
                 *of_pool.entry(pool.as_str()).or_default() += 1;
+            }
+            // What another attempt has outrun is no step of the run any more.
+            if self.outrun.contains(&attempt.id.fence) {
+                continue;
             }
             let limits = &self.layouts[&attempt.id.run].plan().tag_limits;
             for (at, limit) in limits.iter().enumerate() {
@@ -571,6 +610,9 @@ impl World {
     pub(crate) fn recover(&mut self) {
         self.term += 1;
         self.took_over = true;
+        // Those are nothing to who reads the log, and end.
+        let outrun = |(_, attempt): &mut (WorkerId, Assignment)| self.outrun.contains(&attempt.id.fence);
+        self.late.extend(self.under_way.extract_if(.., outrun).map(|(_, attempt)| attempt.id));
         self.engine = Engine::new(Settings { term: Term(self.term), quotas: self.quotas.clone() });
         self.recalls.clear();
         for (run, layout) in self.layouts.clone() {

@@ -40,6 +40,7 @@ struct Shape {
     /// Its outputs stay with workers.
     transient: bool,
     wait: Option<Wait>,
+    hedge: bool,
 }
 
 fn waits() -> impl Strategy<Value = Wait> {
@@ -68,6 +69,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             proptest::option::weighted(0.4, any::<bool>()),
             prop::bool::weighted(0.4),
             proptest::option::weighted(0.1, waits()),
+            prop::bool::weighted(0.4),
         ),
     );
     let shape =
@@ -86,6 +88,7 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
             color: more.4,
             transient: more.5,
             wait: more.6,
+            hedge: more.7,
         });
     proptest::collection::vec(shape, 1..14)
 }
@@ -104,6 +107,7 @@ fn build(shapes: &[Shape]) -> Plan {
         step.resources.extend(shape.gpu.then(|| ("GPU".to_owned(), 1.0)));
         step.memoize = shape.memoize;
         step.wait = shape.wait;
+        step.hedge = shape.hedge;
         step.pool = shape.pool.then(|| name("database"));
         step.tags
             .extend(shape.color.map(|red| ("color".to_owned(), if red { "red" } else { "blue" }.to_owned())));
@@ -202,6 +206,9 @@ fn wire(step: &mut PlanStep, shape: &Shape, before: &[PlanStep]) {
 
 /// The first ones; those that follow one have the numbers after its own.
 const WORKERS: [WorkerId; 2] = [WORKER, WorkerId(500)];
+
+/// Longer than any attempt takes on the mean: they take no time.
+const LONG: Duration = Duration::from_secs(2);
 
 /// What a random run is played with.
 pub(super) struct Game {
@@ -324,14 +331,31 @@ impl Game {
                 }
             }
             // The worker is busy with something else for longer than was thought.
-            228..236 => {
+            228..232 if !self.has_begun(usize::from(byte) % n) => {
                 self.n_returned += 1;
                 let (worker, assignment) = self.world.under_way.remove(usize::from(byte) % n);
                 self.world.late.push(assignment.id.clone());
                 self.world.input(Input::Report { worker, report: Report::Returned { id: assignment.id } });
             }
+            232..236 => self.take_long(usize::from(byte) % n),
             _ => self.end(usize::from(byte) % n, byte),
         }
+    }
+
+    fn has_begun(&self, at: usize) -> bool {
+        let id = &self.world.under_way[at].1.id;
+        let step = self.world.run().step(&id.step).unwrap();
+        step.attempts().any(|attempt| attempt.fence == id.fence && attempt.started_at.is_some())
+    }
+
+    /// An attempt runs, and goes on running.
+    fn take_long(&mut self, at: usize) {
+        let (worker, assignment) = &self.world.under_way[at];
+        let report = Report::Started { id: assignment.id.clone(), at: self.world.now };
+        let worker = *worker;
+        self.world.input(Input::Report { worker, report });
+        self.world.now = self.world.now + LONG;
+        self.world.input(Input::Tick);
     }
 
     /// A step that waits to be approved, and until when.
@@ -448,6 +472,13 @@ impl Tally {
             ("approval that nobody gave in time", any(&|event| ended(event, WaitEnd::TimedOut))),
             ("loss", game.n_workers_lost > 0 && any(&|event| matches!(event, Event::StepLost { .. }))),
             ("cancel", any(&|event| matches!(event, Event::StepCancelled { .. }))),
+            ("an attempt beside another", any(&|event| matches!(event, Event::StepHedged { .. }))),
+            ("an attempt that another has outrun", !game.world.outrun.is_empty()),
+            (
+                "an attempt that fails beside another",
+                any(&|event| matches!(event, Event::AttemptDropped { failure: Some(_), .. })),
+            ),
+            ("the later attempt is first", log.iter().any(|recorded| is_won_by_the_later(log, recorded))),
             ("restart", game.n_restarts > 0),
             ("a worker comes back", game.n_back > 0),
             ("a worker comes back after a restart", game.n_taken_back > 0),
@@ -486,6 +517,12 @@ impl Tally {
             *self.0.entry(what).or_default() += u32::from(seen);
         }
     }
+}
+
+/// Whether an attempt commits that was made beside another.
+fn is_won_by_the_later(log: &[Recorded], recorded: &Recorded) -> bool {
+    let Event::StepSucceeded { fence, .. } = &recorded.event else { return false };
+    log.iter().any(|other| matches!(&other.event, Event::StepHedged { fence: hedged, .. } if hedged == fence))
 }
 
 /// Whether a step was made anew because another one that was made anew reads it.
@@ -540,7 +577,10 @@ fn check_log(world: &World) {
             [FailureKind::WorkerLost, FailureKind::Input, FailureKind::OutputSpec, FailureKind::Rejected];
         let given_up = step.failure().is_some_and(|failure| for_good.contains(&failure.kind));
         if step.status() == StepStatus::Failed && !given_up && !cancelled && n_made == 1 {
-            let failed = step.attempts().filter(|attempt| attempt.failure.is_some()).count();
+            let failed = log.iter().filter(
+                |recorded| matches!(&recorded.event, Event::StepFailed { step: of, .. } if of == step.key()),
+            );
+            let failed = failed.count();
             assert_eq!(failed, most as usize, "C10: {} did not get its retries", step.key());
         }
         let abandoned = step.status() == StepStatus::Abandoned;

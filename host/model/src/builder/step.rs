@@ -220,4 +220,10 @@ impl StepBuilder {
         self.step.memoize = Some(memoize);
         self
     }
+
+    /// Whether an attempt that takes much longer than its like gets one more beside it, of which the first wins.
+    pub fn hedge(mut self, hedge: bool) -> Self {
+        self.step.hedge = hedge;
+        self
+    }
 }

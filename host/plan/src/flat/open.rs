@@ -181,6 +181,7 @@ impl<'a> Opening<'a, '_> {
             ("pool", step.pool.is_some()),
             ("outputs", !step.outputs.is_empty()),
             ("memoize", step.memoize.is_some()),
+            ("hedge", step.hedge),
             ("wait", step.wait.is_some()),
         ];
         for (key, _) in given.iter().filter(|(_, given)| *given) {
