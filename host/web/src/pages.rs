@@ -15,6 +15,8 @@ const INDEX: &str = "index.html";
 const HASHED: &str = "built/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
+const NOT_GZIP: &str =
+    "This file is there compressed with gzip only: ask for it with `Accept-Encoding: gzip`.\n";
 const NOT_BUILT: &str = "This program was built without its pages. `cargo xtask setup` builds them; then build the \
     program again.\n";
 
@@ -33,13 +35,14 @@ pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
     file(INDEX, &headers).unwrap_or_else(|| (StatusCode::NOT_FOUND, NOT_BUILT).into_response())
 }
 
-/// In its compressed form for who takes that.
+/// As it is, or, if it is large, compressed: the program carries it in that form alone.
 fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let takes_gzip = accepted.split(',').any(|one| one.trim().split(';').next() == Some("gzip"));
-    let packed = if takes_gzip { Built::get(&format!("{path}.gz")) } else { None };
+    let packed = Built::get(&format!("{path}.gz"));
     let is_packed = packed.is_some();
     let EmbeddedFile { data, .. } = packed.or_else(|| Built::get(path))?;
+    if is_packed && !takes_gzip(headers) {
+        return Some((StatusCode::NOT_ACCEPTABLE, NOT_GZIP).into_response());
+    }
     let cached = if path.starts_with(HASHED) { FOREVER } else { ASK_AGAIN };
     let mut response = data.into_owned().into_response();
     let answered = response.headers_mut();
@@ -50,6 +53,17 @@ fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
         answered.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Some(response)
+}
+
+/// Who does not say what he takes takes anything (RFC 9110, 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let Some(accepted) = headers.get(ACCEPT_ENCODING).map(|value| value.to_str().unwrap_or_default()) else {
+        return true;
+    };
+    accepted.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        matches!(parts.next(), Some("gzip" | "*")) && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
+    })
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -2,7 +2,7 @@
 // would refuse.
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
@@ -13,10 +13,10 @@ const SERVER = process.env.COFFERDAM_WEB ?? "http://127.0.0.1:4141";
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** Smaller files are not worth a second form. */
+/** Smaller files are not worth it. */
 const GZIP_FROM_BYTES = 1024;
 
-/** Writes FILE.gz beside what is built, for the server to hand out as it is. */
+/** Writes FILE.gz in the place of what is built, for the server to hand out as it is: the program carries each file once. */
 function gzipped(): Plugin {
   let dist = "dist";
   return {
@@ -28,7 +28,9 @@ function gzipped(): Plugin {
         if (!entry.isFile()) continue;
         const file = join(entry.parentPath, entry.name);
         const bytes = readFileSync(file);
-        if (bytes.length > GZIP_FROM_BYTES) writeFileSync(`${file}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
+        if (bytes.length <= GZIP_FROM_BYTES) continue;
+        writeFileSync(`${file}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
+        rmSync(file);
       }
     },
   };

@@ -318,8 +318,20 @@ fn c_45_what_is_about_runs_is_kept_by_no_cache() {
     let (head, page) = http(&pages.address, "GET /", &[], "");
     assert!(head.contains("cache-control: no-cache") && head.contains("vary: accept-encoding"), "{head}");
     let built = page.split('"').find(|part| part.starts_with("/built/")).expect("a script");
-    let (head, _) = http(&pages.address, &format!("GET {built}"), &[], "");
-    assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head}");
+    let asked = |more: &str| {
+        let host = &pages.address;
+        raw(
+            host,
+            format!("GET {built} HTTP/1.1\r\nHost: {host}\r\n{more}Connection: close\r\n\r\n").as_bytes(),
+        )
+    };
+    let head = asked("");
+    assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head:.500}");
+    assert!(head.contains("content-encoding: gzip"), "{head:.500}");
+    for (taken, status) in [("gzip, br", 200), ("*", 200), ("br", 406), ("gzip;q=0", 406), ("", 406)] {
+        let asked = asked(&format!("Accept-Encoding: {taken}\r\n"));
+        assert_eq!(self::status(&asked), status, "{taken}: {asked:.300}");
+    }
 }
 
 #[test]
