@@ -23,6 +23,35 @@ pageTest("j3_the_queue_says_what_steps_wait_for", "/cluster", async (page) => {
   assert.equal((await ended(runId)).status, "CANCELED");
 });
 
+pageTest("j3_pools_say_who_has_them_and_how_many_wait", "/cluster", async (page) => {
+  const pool = page.locator("[data-pool=licence]");
+  const [first, second] = [await launch("slow"), await launch("slow")];
+  await pool.getByText("1 of 1 taken").waitFor();
+  await pool.getByText("1 step waits").waitFor();
+  const holder = pool.getByRole("link");
+  assert.equal(await holder.getAttribute("href"), `/runs/${first}?step=wait`);
+  const { pools } = (await ask(`{ queue { pools { name limit taken waiting holders { runId stepKey } } } }`)).queue;
+  assert.deepEqual(pools, [{ name: "licence", limit: 1, taken: 1, waiting: 1, holders: [{ runId: first, stepKey: "wait" }] }]);
+  await ask(`mutation($runId: ID!) { terminateRun(runId: $runId) { __typename } }`, { runId: first });
+  await page.locator(`[data-pool=licence] a[href="/runs/${second}?step=wait"]`).waitFor();
+  await cancelAll();
+  await pool.getByText("0 of 1 taken").waitFor();
+});
+
+pageTest("j3_runs_that_may_not_begin_say_why", "/cluster", async (page) => {
+  const alone = [{ key: "team", value: "etl" }];
+  const [first, second] = [await launch("slow", "", alone), await launch("slow", "", alone)];
+  const waits = page.locator(`[data-queued="${second}"]`);
+  await waits.getByText("may go on at once").waitFor();
+  assert.equal(await page.locator("[data-queued]").count(), 1);
+  await waits.getByRole("link").click();
+  await page.waitForURL(`**/runs/${second}`);
+  await page.goBack();
+  await ask(`mutation($runId: ID!) { terminateRun(runId: $runId) { __typename } }`, { runId: first });
+  await waits.waitFor({ state: "detached" });
+  await cancelAll();
+});
+
 pageTest("j3_a_worker_is_drained", "/cluster", async (page) => {
   const { id } = (await workers())[0];
   await page.getByRole("button", { name: `Drain worker ${id}`, exact: true }).click();

@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// List the workers of a cluster.
     Workers(Workers),
+    /// List the runs of a cluster that may not begin yet, and its pools.
+    Queue(Queue),
     /// Let a worker of a cluster end what it runs and leave.
     Drain(Drain),
     /// Cut a worker of a cluster off, at once and for good.
@@ -364,6 +366,12 @@ pub(crate) struct Fleet {
 
 #[derive(Debug, Args)]
 pub(crate) struct Workers {
+    #[command(flatten)]
+    pub(crate) fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Queue {
     #[command(flatten)]
     pub(crate) fleet: Fleet,
 }

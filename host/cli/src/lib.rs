@@ -110,6 +110,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Serve(args) => commands::serve::run(args, &global, &state()?, output).await?,
         Command::Worker(args) => commands::worker::run(args, state().ok(), output).await?,
         Command::Workers(args) => commands::workers::run(args, state().ok(), output).await?,
+        Command::Queue(args) => commands::queue::run(args, state().ok(), output).await?,
         Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
         Command::Revoke(args) => commands::revoke::run(args, state().ok(), output).await?,
         Command::Token(args) => commands::token::run(args, &state()?, output).await?,

@@ -1,13 +1,13 @@
 //! Runs on a cluster: submitted, watched, cancelled.
 
 use bytes::Bytes;
-use cofferdam_model::{Progress, Reasons, RunId, StepKey};
+use cofferdam_model::{Progress, Queues, Reasons, RunId, StepKey};
 use cofferdam_scheduler::{Submission, Update};
 use cofferdam_wire::v1::runs_client::RunsClient;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::{
-    CancelRequest, ReviewRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest, WhyRequest,
-    watch_reply,
+    CancelRequest, QueuesRequest, ReviewRequest, SubmitReply, SubmitRequest, WatchReply, WatchRequest,
+    WhyRequest, watch_reply,
 };
 use cofferdam_wire::{Joiner, Malformed, chunks, decode, decode_events, encode};
 use futures::stream;
@@ -73,6 +73,14 @@ impl Cluster {
         let request = WhyRequest { run: run.to_string(), step: step.map(str::to_owned) };
         let reply = self.runs().why(request).await.map_err(|status| self.failed(doing)(status))?;
         decode(&reply.into_inner().reasons, "reasons").map_err(|source| Error::Malformed { doing, source })
+    }
+
+    /// The run queue and the pools.
+    pub async fn queues(&self) -> Result<Queues, Error> {
+        let doing = "ask for the queues";
+        let reply =
+            self.runs().queues(QueuesRequest {}).await.map_err(|status| self.failed(doing)(status))?;
+        decode(&reply.into_inner().queues, "queues").map_err(|source| Error::Malformed { doing, source })
     }
 
     /// Says that a step that waits for it may run, or may not.

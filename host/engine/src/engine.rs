@@ -8,6 +8,7 @@ mod hedge;
 mod limits;
 mod lost;
 mod queue;
+mod queues;
 mod recover;
 mod report;
 mod roster;

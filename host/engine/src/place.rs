@@ -344,6 +344,16 @@ impl Placement {
         hours.min()
     }
 
+    /// All pools that are known, with their limits.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = (&str, Option<u32>)> {
+        self.pools.all()
+    }
+
+    /// The pool that steps of a class take a place of.
+    pub(crate) fn pool_of(&self, class: u32) -> Option<&str> {
+        self.classes[class as usize].demand.pool.as_deref()
+    }
+
     pub(crate) fn is_in_pool(&self, class: u32, pool: &str) -> bool {
         self.classes[class as usize].demand.pool.as_deref() == Some(pool)
     }

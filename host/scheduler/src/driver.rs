@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use cofferdam_crash::{is_armed, reach};
 use cofferdam_engine::{Census, Input, InvalidHistory, Present, Submission};
 use cofferdam_model::{
-    Event, Fence, Memo, Order, Plan, Reasons, Recorded, Report, Review, RunId, RunStatus, Standing, StepKey,
-    Term, UsedUp, ValueDigest, WorkerId,
+    Event, Fence, Memo, Order, Plan, Queues, Reasons, Recorded, Report, Review, RunId, RunStatus, Standing,
+    StepKey, Term, UsedUp, ValueDigest, WorkerId,
 };
 use cofferdam_runlog::{AppendError, Batch, LogRecord, RunLog};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -101,6 +101,9 @@ pub(crate) enum Message {
     },
     Roster {
         answer: oneshot::Sender<Vec<Present>>,
+    },
+    Queues {
+        answer: oneshot::Sender<Queues>,
     },
     Why {
         run: RunId,
@@ -291,6 +294,10 @@ impl Loop {
             Message::Roster { answer } => {
                 let roster = self.core.engine().roster();
                 self.answer(answer, roster);
+            }
+            Message::Queues { answer } => {
+                let queues = self.core.engine().queues();
+                self.answer(answer, queues);
             }
             Message::Why { run, step, answer } => {
                 let reasons = why::of_driven(self.core.engine(), run, step.as_ref(), now.wall);

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use cofferdam_engine::{self as engine, Census, InvalidHistory, InvalidLayout, Layout, Present};
 use cofferdam_model::{
-    InvalidPlan, Known, Order, Origin, Plan, Report, Review, RunId, RunStatus, StepKey, Term, Timestamp,
-    UsedUp, ValueDigest, Why, WorkerId, namespace,
+    InvalidPlan, Known, Order, Origin, Plan, Queues, Report, Review, RunId, RunStatus, StepKey, Term,
+    Timestamp, UsedUp, ValueDigest, Why, WorkerId, namespace,
 };
 use cofferdam_runlog::{NewRun, RunLog};
 use tokio::sync::{mpsc, oneshot};
@@ -303,6 +303,11 @@ impl Scheduler {
     /// Who is there, and what each does.
     pub async fn roster(&self) -> Result<Vec<Present>, Error> {
         self.ask(|answer| Message::Roster { answer }).await
+    }
+
+    /// What waits for its turn over all runs, and who has the places.
+    pub async fn queues(&self) -> Result<Queues, Error> {
+        self.ask(|answer| Message::Queues { answer }).await
     }
 
     pub(crate) async fn ask<T>(

@@ -10,8 +10,8 @@ use cofferdam_wire::v1::runs_server::Runs;
 use cofferdam_wire::v1::submit_request::Head;
 use cofferdam_wire::v1::watch_reply::{self, Progress, Waits};
 use cofferdam_wire::v1::{
-    CancelReply, CancelRequest, ReviewReply, ReviewRequest, SubmitReply, SubmitRequest, WatchReply,
-    WatchRequest, WhyReply, WhyRequest,
+    CancelReply, CancelRequest, QueuesReply, QueuesRequest, ReviewReply, ReviewRequest, SubmitReply,
+    SubmitRequest, WatchReply, WatchRequest, WhyReply, WhyRequest,
 };
 use cofferdam_wire::{decode, encode, encode_events, pieces};
 use futures::future;
@@ -114,6 +114,13 @@ impl Runs for Service {
         let review = Review { approved, by: Some(caller.who.name()), note };
         self.parts.scheduler.review(run, step, review).await.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(ReviewReply {}))
+    }
+
+    async fn queues(&self, request: Request<QueuesRequest>) -> Result<Response<QueuesReply>, Status> {
+        self.access.check(&Caller::of(request.extensions()), Deed::SeeWorkers)?;
+        let queues = self.parts.scheduler.queues().await;
+        let queues = queues.map_err(|error| refuse::scheduler(&error))?;
+        Ok(Response::new(QueuesReply { queues: encode(&queues) }))
     }
 
     async fn why(&self, request: Request<WhyRequest>) -> Result<Response<WhyReply>, Status> {

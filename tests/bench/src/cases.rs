@@ -7,6 +7,11 @@ use cofferdam_model::{
     CBOR, LibraryDigest, Name, OutputRef, Plan, PlanInput, PlanOutput, PlanStep, Source, StepIdx, StepKey,
 };
 
+use crate::measure::cbor;
+
+/// Rounds of arithmetic before a line: some milliseconds.
+const ROUNDS: u64 = 2_000_000;
+
 /// A plan and what its last step gives.
 pub(crate) struct Case {
     pub(crate) plan: Plan,
@@ -65,6 +70,20 @@ fn diamond(count: u32) -> Shape {
     }
     shape.push((0..count).map(|diamond| diamond * 4 + 3).collect());
     shape
+}
+
+/// One step that writes so many lines.
+pub(crate) fn chatter(n: u32, library: LibraryDigest) -> Plan {
+    // A map of two numbers (RFC 8949, section 3).
+    let config = [&[0xa2, 0x65][..], b"lines", &cbor(n.into()), &[0x66], b"rounds", &cbor(ROUNDS)].concat();
+    let name = |text: &str| Name::new(text).expect("a constant");
+    let step = PlanStep {
+        config,
+        outputs: vec![PlanOutput::new(Name::result(), CBOR)],
+        ..PlanStep::new(StepKey::new("talk"), library, name("chatter"))
+    };
+    let libraries = BTreeMap::from([(name("typed"), library)]);
+    Plan { libraries, ..Plan::new(name("logs"), vec![step]) }
 }
 
 fn step(at: u32, inputs: &[u32], library: LibraryDigest) -> PlanStep {

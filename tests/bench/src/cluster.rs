@@ -10,10 +10,10 @@ use anyhow::{Context, Result, ensure};
 use cofferdam_client::Cluster;
 use cofferdam_depot::Depot;
 use cofferdam_model::{Event, LibraryDigest, Plan, RunId, RunStatus};
-use cofferdam_scheduler::Update;
+use cofferdam_scheduler::{Update, system_time};
 use tempfile::TempDir;
 
-use crate::cases::{Case, case};
+use crate::cases::{Case, case, chatter};
 use crate::measure::{Bench, cbor, line, measured, output_of, peak_rss_mb, submission};
 
 /// How long the workers may take to join.
@@ -79,6 +79,33 @@ impl Fleet {
         }
         let notes = format!("a scheduler and {} workers of one slot", self.workers.len());
         Ok(line(name, n_steps, took, peak_rss_mb(&self.serving.0.id().to_string()), &notes))
+    }
+
+    /// Measures how long lines of a step take to who watches its run.
+    pub(crate) async fn logs(&self, n: u32) -> Result<serde_json::Value> {
+        let submission = submission(RunId(uuid::Uuid::now_v7()), chatter(n, self.library));
+        let (run, _) = self.cluster.submit(&submission, vec![]).await?;
+        let mut watch = self.cluster.watch(run).await?;
+        let (mut took, mut status) = (vec![], None);
+        while let Some(update) = watch.next().await? {
+            match update {
+                Update::Logs(records) => {
+                    let now = system_time();
+                    took.extend(records.iter().map(|record| now.since(record.line.at)));
+                }
+                Update::Events(events) => {
+                    status = events.iter().find_map(|recorded| match recorded.event {
+                        Event::RunFinished { status } => Some(status),
+                        _ => None,
+                    });
+                }
+                _ => {}
+            }
+        }
+        ensure!(status == Some(RunStatus::Succeeded), "the run {status:?}");
+        ensure!(took.len() == n as usize, "{} lines came of {n}", took.len());
+        let notes = "from a line to who watches; steps are lines, seconds their sum, to the millisecond";
+        Ok(line("logs", 1, took, peak_rss_mb(&self.serving.0.id().to_string()), notes))
     }
 
     /// Runs a plan to its end and checks its answer; the time from submission until its end is known here.

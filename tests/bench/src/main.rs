@@ -3,10 +3,12 @@
 //! line per measurement, in the form of the peers' side: system, case, n, seconds, steps_per_s, peak_rss_mb, notes.
 //!
 //! The case `latency` makes `n` runs of one step, one after the other: from the submission to the recorded end. The case
+//! `logs` runs one step that writes `n` lines, a few milliseconds of work apart: from the moment at which a line is written
+//! until who watches the run has it, which is after it is kept; on a cluster only. The case
 //! `plan` compiles a job of `n` steps and runs nothing: seconds, bytes per step, ratio to a tenth of it.
 //!
-//! `cofferdam-bench [--on process,cluster] [--slots 1,2] [--n 1000] [--cases fanout,layers,diamond,chain,latency,plan]
-//! [--rounds 3]`
+//! `cofferdam-bench [--on process,cluster] [--slots 1,2] [--n 1000] [--cases fanout,layers,diamond,chain,latency,logs,
+//! plan] [--rounds 3]`
 
 mod cases;
 mod cluster;
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
             for case in runs.iter().flat_map(|case| (0..args.rounds).map(move |_| case)) {
                 let line = match &fleet {
                     None => runtime.block_on(bench.run(case, args.n))?,
+                    Some(fleet) if *case == "logs" => runtime.block_on(fleet.logs(args.n))?,
                     Some(fleet) => runtime.block_on(fleet.run(case, args.n))?,
                 };
                 println!("{line}");

@@ -14,11 +14,23 @@ fn suite(name: &str) {
     suite_of(name, "cofferdam.toml", "text");
 }
 
+/// One place in a pool, and one run of a team at once.
+const QUEUES: &str = "[pools.limits]\nlicence = 1\n[run_queue]\n\
+    tag_concurrency_limits = [{ key = \"team\", value = \"etl\", limit = 1 }]\n";
+
 /// The same of other definitions, with another guest.
 fn suite_of(name: &str, definitions: &str, guest: &str) {
+    suite_with(name, definitions, guest, "");
+}
+
+/// The same of an instance with these settings.
+fn suite_with(name: &str, definitions: &str, guest: &str, settings: &str) {
     let folder = workspace().join("tests/browser/project");
     let definitions = std::fs::read_to_string(folder.join(definitions)).expect("the project is there");
     let project = Project::with(&definitions, &[guest]);
+    if !settings.is_empty() {
+        project.write(".cofferdam/instance.toml", settings);
+    }
     let pages = Pages::loaded(&project);
     suite_at(name, &pages, &project, |_| {});
 }
@@ -110,7 +122,7 @@ fn every_page_at_every_width_in_light_and_dark() {
 
 #[test]
 fn the_cluster() {
-    suite("cluster");
+    suite_with("cluster", "cofferdam.toml", "text", QUEUES);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cofferdam_e2e::Project;
 use cofferdam_e2e::ask::{detach, events, gate, joined, json, n_at_the_gate, run, until};
 use cofferdam_e2e::cluster::Cluster;
-use cofferdam_e2e::look::of_type;
+use cofferdam_e2e::look::{of_type, text};
 use serde_json::Value;
 
 const JOBS: &str = r#"
@@ -55,6 +55,12 @@ fn i7_runs_wait_for_their_turn_by_limits_and_the_next_begins_when_one_ends_also_
     assert!(why(&same_team).contains("waits in the run queue"), "{}", why(&same_team));
     assert!(why(&third).contains("2 runs may go on at once"), "{}", why(&third));
     assert!(why(&third).contains("1 run goes before it"), "{}", why(&third));
+    let queue = json(&project, &cluster, &["queue"]);
+    let named: Vec<&str> =
+        queue["runs"].as_array().expect("runs").iter().map(|one| text(one, "run")).collect();
+    assert_eq!(named, [same_team.as_str(), third.as_str()]);
+    let told = run(&project, &cluster, &["queue"]).expect(0).stdout;
+    assert!(told.contains(&format!("run {third} of short, priority 0: its run waits")), "{told}");
 
     // What had begun has its place with the next scheduler, and what waits waits there.
     serving.kill();

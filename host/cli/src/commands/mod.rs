@@ -20,6 +20,7 @@ pub(crate) mod lineage;
 pub(crate) mod logs;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod queue;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod rerun;

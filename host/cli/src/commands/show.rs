@@ -150,6 +150,7 @@ pub(crate) fn document(run: &Run, lineage: &Lineage) -> Value {
     json!({
         "run": run.id(),
         "job": run.plan().job,
+        "tags": run.plan().tags,
         "plan": run.plan().digest(),
         "libraries": run.plan().libraries,
         "status": run.status(),

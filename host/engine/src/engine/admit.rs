@@ -150,6 +150,11 @@ impl Engine {
         later.find(is_let).copied()
     }
 
+    /// The runs that wait in the queue, in the order of their turn, each with its priority.
+    pub(super) fn queued(&self) -> impl Iterator<Item = (i32, RunId)> {
+        self.admissions.waiting.iter().map(|(Reverse(priority), _, run)| (*priority, *run))
+    }
+
     /// Why a run waits in the queue; none if it does not.
     pub(super) fn why_queued(&self, id: RunId) -> Option<Why> {
         let active = self.runs.get(&id)?;

@@ -151,6 +151,13 @@ impl Pools {
         number
     }
 
+    /// Those that the operator has named, and those that steps have.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, Option<u32>)> {
+        let set = self.set.iter().map(|(name, limit)| (name.as_str(), Some(*limit)));
+        let others = self.numbers.iter().filter(|(name, _)| !self.set.contains_key(*name));
+        set.chain(others.map(|(name, number)| (name.as_str(), self.limit(*number))))
+    }
+
     pub(super) fn limit(&self, pool: u32) -> Option<u32> {
         self.limits[pool as usize]
     }

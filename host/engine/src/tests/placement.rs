@@ -84,6 +84,15 @@ fn c4_a_pool_bounds_steps_of_all_runs_and_its_slots_are_right_after_everything_d
     world.submit(RUN, steps("a"));
     world.submit(run_id(2), steps("b"));
     assert_eq!(world.running(), ["a1", "a2", "a_free", "b_free"]);
+    let held = |key: &str| (RUN, StepKey::new(key));
+    let used = PoolUse {
+        name: "api".into(),
+        limit: Some(2),
+        taken: 2,
+        waiting: 2,
+        holders: vec![held("a1"), held("a2")],
+    };
+    assert_eq!(world.engine.queues().pools, [used]);
     world.finish("a1", fail());
     assert_eq!(world.running(), ["a2", "a_free", "b_free", "b1"], "a slot is free when its step has ended");
     world.leave(WORKER);

@@ -51,6 +51,8 @@ fn i7_at_most_so_many_runs_go_on_and_the_oldest_that_waits_is_next_at_once() {
         )
     );
     assert_eq!(world.engine.census().waiting, [("run_queue", 2)].into());
+    let queued: Vec<RunId> = world.engine.queues().runs.iter().map(|queued| queued.run).collect();
+    assert_eq!(queued, [run_id(3), run_id(4)]);
     assert_eq!(world.engine.run(run_id(3)).unwrap().status(), RunStatus::Queued);
     world.done("b");
     assert_eq!(world.running(), ["a", "c"], "within the answer to the report");

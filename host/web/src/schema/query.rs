@@ -283,7 +283,7 @@ impl RunQuery {
 
     async fn queue(&self, ctx: &Context<'_>) -> Result<Queue> {
         let scheduler = &ctx.data_unchecked::<Instance>().parts.scheduler;
-        Ok(scheduler.census().await?.into())
+        Ok((scheduler.census().await?, scheduler.queues().await?).into())
     }
 
     /// Why a step does not run now; of a whole run, the first ones that could.

@@ -130,7 +130,8 @@ export const root = {
   queue: () => {
     const waiting = newest((run) => run.status === "STARTED").flatMap((run) => [...run.steps.values()].filter((s) => s.status === "READY").map((s) => (jobs[run.jobName].steps[s.template].resources ? "no_worker_fits" : "busy")));
     return { runs: [{ name: "queued", count: newest((run) => run.status === "QUEUED").length }, { name: "started", count: newest((run) => run.status === "STARTED").length }],
-      waiting: [...new Set(waiting)].map((name) => ({ name, count: waiting.filter((w) => w === name).length })), running: runningSteps().length, slots: 12 };
+      waiting: [...new Set(waiting)].map((name) => ({ name, count: waiting.filter((w) => w === name).length })), running: runningSteps().length, slots: 12, queued: [], moreQueued: 0,
+      pools: [{ name: "licence", limit: null, taken: 0, waiting: 0, holders: [] }] };
   },
   whyWaiting: ({ runId, stepKey }) => [...(runs.get(runId)?.steps.values() ?? [])].filter((s) => ["WAITING", "READY"].includes(s.status) && (!stepKey || s.key === stepKey))
     .map((s) => ({ stepKey: s.key, reason: "unsatisfiable", text: jobs[runs.get(runId).jobName].steps[s.template].resources ? "no worker offers GPU=1: worker-1 is nearest, it offers CPU=4, MEMORY=8GiB" : "waits for steps before it, or a free slot" })),

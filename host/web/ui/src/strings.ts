@@ -77,7 +77,9 @@ export const t = {
       dependency: "for steps before them", wait: "for a time or an approval", retry: "for their next attempt", recall: "for an earlier result", holder: "for the worker that holds the inputs", max_concurrent: "their run has as many as it may",
       tag_limit: "a limit of their tag is reached", pool: "their pool is full", namespace: "their namespace has as many as it may", quota: "a quota is used up", no_worker: "no worker has joined",
       no_worker_fits: "no worker offers what they ask for", draining: "all workers are leaving", no_time_left: "no worker has time left for them", busy: "for a free slot", cancelling: "their run is being cancelled",
-    } as { [reason: string]: string | undefined }, here: "Taking steps", leaving: "Leaving",
+    } as { [reason: string]: string | undefined }, runQueue: "Runs that may not begin yet", moreQueued: (n: number) => `and ${plural(n, "run")} behind them`, priority: (n: number) => `priority ${n}`,
+    pools: "Pools", taken: (taken: number, limit: number | null) => (limit === null ? `${taken} taken, no limit` : `${taken} of ${limit} taken`), wait: (n: number) => `${plural(n, "step")} ${n === 1 ? "waits" : "wait"}`, moreHolders: (n: number) => `and ${n} more`,
+    here: "Taking steps", leaving: "Leaving",
     drain: "Drain", worker: (id: string) => `Worker ${id}`, drainOne: (id: string) => `Drain worker ${id}`, slotsOf: (id: string) => `Slots of worker ${id}`, free: "free",
   },
   automation: {

@@ -53,7 +53,10 @@ export const RUN = `query Run($runId: ID!) { runOrError(runId: $runId) { __typen
 
 export const WORKERS = `query Workers {
   workers { id slots leaving resources { ${TAG} } labels { ${TAG} } running { runId stepKey since } }
-  queue { runs { name count } waiting { name count } running slots }
+  queue {
+    runs { name count } waiting { name count } running slots moreQueued
+    queued { runId jobName priority text } pools { name limit taken waiting holders { runId stepKey } }
+  }
 }`;
 
 export const NEXT = `query Next {

@@ -111,7 +111,14 @@ export type Worker = {
   running: RunningStep[];
 };
 export type Count = { name: string; count: number };
-export type Queue = { runs: Count[]; waiting: Count[]; running: number; slots: number };
+export type QueuedRun = { runId: string; jobName: string; priority: number; text: string };
+/** Of steps of all runs at most `limit` at once; without it, as many as there are. The first holders are named. */
+export type Pool = { name: string; limit: number | null; taken: number; waiting: number; holders: { runId: string; stepKey: string }[] };
+export type Queue = {
+  runs: Count[]; waiting: Count[]; running: number; slots: number;
+  /** In the order in which they begin; of `moreQueued` more nothing is told. */
+  queued: QueuedRun[]; moreQueued: number; pools: Pool[];
+};
 export type WhyWaiting = { stepKey: string; reason: string; text: string };
 
 export type ValuePreview = {

@@ -1,7 +1,7 @@
 // `/cluster`: the workers, what they run now, and what waits and why.
 import { Link } from "@tanstack/react-router";
 import { useCluster, useDrain } from "../api/queries";
-import type { Count, Worker } from "../api/types";
+import type { Count, Pool, QueuedRun, Worker } from "../api/types";
 import { cli } from "../lib/cli";
 import { shortRun } from "../lib/size";
 import { duration } from "../lib/time";
@@ -29,6 +29,8 @@ export function Cluster() {
           <h2 className="border-b border-line px-3 py-2">{t.cluster.queue}</h2>
           <Counts title={t.cluster.runs} counts={queue.runs} none={t.cluster.noRuns} />
           <Counts title={t.cluster.waiting} counts={queue.waiting} none={t.cluster.nothingWaits} />
+          {queue.queued.length > 0 && <Queued runs={queue.queued} more={queue.moreQueued} />}
+          {queue.pools.length > 0 && <Pools pools={queue.pools} />}
         </section>
       </div>
     </>
@@ -46,6 +48,40 @@ function Counts({ title, counts, none }: { title: string; counts: Count[]; none:
           <div key={name} className="flex gap-3 py-0.5"><dt className="min-w-0 break-words">{t.cluster.reasons[name] ?? name}</dt><dd className="ml-auto font-semibold tabular-nums">{count}</dd></div>
         ))}</dl>
       )}
+    </div>
+  );
+}
+
+function Queued({ runs, more }: { runs: QueuedRun[]; more: number }) {
+  return (
+    <div className="border-t border-line px-3 py-2">
+      <h3>{t.cluster.runQueue}</h3>
+      <ol className="flex flex-col gap-1.5">{runs.map(({ runId, jobName, priority, text }) => (
+        <li key={runId} data-queued={runId}>
+          <Link to="/runs/$runId" params={{ runId }} className="font-medium">{jobName} <span className="mono">{shortRun(runId)}</span></Link>
+          {priority !== 0 && <span className="ml-2 text-muted">{t.cluster.priority(priority)}</span>}
+          <p className="text-xs break-words text-muted">{text}</p>
+        </li>
+      ))}</ol>
+      {more > 0 && <p className="text-muted">{t.cluster.moreQueued(more)}</p>}
+    </div>
+  );
+}
+
+function Pools({ pools }: { pools: Pool[] }) {
+  return (
+    <div className="border-t border-line px-3 py-2">
+      <h3>{t.cluster.pools}</h3>
+      <ul className="flex flex-col gap-1.5">{pools.map(({ name, limit, taken, waiting, holders }) => (
+        <li key={name} data-pool={name}>
+          <p className="flex flex-wrap gap-x-3"><span className="font-medium break-all">{name}</span><span className="ml-auto tabular-nums">{t.cluster.taken(taken, limit)}</span></p>
+          {waiting > 0 && <p className="text-muted">{t.cluster.wait(waiting)}</p>}
+          <ul className="text-xs">{holders.map(({ runId, stepKey }) => (
+            <li key={runId + stepKey} className="truncate"><Link to="/runs/$runId" params={{ runId }} search={{ step: stepKey }} title={stepKey}>{stepKey} <span className="mono">{shortRun(runId)}</span></Link></li>
+          ))}</ul>
+          {taken > holders.length && <p className="text-xs text-muted">{t.cluster.moreHolders(taken - holders.length)}</p>}
+        </li>
+      ))}</ul>
     </div>
   );
 }
