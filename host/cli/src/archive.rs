@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use cofferdam_scheduler::again;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::draft::Draft;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 
@@ -45,8 +46,8 @@ struct About {
     known: Known,
 }
 
-/// Writes a run as it is now. Fails if there is a file of that name.
-pub(crate) async fn write(log: &dyn RunLog, run: RunId, path: &Path) -> Result<()> {
+/// Writes a run as it is now.
+pub(crate) async fn write(log: &dyn RunLog, run: RunId, mut draft: Draft) -> Result<()> {
     let read = "read the run log";
     let summary = log.summary(run).await.doing(Exit::Unreachable, read)?;
     let about = About {
@@ -74,12 +75,8 @@ pub(crate) async fn write(log: &dyn RunLog, run: RunId, path: &Path) -> Result<(
         (EVENTS, json_lines(&events)),
         (LOGS, json_lines(&lines)),
     ];
-    let doing = || format!("write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).doing(Exit::Usage, doing())?;
-    pack(file.as_file_mut(), &entries).doing(Exit::Usage, doing())?;
-    file.persist_noclobber(path).map_err(|error| error.error).doing(Exit::Usage, doing())?;
-    Ok(())
+    draft.write(|file| pack(file, &entries))?;
+    draft.finish()
 }
 
 async fn all_lines(log: &dyn RunLog, run: RunId) -> Result<Vec<StoredLog>> {
@@ -105,17 +102,14 @@ fn json_lines<T: Serialize>(items: &[T]) -> Vec<u8> {
 }
 
 fn pack(file: &mut File, entries: &[(&str, Vec<u8>)]) -> std::io::Result<()> {
-    let mut archive = tar::Builder::new(&mut *file);
+    let mut archive = tar::Builder::new(file);
     for (name, bytes) in entries {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(ENTRY_MODE);
         archive.append_data(&mut header, name, bytes.as_slice())?;
     }
-    archive.finish()?;
-    drop(archive);
-    file.flush()?;
-    file.sync_all()
+    archive.finish()
 }
 
 /// A run log with nothing but the run of a file in it, for reading.

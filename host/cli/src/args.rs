@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cluster::{MetricsAt, Serve, Worker};
 
+use crate::draft::Force;
+
 /// Runs data pipelines whose steps are WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(name = "cofferdam", version, propagate_version = true, max_term_width = 100)]
@@ -262,7 +264,7 @@ Example:
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:\n  cofferdam run delays -c run.yaml --export out")]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -329,7 +331,7 @@ pub(crate) struct Rerun {
 }
 
 /// What is seen of a run that was started.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct Watching {
     /// Show every line that the ops write, as they write it. [default: warnings and errors]
     #[arg(long)]
@@ -347,11 +349,13 @@ impl Watching {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Export {
     /// Write the outputs that no other step reads into this folder.
     #[arg(long = "export", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) force: Force,
 }
 
 /// A command of clusters only.
@@ -486,7 +490,7 @@ pub(crate) struct Why {
 }
 
 /// Where the runs are that a command is about.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct At {
     /// The cluster whose scheduler is there (HOST:PORT), instead of this host.
     #[arg(long, value_name = "ADDR", env = "COFFERDAM_CLUSTER")]
@@ -496,7 +500,7 @@ pub(crate) struct At {
 }
 
 /// Who may call a cluster.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct TokenArgs {
     /// File with the token of the cluster. [default: that of the project's own instance]
     #[arg(long, value_name = "FILE", env = "COFFERDAM_TOKEN_FILE")]
@@ -520,7 +524,7 @@ fn slots(text: &str) -> Result<u32, String> {
     slots.ok_or_else(|| format!("it is a whole number from 1 to {SLOTS_MAX}"))
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 pub(crate) struct Local {
     /// Steps that run at once. [default: one per core]
     #[arg(long, value_name = "N", env = "COFFERDAM_SLOTS", value_parser = slots, allow_negative_numbers = true)]
@@ -593,8 +597,10 @@ pub(crate) struct Pinned {
 pub(crate) struct ExportRun {
     /// Run: its id or a unique start of it.
     pub(crate) run: String,
-    /// File that is written. It must not be there yet.
+    /// File that is written.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: Force,
     #[command(flatten)]
     pub(crate) at: At,
 }

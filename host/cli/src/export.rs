@@ -1,13 +1,15 @@
 //! Writes the results of a run into a folder: the outputs that no other step reads, under readable names.
 
 use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use cofferdam_io::Stores;
 use cofferdam_model::{ARROW_STREAM, CBOR, Name, Output, Plan, Source, StepIdx, StepKey, ValueRef};
 use futures::StreamExt;
-use tokio::io::AsyncWriteExt;
 
+use crate::args::Export;
+use crate::draft::{self, Draft, FOR_ALL, Force};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 
@@ -38,16 +40,62 @@ pub(crate) fn unread(plan: &Plan) -> BTreeSet<(StepIdx, Name)> {
     unread
 }
 
-/// Writes each result; gives the paths. A file that is there already is replaced, whole or not at all.
-pub(crate) async fn export(results: &[Found], values: &Stores, folder: &Path) -> Result<Vec<PathBuf>> {
-    tokio::fs::create_dir_all(folder)
-        .await
-        .doing(Exit::Internal, format!("make the folder {}", folder.display()))?;
-    let mut paths = vec![];
-    for found in results {
-        let path = folder.join(file_name(found));
-        write(&found.output.value, values, &path).await?;
-        paths.push(path);
+/// Refuses a folder in which results of this plan would replace something, before they are made. What a result is called
+/// beyond its step and output is known only then: any ending counts.
+pub(crate) fn check(plan: &Plan, asked: &Export) -> Result<()> {
+    let Some(folder) = &asked.dir else { return Ok(()) };
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.doing(Exit::Usage, format!("export into {}", folder.display()))?,
+    };
+    if asked.force.force {
+        return Ok(());
+    }
+    let stems = unread(plan).into_iter().map(|(step, output)| (&plan.steps[step.0 as usize].key, output));
+    let stems: Vec<_> = stems.collect();
+    for entry in entries.filter_map(std::result::Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if stems.iter().any(|(step, output)| may_be_of(&name, step, output)) {
+            return Err(draft::is_there(&entry.path()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`file_name`] may give this name to an output of a step, or of a copy of it.
+fn may_be_of(name: &str, step: &StepKey, output: &Name) -> bool {
+    let Some(rest) = name.strip_prefix(&step.to_string()) else { return false };
+    let rest = after_key(rest);
+    let rest = if *output == Name::result() {
+        Some(rest)
+    } else {
+        rest.strip_prefix('.').and_then(|rest| rest.strip_prefix(output.as_str()))
+    };
+    let ending = rest.and_then(|rest| after_key(rest).strip_prefix('.'));
+    ending.is_some_and(|ending| !ending.contains('.'))
+}
+
+/// What follows a mapping key in brackets, if there is one.
+fn after_key(text: &str) -> &str {
+    let end = text.starts_with('[').then(|| text.rfind(']')).flatten();
+    end.map_or(text, |end| &text[end + 1..])
+}
+
+/// Writes each result, or none if one would replace something without leave; gives the paths.
+pub(crate) async fn export(
+    results: &[Found],
+    values: &Stores,
+    folder: &Path,
+    force: Force,
+) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).doing(Exit::Usage, format!("make the folder {}", folder.display()))?;
+    let paths: Vec<PathBuf> = results.iter().map(|found| folder.join(file_name(found))).collect();
+    for path in &paths {
+        draft::check(path, force)?;
+    }
+    for (found, path) in results.iter().zip(&paths) {
+        write(&found.output.value, values, Draft::of(path, FOR_ALL, force)?).await?;
     }
     Ok(paths)
 }
@@ -79,24 +127,20 @@ fn extension(media_type: &str) -> &str {
     }
 }
 
-async fn write(value: &ValueRef, values: &Stores, path: &Path) -> Result<()> {
-    let doing = || format!("write {}", path.display());
-    let part = path.with_added_extension("part");
-    let mut file = tokio::fs::File::create(&part).await.doing(Exit::Internal, doing())?;
+async fn write(value: &ValueRef, values: &Stores, mut draft: Draft) -> Result<()> {
     if value.media_type == CBOR {
         let bytes = read_whole(value, values).await?;
         let json = to_json(&bytes)
-            .map_err(|why| Failed::new(Exit::Internal, format!("failed to {}: {why}", doing())))?;
-        file.write_all(&json).await.doing(Exit::Internal, doing())?;
+            .map_err(|why| Failed::new(Exit::Internal, format!("failed to write a value as JSON: {why}")))?;
+        draft.write(|file| file.write_all(&json))?;
     } else {
         let mut chunks = values.get(value).await.doing(Exit::Internal, "read a value")?;
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.doing(Exit::Internal, doing())?;
-            file.write_all(&chunk).await.doing(Exit::Internal, doing())?;
+            let chunk = chunk.doing(Exit::Internal, "read a value")?;
+            draft.write(|file| file.write_all(&chunk))?;
         }
     }
-    file.flush().await.doing(Exit::Internal, doing())?;
-    tokio::fs::rename(&part, path).await.doing(Exit::Internal, doing())
+    draft.finish()
 }
 
 async fn read_whole(value: &ValueRef, values: &Stores) -> Result<Vec<u8>> {
@@ -129,6 +173,21 @@ mod tests {
         assert_eq!(name("report", "chart", "image/svg+xml"), "report.chart.svg");
         assert_eq!(name("clean[m01]", "result", CBOR), "clean[m01].json");
         assert_eq!(name("a", "b", "application/x-unheard-of"), "a.b.bin");
+    }
+
+    #[test]
+    fn a_result_is_told_by_its_name_before_its_ending_is_known() {
+        let may_be = |name: &str, step: &str, output: &str| {
+            may_be_of(name, &StepKey::new(step), &Name::new(output).unwrap())
+        };
+        assert!(may_be("sum.json", "sum", "result") && may_be("sum.csv", "sum", "result"));
+        assert!(
+            may_be("sum[a].json", "sum", "result") && may_be("outer.sum[a][b].json", "outer.sum", "result")
+        );
+        assert!(may_be("sum.each[n0].bin", "sum", "each") && may_be("sum[a].each.bin", "sum", "each"));
+        for other in ["sums.json", "sum", "sum.each.json", "outer.sum.json", "sum[a.json"] {
+            assert!(!may_be(other, "sum", "result"), "{other}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod cluster;
 mod commands;
 mod compiled;
 mod cost;
+mod draft;
 mod drive;
 mod error;
 pub mod exit;

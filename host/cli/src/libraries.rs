@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::channel;
 use crate::commands::registry::{self, Access};
+use crate::draft::Force;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::{CYAN, Output};
@@ -108,12 +109,18 @@ async fn pulled(
     let access = Access::of_environment()?;
     let pulled = registry::fetch(&reference, &access, Some(&project.root), output).await?;
     let component = project.state.builds().join(name.as_str()).join("library.wasm");
-    registry::write(&component, &pulled.bytes)?;
+    keep(&component, &pulled.bytes)?;
     let digest = put(depot, name, &component).await?;
     let inputs = digests(vec![component.clone()]);
     Stamp { built_by: reference.to_string(), inputs, component: component.clone(), digest }
         .write(&stamp_path)?;
     Ok(Ready { name: name.clone(), digest, component })
+}
+
+/// Writes a component where the project's builds are.
+fn keep(component: &Path, bytes: &[u8]) -> Result<()> {
+    registry::make(component.parent().expect("each library has a folder there"))?;
+    registry::write(component, bytes, Force { force: true })
 }
 
 /// The library that a channel is on now: whoever plans a run is pinned to it.
@@ -128,7 +135,7 @@ async fn promoted(project: &Project, depot: &Depot, name: &Name, on: &Channel) -
     let is_current = std::fs::read(&component).is_ok_and(|bytes| cofferdam_depot::digest(&bytes) == digest);
     if !is_current {
         let bytes = depot.get(&digest).await.doing(Exit::Unreachable, "look into the depot")?;
-        registry::write(&component, &bytes)?;
+        keep(&component, &bytes)?;
     }
     Ok(Ready { name: name.clone(), digest, component })
 }

@@ -23,22 +23,8 @@ const BLOBS: &str = "blobs/sha256/";
 /// Files of one bundle: a library has three, and three for each signature.
 const FILES_MAX: usize = 100_000;
 
-/// Writes libraries by name into one file, whole or not at all.
-pub fn write_bundle(path: &Path, libraries: &BTreeMap<String, Artifact>) -> Result<(), Error> {
-    let failed = |source| Error::File { doing: "write", path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut options = tempfile::Builder::new();
-    // Nothing in it is secret, and others carry it.
-    #[cfg(unix)]
-    options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut draft = options.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    pack(draft.as_file_mut(), libraries).map_err(failed)?;
-    draft.as_file().sync_all().map_err(failed)?;
-    draft.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-fn pack(file: &mut File, libraries: &BTreeMap<String, Artifact>) -> io::Result<()> {
+/// Writes libraries by name into one file.
+pub fn write_bundle(file: &mut File, libraries: &BTreeMap<String, Artifact>) -> io::Result<()> {
     let (mut blobs, mut listed) = (BTreeMap::new(), vec![]);
     for (name, artifact) in libraries {
         let packed = artifact.pack();
@@ -211,7 +197,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("bundle.tar");
         let named = libraries.iter().map(|(name, artifact)| ((*name).to_owned(), artifact.clone()));
-        write_bundle(&path, &named.collect()).unwrap();
+        write_bundle(&mut File::create(&path).unwrap(), &named.collect()).unwrap();
         (folder, path)
     }
 

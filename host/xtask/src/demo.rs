@@ -18,7 +18,7 @@ pub(crate) fn demo(shell: &mut Shell) -> Result<(), Failure> {
     let mut build = shell.command(&program);
     shell.run("build the ops", build.args(["build", "flights"]).current_dir(&project))?;
     let mut run = shell.command(&program);
-    run.args(["run", "delays", "--export"]).arg(&export).current_dir(&project);
+    run.args(["run", "delays", "--force", "--export"]).arg(&export).current_dir(&project);
     shell.run("run the job", &mut run)?;
 
     shell.finish("demo");

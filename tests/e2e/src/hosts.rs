@@ -77,7 +77,11 @@ impl Hosts {
     pub fn run(&self, export: &str) -> Child {
         let mut command = self.network.command(CLIENT);
         command.args(["run", "j", "--cluster", &self.scheduler, "--token-file", "token", "--json"]);
-        command.args(["--export", export]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["--force", "--export", export])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().expect("the program can be started")
     }
 

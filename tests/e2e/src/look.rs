@@ -57,9 +57,9 @@ impl Project {
         ended.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an event")).collect()
     }
 
-    /// Runs a job with its results in `out`; the run as JSON.
+    /// Runs a job with its results in `out`, in the place of earlier ones; the run as JSON.
     pub fn run_job(&self, args: &[&str], exit: i32) -> Value {
-        let (ended, run) = self.json([&["run"], args, &["--export", "out"]].concat());
+        let (ended, run) = self.json([&["run"], args, &["--export", "out", "--force"]].concat());
         assert_eq!(ended, exit, "{run:#}");
         run
     }

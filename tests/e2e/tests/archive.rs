@@ -77,7 +77,7 @@ fn g11_a_run_that_goes_on_is_written_as_it_is_and_what_is_no_run_is_refused_in_w
     until("the step runs", || run(&project, &cluster, &["show", &id]).stdout.contains("running"));
     run(&project, &cluster, &["runs", "export", &id, "run.tar"]).expect(0);
     let again = run(&project, &cluster, &["runs", "export", &id, "run.tar"]);
-    assert!(again.exit != 0 && again.stderr.contains("exists"), "{again:#?}");
+    assert!(again.exit != 0 && again.stderr.contains("is there already"), "{again:#?}");
     let shown = project.run(["show", "--file", "run.tar", "--json"]).expect(0);
     let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("a document");
     assert_eq!((shown["run"].as_str(), &shown["status"]), (Some(id.as_str()), &"running".into()));

@@ -57,7 +57,7 @@ fn d6_a_library_in_a_registry_runs_elsewhere_pinned_by_its_digest_and_its_signat
     project.run(["run", "j"]).expect(0);
     let (_, plan) = project.json(["plan", "j"]);
     assert_eq!(plan["plan"]["libraries"]["typed"], digest(&workshop));
-    let lost = project.run(["library", "pull", &pinned, "lib/again.wasm"]);
+    let lost = project.run(["library", "pull", &pinned, "lib/lost.wasm"]);
     refused(&lost, 5, "failed to pull from `127.0.0.1:");
 }
 

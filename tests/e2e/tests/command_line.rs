@@ -213,6 +213,60 @@ fn c_09_a_library_that_is_no_plain_file_is_refused_and_never_waited_for() {
 }
 
 #[test]
+fn c_10_a_file_is_replaced_by_force_only_and_a_place_where_none_can_be_is_said_before_the_work() {
+    let project = numbers();
+    let result = "out/numbers.each[n0].json";
+    project.run(["run", "j", "--export", "out"]).expect(0);
+    assert_eq!(project.read(result).trim(), "0");
+    project.write(result, "of its owner");
+    let n_runs = || project.json(["runs"]).1["runs"].as_array().map(Vec::len);
+    for asked in
+        [&["run", "j", "--export", "out"][..], &["rerun", "--export", "out"], &["show", "--export", "out"]]
+    {
+        let ended = project.run(asked).expect(2);
+        assert!(ended.stderr.contains("[n") && ended.stderr.contains("is there already"), "{ended:#?}");
+        assert!(ended.stderr.contains("`--force` replaces"), "{ended:#?}");
+        assert_eq!((n_runs(), project.read(result).as_str()), (Some(1), "of its owner"), "{asked:?}");
+    }
+    project.run(["run", "j", "--export", "other"]).expect(0);
+    project.run(["run", "j", "--export", "out", "--force"]).expect(0);
+    assert_eq!(project.read(result).trim(), "0");
+    let ended = project.run(["run", "j", "--export", "cofferdam.toml"]).expect(2);
+    assert!(ended.stderr.contains("cofferdam.toml"), "{ended:#?}");
+    assert_eq!(n_runs(), Some(3));
+
+    let run = project.json(["show"]).1["run"].as_str().expect("an id").to_owned();
+    for command in [&["runs", "export", &run][..], &["library", "bundle"]] {
+        project.write("taken", "of its owner");
+        let put = |file: &str, more: &[&str]| project.run([command, &[file], more].concat());
+        for (file, said) in [
+            ("taken", "taken is there already"),
+            ("lib", "lib is a folder"),
+            ("none/file", "the folder none is not there"),
+            ("cofferdam.toml/file", "the folder cofferdam.toml is no folder"),
+        ] {
+            let ended = put(file, &[]).expect(2);
+            assert!(ended.stderr.contains(said) && ended.stderr.contains("hint"), "{file}: {ended:#?}");
+        }
+        assert_eq!(project.read("taken"), "of its owner");
+        put("taken", &["--force"]).expect(0);
+        assert_ne!(std::fs::read(project.path().join("taken")).expect("it is there"), b"of its owner");
+        put("lib", &["--force"]).expect(2);
+    }
+    project.run(["library", "unbundle", "taken", "lib"]).expect(2);
+    project.run(["library", "unbundle", "taken", "lib", "--force"]).expect(0);
+    let names =
+        std::fs::read_dir(project.path()).expect("it is there").flatten().map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [".cofferdam", "cofferdam.toml", "lib", "other", "out", "taken"],
+        "no half file is left"
+    );
+}
+
+#[test]
 fn c_11_a_token_is_no_argument() {
     let ended = cofferdam(["run", "--token", "0123456789"]).expect(2);
     assert!(ended.stderr.contains("a similar argument exists: '--token-file'"), "{ended:#?}");

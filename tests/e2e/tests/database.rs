@@ -42,7 +42,7 @@ impl Over {
 
     fn start_run(&mut self, project: &Project) -> Child {
         self.n_runs += 1;
-        let mut command = project.command(["run", "j", "--export", "out", "--json"]);
+        let mut command = project.command(["run", "j", "--export", "out", "--force", "--json"]);
         command.args(["--cluster", &self.cluster.address, "--token-file"]).arg(self.cluster.token_file());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program can be started")
     }

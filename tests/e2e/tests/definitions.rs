@@ -106,7 +106,7 @@ const CONFIGURED: &str = "[jobs.j.steps.c]\nop = \"typed.configured\"\n";
 /// Runs the job of one configured step with variables that its config names.
 fn configured(project: &Project, yaml: &str, variables: &[(&str, &str)]) -> Ended {
     project.write("run.yaml", yaml);
-    let mut command = project.command(["run", "-c", "run.yaml", "--export", "out", "--quiet"]);
+    let mut command = project.command(["run", "-c", "run.yaml", "--export", "out", "--force", "--quiet"]);
     command.envs(variables.iter().copied()).output().expect("the program can be started").into()
 }
 

@@ -147,3 +147,29 @@ fn f_31_a_disk_without_room_for_another_file_fails_the_attempt_by_name_and_has_r
         fails_and_goes_on(&project, &cluster, &filler);
     });
 }
+
+#[test]
+fn c_10_a_full_disk_is_said_and_no_half_file_is_left_on_it() {
+    alone("c_10_a_full_disk_is_said_and_no_half_file_is_left_on_it", || {
+        let project = project();
+        project.run(["run", "warm"]).expect(0);
+        let (_, shown) = project.json(["show"]);
+        let place = project.path().join("full");
+        fs::create_dir(&place).expect("a folder can be made");
+        on_a_disk(&place, "size=64k");
+        let filler = fill(&place);
+        for asked in [
+            &["show", "--export", "full"][..],
+            &["runs", "export", id(&shown), "full/run.tar"],
+            &["library", "bundle", "full/all.tar"],
+        ] {
+            let ended = project.run(asked).expect(1);
+            assert!(ended.stderr.contains("failed to write full/"), "{ended:#?}");
+            assert!(ended.stderr.contains("No space left on device"), "{ended:#?}");
+            let left = fs::read_dir(&place).expect("it is there").flatten().map(|entry| entry.path());
+            assert_eq!(left.collect::<Vec<_>>(), [filler.clone()], "{asked:?}");
+        }
+        fs::remove_file(filler).expect("it can be removed");
+        project.run(["show", "--export", "full"]).expect(0);
+    });
+}

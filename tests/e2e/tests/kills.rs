@@ -15,7 +15,7 @@ use serde_json::Value;
 const HELD_MAX: usize = 65;
 
 fn start(project: &Project, cluster: &Cluster) -> Child {
-    let mut command = project.command(["run", "j", "--export", "out"]);
+    let mut command = project.command(["run", "j", "--export", "out", "--force"]);
     command.args(["--cluster", &cluster.address, "--token-file"]).arg(cluster.token_file());
     // Nobody reads it while it runs, and a full pipe would hold it up.
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program can be started")

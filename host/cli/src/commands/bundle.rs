@@ -10,8 +10,9 @@ use cofferdam_plan::Request;
 use serde_json::json;
 
 use crate::args::Global;
-use crate::commands::registry::{admit, artifact, failed, write};
+use crate::commands::registry::{admit, artifact, failed, make, write};
 use crate::commands::{library, signature};
+use crate::draft::{self, Draft, FOR_ALL, Force};
 use crate::error::{Failed, Result};
 use crate::output::{GREEN, Output};
 use crate::prepare::present;
@@ -34,6 +35,8 @@ pub(crate) struct Pack {
     /// Those that this job uses.
     #[arg(long, conflicts_with = "libraries")]
     job: Option<String>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Debug, Args)]
@@ -47,9 +50,12 @@ pub(crate) struct Unpack {
     file: PathBuf,
     /// Folder for the components.
     folder: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 pub(crate) async fn bundle(args: &Pack, global: &Global, output: Output) -> Result<()> {
+    draft::check(&args.file, args.force)?;
     let mut packed: BTreeMap<String, Artifact> = BTreeMap::new();
     let mut digests = BTreeMap::new();
     for asked in wanted(args, global, output).await? {
@@ -60,7 +66,9 @@ pub(crate) async fn bundle(args: &Pack, global: &Global, output: Output) -> Resu
             return Err(Failed::usage(format!("two libraries would be called `{name}`")));
         }
     }
-    write_bundle(&args.file, &packed).map_err(failed)?;
+    let mut draft = Draft::of(&args.file, FOR_ALL, args.force)?;
+    draft.write(|file| write_bundle(file, &packed))?;
+    draft.finish()?;
     if output.json {
         let about = json!({ "file": args.file, "libraries": digests });
         return output.document("cofferdam.bundle/v1", about);
@@ -84,10 +92,15 @@ pub(crate) fn unbundle(args: &Unpack, global: &Global, output: Output) -> Result
         let digest = admit(&held.component, &format!("`{name}` in {}", args.file.display()))?;
         libraries.insert(name, (manifest, digest));
     }
+    make(&args.folder)?;
+    let path = |name: &Name| args.folder.join(format!("{name}.wasm"));
+    for name in libraries.keys() {
+        draft::check(&path(name), args.force)?;
+    }
     let project = project_root(global).ok();
     for (name, (manifest, digest)) in &libraries {
         let held = bundle.library(manifest).map_err(failed)?;
-        write(&args.folder.join(format!("{name}.wasm")), &held.component)?;
+        write(&path(name), &held.component, args.force)?;
         let n = signature::keep(project.as_deref(), *digest, &held.signatures, output)?;
         output.say(&format!("{GREEN}{name}{GREEN:#}  {digest}, {}", count(n, "signature")));
     }

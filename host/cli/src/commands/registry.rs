@@ -1,6 +1,7 @@
 //! `cofferdam library push` and `pull`: libraries with their signatures, to and from OCI registries. Definitions may name
 //! one there as well.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use serde_json::json;
 use crate::args::Global;
 use crate::commands::library::{self, Component};
 use crate::commands::signature;
+use crate::draft::{self, Draft, FOR_ALL, Force};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -48,6 +50,8 @@ pub(crate) struct Pull {
     reference: String,
     /// File that is written.
     file: PathBuf,
+    #[command(flatten)]
+    force: Force,
     #[command(flatten)]
     access: Access,
 }
@@ -134,9 +138,13 @@ pub(crate) async fn push(args: &Push, global: &Global, output: Output) -> Result
 }
 
 pub(crate) async fn pull(args: &Pull, global: &Global, output: Output) -> Result<()> {
+    if let Some(folder) = args.file.parent() {
+        make(folder)?;
+    }
+    draft::check(&args.file, args.force)?;
     let project = project_root(global).ok();
     let pulled = fetch(&read(&args.reference)?, &args.access, project.as_deref(), output).await?;
-    write(&args.file, &pulled.bytes)?;
+    write(&args.file, &pulled.bytes, args.force)?;
     output.say(&format!("the component is in {}", args.file.display()));
     tell("cofferdam.pulled/v1", &pulled.pinned, pulled.digest, pulled.n_signatures, output)
 }
@@ -195,13 +203,16 @@ pub(crate) fn artifact(component: Component, global: &Global, output: Output) ->
     Ok(Artifact { component: bytes.into(), interface, signatures })
 }
 
-/// Writes a file, in a folder that is made.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let doing = || format!("write {}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).doing(Exit::Unreachable, doing())?;
-    }
-    std::fs::write(path, bytes).doing(Exit::Unreachable, doing())
+/// A folder for components.
+pub(crate) fn make(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).doing(Exit::Usage, format!("make the folder {}", folder.display()))
+}
+
+/// Writes a component.
+pub(crate) fn write(path: &Path, bytes: &[u8], force: Force) -> Result<()> {
+    let mut draft = Draft::of(path, FOR_ALL, force)?;
+    draft.write(|file| file.write_all(bytes))?;
+    draft.finish()
 }
 
 /// An error of registries and bundles as this program ends with it.

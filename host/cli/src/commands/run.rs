@@ -16,6 +16,7 @@ use crate::commands::rerun::not_again;
 use crate::commands::show::{self, Lineage};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
+use crate::export;
 use crate::instance::{self, Instance};
 use crate::interrupts::Interrupts;
 use crate::offer;
@@ -54,6 +55,7 @@ pub(crate) async fn submit(
     export: &args::Export,
     output: Output,
 ) -> Result<Exit> {
+    export::check(&submission.plan, export)?;
     let traced = traces::submitting(&mut submission);
     match site {
         Site::Here(_) if watching.detach => Err(Failed::usage("a run in this process ends with it")
@@ -130,6 +132,7 @@ pub(crate) async fn resume(args: &args::Resume, global: &Global, output: Output)
     let id = find_unfinished(args.run.as_deref(), state).await?;
     let instance = Instance::start(state, state.project(), offer::offer(&args.local)?).await?;
     let before = show::load(&*instance.log, id).await?;
+    export::check(before.plan(), &args.export)?;
     let least = args::Watching::default().least();
     let mut interrupts = Interrupts::listen()?;
     let had_ended = before.status().is_terminal();

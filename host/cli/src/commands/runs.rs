@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::archive;
 use crate::args::{self, ExportRun, Global, Pinned, RunsCommand};
+use crate::draft::{Draft, FOR_ITS_OWNER};
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::instance;
@@ -63,9 +64,10 @@ async fn pin(pinned: &Pinned, on: bool, global: &Global, output: Output) -> Resu
 }
 
 async fn export(asked: &ExportRun, global: &Global, output: Output) -> Result<()> {
+    let draft = Draft::of(&asked.file, FOR_ITS_OWNER, asked.force)?;
     let log = Site::find(&asked.at, global)?.log().await?;
     let run = instance::find_run(&*log, Some(&asked.run)).await?;
-    archive::write(&*log, run, &asked.file).await?;
+    archive::write(&*log, run, draft).await?;
     if output.json {
         return output.document("cofferdam.export/v1", json!({ "run": run, "file": asked.file }));
     }

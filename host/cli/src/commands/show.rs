@@ -17,6 +17,7 @@ use crate::archive;
 use crate::args::{self, Global};
 use crate::commands::runs::status_style;
 use crate::cost;
+use crate::draft::Force;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::export::{self, Found};
@@ -113,7 +114,7 @@ pub(crate) async fn export_results(
     export: &args::Export,
 ) -> Result<Vec<PathBuf>> {
     let Some(folder) = &export.dir else { return Ok(vec![]) };
-    export_to(run, values, folder).await
+    export_to(run, values, folder, export.force).await
 }
 
 pub(crate) fn say_written(paths: &[PathBuf], output: Output) {
@@ -122,12 +123,12 @@ pub(crate) fn say_written(paths: &[PathBuf], output: Output) {
     }
 }
 
-async fn export_to(run: &Run, values: &Stores, folder: &Path) -> Result<Vec<PathBuf>> {
+async fn export_to(run: &Run, values: &Stores, folder: &Path, force: Force) -> Result<Vec<PathBuf>> {
     if run.status() != RunStatus::Succeeded {
         let unfinished = format!("run {} has not succeeded, so there is nothing to export", run.id());
         return Err(Failed::new(Exit::RunFailed, unfinished));
     }
-    export::export(&results(run), values, folder).await
+    export::export(&results(run), values, folder, force).await
 }
 
 /// The outputs that no other step reads.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::args;
 use crate::args::Global;
 use crate::commands::run;
+use crate::draft::Force;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::interrupts::Interrupts;
@@ -13,6 +14,9 @@ use crate::output::{DIM, Output};
 use crate::project::{StateDir, project_root, shown};
 
 pub(crate) async fn run(args: &args::Run, global: &Global, output: Output) -> Result<Exit> {
+    // A round replaces what the one before it wrote.
+    let export = args::Export { force: Force { force: true }, ..args.export.clone() };
+    let args = &args::Run { export, ..args.clone() };
     let root = project_root(global)?;
     let mut written: Vec<PathBuf> = vec![StateDir::find(global)?.folder().to_path_buf()];
     written.extend(args.export.dir.clone());
