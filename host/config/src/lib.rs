@@ -28,6 +28,8 @@ mod toml;
 mod units;
 mod workspace;
 mod yaml;
+#[cfg(test)]
+mod yaml_suite;
 
 pub use definitions::read_definitions;
 pub use discover::{DEFINITIONS_FILE, find_definitions};

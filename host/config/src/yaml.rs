@@ -146,13 +146,14 @@ impl<'a> Builder<'a> {
                 refuse_tag(tag.as_deref(), &span)?;
                 self.count(&span, 1)?;
                 if self.expects_key() {
+                    // What is named may be a key, and its alias a value.
+                    if anchor != 0 {
+                        let kind = scalar(&value, style, &span)?;
+                        self.anchors.insert(anchor, (Node { span: Some(span.clone()), kind }, 1));
+                    }
                     return self.take_key(&value, style, span);
                 }
-                let kind = if style == ScalarStyle::Plain {
-                    plain_scalar(&value, &span)?
-                } else {
-                    NodeKind::Text(value.into_owned())
-                };
+                let kind = scalar(&value, style, &span)?;
                 self.put(Node { span: Some(span), kind }, anchor, 1);
             }
             Event::SequenceStart(anchor, tag) => {
@@ -301,6 +302,13 @@ fn refuse_tag(tag: Option<&saphyr_parser::Tag>, span: &Span) -> Result<(), Diagn
     Err(Diagnostic::error("config::tag", format!("the tag `{shown}` is not allowed"))
         .at(Some(span), "")
         .hint("write the value without a tag; quotes make text"))
+}
+
+fn scalar(text: &str, style: ScalarStyle, span: &Span) -> Result<NodeKind, Diagnostic> {
+    match style {
+        ScalarStyle::Plain => plain_scalar(text, span),
+        _ => Ok(NodeKind::Text(text.to_owned())),
+    }
 }
 
 /// What a plain scalar means in YAML 1.2's core schema.
