@@ -7,6 +7,7 @@
 //! - `authority.pem`: the authority's key and certificate, made on the first start.
 //! - `revoked`: a line for each worker that was cut off.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -23,6 +24,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::api_tokens::{ApiToken, ApiTokenError, ApiTokens};
 use crate::caller::Who;
+use crate::guesses::Guesses;
 use crate::revoked::{Revoked, RevokedError};
 
 /// How long a certificate holds, unless it is said otherwise. It is renewed at half of that.
@@ -78,6 +80,7 @@ pub struct Admission {
     token: RwLock<Token>,
     api_tokens: watch::Sender<ApiTokens>,
     pub(crate) tls: Option<Arc<Tls>>,
+    guesses: Guesses,
     clock: Clock,
 }
 
@@ -102,7 +105,8 @@ impl Admission {
         };
         let token = token(&folder.join(TOKEN), tls.as_ref().map(|tls| tls.authority.fingerprint()))?;
         let api_tokens = watch::Sender::new(ApiTokens::read(folder)?);
-        Ok(Admission { folder: folder.to_owned(), token: RwLock::new(token), api_tokens, tls, clock })
+        let (token, guesses) = (RwLock::new(token), Guesses::default());
+        Ok(Admission { folder: folder.to_owned(), token, api_tokens, tls, guesses, clock })
     }
 
     /// Who calls, over a connection with that peer and with these headers. An error is for the caller's eyes.
@@ -112,11 +116,15 @@ impl Admission {
             return Ok(Who::Worker(seen.member));
         }
         let carried = carried(headers).ok_or_else(|| Status::unauthenticated("the call carries no token"))?;
-        self.holder(&carried)
+        self.holder(&carried, peer.address.ip())
     }
 
-    /// Whose token it is that somebody carries, by its hash.
-    pub(crate) fn holder(&self, carried: &blake3::Hash) -> Result<Who, Status> {
+    /// Whose token it is that somebody at this address carries, by its hash.
+    pub(crate) fn holder(&self, carried: &blake3::Hash, from: IpAddr) -> Result<Who, Status> {
+        self.guesses.judge((carried, from), (self.clock)(), self.known(carried))
+    }
+
+    fn known(&self, carried: &blake3::Hash) -> Result<Who, Status> {
         let token = self.token.read().expect("nobody panics while holding it").secret.hash();
         if *carried == token {
             return Ok(if self.tls.is_some() { Who::Holder } else { Who::Open });
@@ -244,11 +252,7 @@ fn authority(path: &Path) -> Result<Authority, AdmissionError> {
 
 /// The token of this instance. One that names no authority, or another one, is written anew with the right one.
 fn token(path: &Path, authority: Option<Fingerprint>) -> Result<Token, AdmissionError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(PrivateError::Read { path: path.to_owned(), source }.into()),
-    };
+    let text = private::read(path)?;
     let invalid = |source| AdmissionError::Token { path: path.to_owned(), source };
     let found: Option<Token> = text.map(|text| text.parse().map_err(invalid)).transpose()?;
     let token = match &found {

@@ -10,6 +10,7 @@ mod compiled;
 mod door;
 mod fleet;
 mod gate;
+mod guesses;
 mod history;
 mod holders;
 mod libraries;
@@ -51,7 +52,7 @@ pub use api_tokens::{
 };
 pub use audit::{Audit, AuditError, Entry, entries as audit_entries};
 pub use compiled::Compiler;
-pub use pages_gate::{PagesGate, Visitor};
+pub use pages_gate::{NotLetIn, PagesGate, Visitor};
 
 use caller::Access;
 use compiled::Compiled;

@@ -8,7 +8,7 @@ use cofferdam_model::Plan;
 use cofferdam_scheduler::Submission;
 use cofferdam_wire::Token;
 use serde_json::Value;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::access::{Deed, Role};
 use crate::admission::Admission;
@@ -31,22 +31,31 @@ pub struct Visitor {
     caller: Caller,
 }
 
+/// Who was not let in.
+#[derive(Debug)]
+pub struct NotLetIn {
+    /// For their eyes.
+    pub why: String,
+    /// Too many wrong tokens came from there: this one was not looked at.
+    pub is_too_often: bool,
+}
+
 impl PagesGate {
     /// Who carries this token. The pages show all namespaces, so that who is for some only is not let in.
-    pub fn enter(&self, token: &str, from: IpAddr) -> Result<Visitor, String> {
+    pub fn enter(&self, token: &str, from: IpAddr) -> Result<Visitor, NotLetIn> {
         let who = match token.parse::<Token>() {
-            Ok(token) => self.admission.holder(&token.secret.hash()).map_err(|status| said(&status)),
-            Err(error) => Err(error.to_string()),
+            Ok(token) => self.admission.holder(&token.secret.hash(), from),
+            Err(error) => Err(Status::unauthenticated(error.to_string())),
         };
-        let refused = |who: &str, why: String| {
-            self.access.audit.refused(who, from, "pages.enter", &why);
-            why
+        let refused = |who: &str, why: Status| {
+            self.access.audit.refused(who, from, "pages.enter", why.message());
+            NotLetIn { why: said(&why), is_too_often: why.code() == Code::ResourceExhausted }
         };
         let caller = Caller { who: who.map_err(|why| refused("nobody", why))?, from };
         match caller.only_for() {
             Some(scope) => {
                 let why = format!("{} is for {scope}, and the pages show all of them", caller.who);
-                Err(refused(&caller.who.to_string(), why))
+                Err(refused(&caller.who.to_string(), Status::permission_denied(why)))
             }
             None => Ok(Visitor { gate: self.clone(), caller }),
         }

@@ -3,6 +3,7 @@
 
 mod connections;
 mod guard;
+mod json;
 mod pages;
 mod schema;
 mod session;
@@ -15,12 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql_axum::GraphQLResponse;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Router};
 use cofferdam_daemon::Daemon;
 use cofferdam_io::Stores;
 use cofferdam_runlog::RunLog;
@@ -39,6 +41,8 @@ use schema::Api;
 
 /// Bytes of one request: a run config is at most one MiB of text, and JSON escapes some of it.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Characters of what is wrong with it that are told: that may name what was sent.
+const WHY_CHARS: usize = 200;
 /// How long a caller may take to send it.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -124,14 +128,20 @@ async fn graphql(
     request: Request,
 ) -> Response {
     // Not by the extractor of async-graphql-axum: that reads a body of any length.
-    let asked = Json::<async_graphql::Request>::from_request(request, &());
-    match tokio::time::timeout(REQUEST_TIMEOUT, asked).await {
-        Ok(Ok(Json(request))) => {
-            GraphQLResponse::from(shared.api.execute(request.data(asks)).await).into_response()
-        }
-        Ok(Err(refused)) => refused.into_response(),
+    let body = match tokio::time::timeout(REQUEST_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refused)) => return refused.into_response(),
         Err(_) => {
-            (StatusCode::REQUEST_TIMEOUT, "the request did not come to its end in time\n").into_response()
+            let why = "the request did not come to its end in time\n";
+            return (StatusCode::REQUEST_TIMEOUT, why).into_response();
+        }
+    };
+    match json::read::<async_graphql::Request>(&body) {
+        Ok(request) => GraphQLResponse::from(shared.api.execute(request.data(asks)).await).into_response(),
+        Err(error) => {
+            let why = error.to_string();
+            (StatusCode::BAD_REQUEST, format!("send a question of GraphQL as JSON: {why:.WHY_CHARS$}\n"))
+                .into_response()
         }
     }
 }

@@ -6,18 +6,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use cofferdam_server::Visitor;
+use cofferdam_server::{NotLetIn, Visitor};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Shared;
 use crate::guard::Hosts;
+use crate::{Shared, json};
 
 /// Seconds for which a browser keeps a token that it was given; the token's own time may be over before.
 const KEPT_S: u32 = 30 * 24 * 60 * 60;
@@ -52,7 +52,7 @@ pub(crate) async fn let_in(
         None => None,
         Some(gate) => {
             let Some(token) = carried(&shared, request.headers()) else {
-                return refused("sign in: the request carries no token");
+                return answer(StatusCode::UNAUTHORIZED, "sign in: the request carries no token");
             };
             match gate.enter(token, from.ip()) {
                 Ok(visitor) => Some(visitor),
@@ -68,9 +68,9 @@ pub(crate) async fn let_in(
 pub(crate) async fn sign_in(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    asked: Result<Json<SignIn>, JsonRejection>,
+    asked: Bytes,
 ) -> Response {
-    let Ok(Json(SignIn { token })) = asked else {
+    let Ok(SignIn { token }) = json::read(&asked) else {
         return answer(StatusCode::BAD_REQUEST, "send `{\"token\": \"…\"}`");
     };
     let token = token.trim();
@@ -111,8 +111,9 @@ fn carried<'a>(shared: &Shared, headers: &'a HeaderMap) -> Option<&'a str> {
     bearer.or_else(|| named.find(|(name, _)| *name == shared.cookie).map(|(_, token)| token))
 }
 
-fn refused(why: &str) -> Response {
-    answer(StatusCode::UNAUTHORIZED, why)
+fn refused(refused: &NotLetIn) -> Response {
+    let status = if refused.is_too_often { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::UNAUTHORIZED };
+    answer(status, &refused.why)
 }
 
 /// As an answer to a question would say it.

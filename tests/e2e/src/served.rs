@@ -120,15 +120,16 @@ impl Served {
 }
 
 /// Head and body of the answer to a request with these headers.
-pub fn http(address: &str, what: &str, headers: &[(&str, &str)], body: &str) -> (String, String) {
+pub fn http(address: &str, what: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("somebody listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout can be set");
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let length = body.len();
+    let length = body.as_ref().len();
     write!(
         stream,
-        "{what} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "{what} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     )
+    .and_then(|()| stream.write_all(body.as_ref()))
     .expect("it can be sent");
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer is text");

@@ -71,7 +71,12 @@ pub struct Socket {
 
 impl Socket {
     fn send(&mut self, message: &Value) {
-        self.inner.send(Message::text(message.to_string())).expect("it can be sent");
+        self.send_text(message.to_string());
+    }
+
+    /// Says anything.
+    pub fn send_text(&mut self, text: String) {
+        self.inner.send(Message::text(text)).expect("it can be sent");
     }
 
     /// Waits until it is cut from the other side.
@@ -88,6 +93,17 @@ impl Socket {
                 Message::Text(text) => return serde_json::from_str(&text).expect("they send JSON"),
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("what is {other:?}?"),
+            }
+        }
+    }
+
+    /// The same; none if the pages end it instead.
+    pub fn message_if_any(&mut self) -> Option<Value> {
+        loop {
+            match self.inner.read() {
+                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).expect("they send JSON")),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(_) | Err(_) => return None,
             }
         }
     }

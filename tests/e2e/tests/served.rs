@@ -358,3 +358,90 @@ fn what_cannot_be_served_is_refused_before_anything_is_opened() {
     assert!(url.stderr.contains("https://pages.example"), "{url:#?}");
     assert!(!folder.path().join(".cofferdam").exists());
 }
+
+const FETCHES: &str = r#"
+[libraries.resources]
+wasm = "lib/resources.wasm"
+[resources.web]
+kind = "http"
+base_url = "https://api.example/v1/"
+[jobs.fetches.steps.fetch]
+op = "resources.fetch"
+bind = { api = "web" }
+inputs.path = { value = "x" }
+"#;
+
+#[test]
+fn c_68_nobody_is_sent_elsewhere_and_no_form_sends_a_worker_where_the_operator_lets_none_go() {
+    let folder = Project::with("", &["resources"]);
+    folder.write("cofferdam.toml", FETCHES);
+    folder.write("workspace.toml", "[locations.own]\nfolder = \".\"\n");
+    let served = Served::over(folder, "[[grants]]\nreach = [\"http https://api.example/*\"]\n");
+    let pages = served.as_who_has(&served.token("ada", &["--role", "launcher"]));
+    let run = |base: &str| {
+        let config = format!("resources: {{web: {{config: {{base_url: \"{base}\"}}}}}}");
+        launch(&pages, json!({ "jobName": "fetches", "runConfigYaml": config }))
+    };
+    // It is let in; that nobody is there by that name is another matter.
+    assert_eq!(run("https://api.example/v1/")["__typename"], "LaunchRunSuccess");
+    let scheduler = format!("http://{}/", served.cluster.address);
+    let pages_themselves = format!("http://{}/", pages.address);
+    for elsewhere in [
+        "http://169.254.169.254/latest/",
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://localhost:4040/",
+        "http://10.0.0.1/",
+        "http://2130706433/",
+        "https://api.example.evil.example/v1/",
+        "https://api.example@evil.example/v1/",
+        "http://api.example/v1/",
+        &scheduler,
+        &pages_themselves,
+    ] {
+        let refused = run(elsewhere);
+        assert_ne!(refused["__typename"], "LaunchRunSuccess", "{elsewhere}: {refused}");
+        let told = refused.to_string();
+        assert!(told.contains("is not granted what it asks for") || told.contains("base_url"), "{told}");
+    }
+    for to in ["//evil.example", "https://evil.example", "/%5cevil.example", "javascript:alert(1)"] {
+        for what in ["GET /", "GET /runs", "GET /signin", "POST /session", "GET /graphql", "POST /graphql"] {
+            for name in ["next", "redirect", "return_to", "url", "continue"] {
+                let asked = format!("{what}?{name}={to}");
+                let (head, _) = http(&pages.address, &asked, &[JSON, ("referer", to)], "{}");
+                let is_sent = head.starts_with("HTTP/1.1 3") || head.to_lowercase().contains("\nlocation:");
+                assert!(!is_sent && !head.to_lowercase().contains("\nrefresh:"), "{asked}: {head}");
+            }
+        }
+    }
+    for path in ["//evil.example/", "/%2f%2fevil.example/", "/\\evil.example", "//evil.example/..", "/runs/"]
+    {
+        let (head, _) = http(&pages.address, &format!("GET {path}"), &[], "");
+        assert!(
+            !head.starts_with("HTTP/1.1 3") && !head.to_lowercase().contains("\nlocation:"),
+            "{path}: {head}"
+        );
+    }
+}
+
+#[test]
+fn c_69_a_page_that_tries_tokens_is_told_to_wait_and_who_is_signed_in_is_not() {
+    let served = Served::start();
+    let address = &served.pages.address;
+    let sign_in = |token: &str| {
+        let (head, _) = http(address, "POST /session", &[JSON], json!({ "token": token }).to_string());
+        head.split(' ').nth(1).expect("a code").to_owned()
+    };
+    let ada = served.token("ada", &["--role", "viewer"]);
+    assert_eq!(sign_in(&ada), "204");
+    let codes: Vec<String> = (0..200).map(|n| sign_in(&format!("cofferdam_{n:064x}"))).collect();
+    let n_of = |code: &str| codes.iter().filter(|one| *one == code).count();
+    // Some are forgotten meanwhile.
+    assert!((30..60).contains(&n_of("401")) && n_of("401") + n_of("429") == 200, "{codes:?}");
+    assert_eq!(sign_in(&served.token("eve", &["--role", "viewer"])), "429", "a guess, for all one knows");
+    assert_eq!(sign_in(&ada), "204");
+    let question = json!({ "query": "{ version }" }).to_string();
+    let (head, _) =
+        http(address, "POST /graphql", &[JSON, ("authorization", &format!("Bearer {ada}"))], question);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}

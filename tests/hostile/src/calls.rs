@@ -26,7 +26,7 @@ use tonic::{Code, Request, Status};
 use crate::choose;
 
 /// In the order of the first byte of an input; new ones go to the end, so that kept inputs stay what they are.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 23] = [
     "Runs/Submit",
     "Runs/Watch",
     "Runs/Cancel",
@@ -49,6 +49,7 @@ const CALLS: [&str; 22] = [
     "Workers/Drain",
     "Workers/Revoke",
     "Workers/Locate",
+    "Runs/Review",
 ];
 /// How long an answer may take on a machine that does much else.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);

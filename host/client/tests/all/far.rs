@@ -1,7 +1,7 @@
 //! The far end of these tests: services that are stopped and started, behind a proxy.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,6 +87,11 @@ impl Far {
     pub(crate) async fn locate(&self, key: &str) -> Vec<Holder> {
         let request = LocateRequest { key: key.to_owned() };
         self.workers().locate(request).await.unwrap().into_inner().holders
+    }
+
+    /// Where its tokens are.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
     }
 
     /// What it keeps itself.

@@ -28,7 +28,7 @@ pub(crate) async fn encrypted(certificate_life: Duration) -> Far {
     Far::start_with(cofferdam_server::Security::Tls { certificate_life }).await
 }
 
-fn address(far: &Far) -> String {
+pub(crate) fn address(far: &Far) -> String {
     far.proxy.address.to_string()
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn with_token(far: &Far) -> Link {
     InterceptedService::new(channel, Introduce::new(Some(&far.token.secret)))
 }
 
-fn with_certificate(far: &Far, own: &Credentials) -> Link {
+pub(crate) fn with_certificate(far: &Far, own: &Credentials) -> Link {
     let tls = Tls::to_scheduler(far.token.authority.unwrap(), Some(own));
     let channel = cofferdam_wire::connect(&address(far), Some(tls)).unwrap();
     InterceptedService::new(channel, Introduce::new(None))

@@ -23,13 +23,15 @@ use std::sync::Arc;
 use async_graphql::{Data, MergedObject, Schema};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::Extension;
+use axum::extract::ws::{Message, Utf8Bytes};
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
 use cofferdam_model::Timestamp;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::connections::Place;
 use crate::session::Asks;
-use crate::{Parts, Shared};
+use crate::{Parts, Shared, json};
 use assets::AssetQuery;
 use automation::{AutomationMutation, AutomationQuery};
 use limits::{Limits, Questions};
@@ -81,6 +83,14 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
         .extension(Limits)
 }
 
+/// One that readers of JSON may differ on becomes one that is none: the connection ends with it.
+fn clear(message: Message) -> Message {
+    match message {
+        Message::Text(text) if !json::is_clear(&text) => Message::Text(Utf8Bytes::default()),
+        message => message,
+    }
+}
+
 /// Subscriptions, by the protocol graphql-transport-ws. The socket is cut when who asked would not be let in any more.
 pub(crate) async fn socket(
     State(shared): State<Arc<Shared>>,
@@ -91,12 +101,14 @@ pub(crate) async fn socket(
 ) -> Response {
     let upgrade = upgrade.max_message_size(SOCKET_MESSAGE_BYTES_MAX).max_frame_size(SOCKET_MESSAGE_BYTES_MAX);
     upgrade.protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS).on_upgrade(move |stream| async move {
+        let (sink, messages) = stream.split();
+        let messages = messages.map_ok(clear);
         let end = asks.clone();
         let mut data = Data::default();
         data.insert(asks);
         data.insert(Questions::of_a_socket(SOCKET_QUESTIONS_MAX));
         tokio::select! {
-            () = GraphQLWebSocket::new(stream, shared.api.clone(), protocol).with_data(data).serve() => {}
+            () = GraphQLWebSocket::new_with_pair(sink, messages, shared.api.clone(), protocol).with_data(data).serve() => {}
             () = end.end() => {}
         }
         drop(place);
