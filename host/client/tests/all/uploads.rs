@@ -134,6 +134,34 @@ async fn an_upload_in_chunks_that_lies_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn h_086_whoever_sends_bytes_under_the_name_of_anothers_library_changes_nothing_of_it() {
+    let far = Far::start().await;
+    let (theirs, evil) = (noise(1, CHUNKED_BYTES_MIN), noise(2, CHUNKED_BYTES_MIN));
+    let digest = cofferdam_depot::digest(&theirs);
+    let name = digest.to_string();
+    let (named, come): (Vec<_>, Vec<_>) = cofferdam_depot::cut(&theirs).into_iter().unzip();
+    let (other_named, other): (Vec<_>, Vec<_>) = cofferdam_depot::cut(&evil).into_iter().unzip();
+    let size = theirs.len() as u64;
+    // Before it is there, and when it is: what is there already need not be looked at.
+    for is_there in [false, true] {
+        if is_there {
+            upload_chunks(&far, size, &theirs, &named, &come).await.unwrap();
+        }
+        for named in [&other_named, &named] {
+            let sent = upload_chunks(&far, size, &theirs, named, &other).await;
+            assert!(sent.is_err() || is_there);
+        }
+        let sent = upload(&far, size, &name, parts(&evil)).await;
+        assert!(sent.is_err() || is_there);
+        assert_eq!(far.depot().contains(&digest).await.unwrap(), is_there);
+    }
+    assert!(far.depot().get(&digest).await.unwrap() == theirs, "who asks for it gets these bytes");
+    let local = tempfile::tempdir().unwrap();
+    let worker = Depot::over(far.objects(local.path(), ROOM));
+    assert!(worker.get(&digest).await.unwrap() == theirs, "and so does a worker");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_builds_of_a_large_library_cost_little_more_than_one_on_the_way_and_where_they_are_kept() {
     let far = Far::start().await;
     let first = noise(1, 3 * CHUNKED_BYTES_MIN);
