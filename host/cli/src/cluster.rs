@@ -22,7 +22,7 @@ use crate::interrupts::Interrupts;
 use crate::output::{CYAN, Output, YELLOW, printable};
 use crate::pages::Sign;
 use crate::progress::Follow;
-use crate::project::StateDir;
+use crate::project::{StateDir, warn_of};
 use crate::site::There;
 use crate::text::count;
 
@@ -48,6 +48,7 @@ pub(crate) fn token_if_any(given: &args::TokenArgs, state: Option<&StateDir>) ->
         (Some(text), _) => text.parse().doing(Exit::Usage, "read the token in COFFERDAM_TOKEN"),
         (None, Some(path)) => {
             let what = format!("read the token in {}", path.display());
+            warn_of(&path);
             std::fs::read_to_string(&path).doing(Exit::Usage, &what)?.parse().doing(Exit::Usage, &what)
         }
         (None, None) => return Ok(None),

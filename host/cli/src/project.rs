@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_config::Texts;
 use cofferdam_model::{Definitions, Diagnostic, Name, Severity, ValueDigest};
+use cofferdam_wire::private;
 
 use crate::args::{At, Global};
 use crate::error::{Doing, Failed, Result};
@@ -15,6 +16,10 @@ use crate::site::Site;
 pub(crate) const DEFINITIONS_FILE: &str = "cofferdam.toml";
 /// Folder of the state, beside the definitions.
 const STATE_FOLDER: &str = ".cofferdam";
+
+/// Of the permissions of a folder.
+#[cfg(unix)]
+const WRITABLE_BY_ALL: u32 = 0o002;
 
 /// Of the digest of a project's folder, where it is a part of a path.
 const PROJECT_DIGITS: usize = 16;
@@ -162,7 +167,27 @@ impl StateDir {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder
             .create(&self.folder)
-            .doing(Exit::Unreachable, format!("make the state folder {}", self.folder.display()))
+            .doing(Exit::Unreachable, format!("make the state folder {}", self.folder.display()))?;
+        self.refuse_open_to_all()
+    }
+
+    /// Who can write into it can put keys, tokens and runs of their own there.
+    #[cfg(unix)]
+    fn refuse_open_to_all(&self) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = self.folder.display();
+        let about = std::fs::metadata(&self.folder).doing(Exit::Unreachable, format!("look at {folder}"))?;
+        let mode = about.permissions().mode() & 0o777;
+        if mode & WRITABLE_BY_ALL == 0 {
+            return Ok(());
+        }
+        Err(Failed::invalid(format!("everybody can write into the state folder {folder} (mode {mode:03o})"))
+            .hint(format!("see that nobody has changed what is in it; then `chmod 700 {folder}`")))
+    }
+
+    #[cfg(not(unix))]
+    fn refuse_open_to_all(&self) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -232,6 +257,13 @@ pub(crate) fn sort_out(texts: Texts, diagnostics: Vec<Diagnostic>, output: Outpu
         output.say(cofferdam_config::render(&texts, &diagnostics, true, width).trim_end());
     }
     Ok(texts)
+}
+
+/// Says so if others may know, or choose, the secret in a file that a person brings.
+pub(crate) fn warn_of(path: &Path) {
+    if let Some(weakness) = private::weakness(path) {
+        tracing::warn!("{weakness}; a secret is its owner's alone: `chmod 600 {}`", path.display());
+    }
 }
 
 /// Reads a text file that a person wrote.

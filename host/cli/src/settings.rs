@@ -14,7 +14,7 @@ use cofferdam_scheduler::Quotas;
 use crate::error::{Doing, Failed, Result};
 use crate::exit::Exit;
 use crate::pages::Sign;
-use crate::project::{StateDir, read_text, shown};
+use crate::project::{StateDir, read_text, shown, warn_of};
 
 /// How long a database may be away before whoever writes to it gives up: long enough for a restart, or for another
 /// server to take over.
@@ -135,6 +135,7 @@ fn url_of(url: &DatabaseUrl, settings: &Path) -> Result<String> {
         }),
         DatabaseUrl::File(path) => {
             let path = settings.parent().unwrap_or(Path::new("")).join(path);
+            warn_of(&path);
             Ok(read_text(&path)?.trim().to_owned())
         }
     }

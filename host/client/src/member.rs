@@ -166,7 +166,9 @@ impl Membership {
 /// What an earlier worker left; an error says why it cannot be used.
 fn read(path: &Path) -> Result<Option<Credentials>, String> {
     let text = private::read(path).map_err(|error| match &error {
-        PrivateError::Exposed { .. } => format!("the worker's key is not used: {error}"),
+        PrivateError::Exposed { .. } | PrivateError::Foreign { .. } => {
+            format!("the worker's key is not used: {error}")
+        }
         PrivateError::Read { source, .. } => format!("the worker's key is not used: {error}: {source}"),
         PrivateError::Write { .. } => error.to_string(),
     })?;

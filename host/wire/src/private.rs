@@ -11,6 +11,8 @@ const BYTES_MAX: u64 = 1024 * 1024;
 pub enum PrivateError {
     #[error("{} can be read by others than its owner (mode {mode:03o})", path.display())]
     Exposed { path: PathBuf, mode: u32 },
+    #[error("{} belongs to another user (number {owner}), who can write into it what they like", path.display())]
+    Foreign { path: PathBuf, owner: u32 },
     #[error("failed to read {}", path.display())]
     Read {
         path: PathBuf,
@@ -25,7 +27,7 @@ pub enum PrivateError {
     },
 }
 
-/// Its text; none if there is no such file. One that others can read is refused: what stands in it may be known.
+/// Its text; none if there is no such file. One that others can read or write is refused: they may know what stands in it.
 pub fn read(path: &Path) -> Result<Option<String>, PrivateError> {
     let failed = |source| PrivateError::Read { path: path.to_owned(), source };
     let file = match File::open(path) {
@@ -33,24 +35,37 @@ pub fn read(path: &Path) -> Result<Option<String>, PrivateError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mode = mode(&file).map_err(failed)?;
-    if mode & 0o077 != 0 {
-        return Err(PrivateError::Exposed { path: path.to_owned(), mode });
+    if let Some(fault) = fault(&file, path).map_err(failed)? {
+        return Err(fault);
     }
     let mut text = String::new();
     file.take(BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
     Ok(Some(text))
 }
 
+/// Why [`read`] would refuse a file that a person brings, who may have their reasons.
+pub fn weakness(path: &Path) -> Option<PrivateError> {
+    let file = File::open(path).ok()?;
+    fault(&file, path).ok().flatten()
+}
+
 #[cfg(unix)]
-fn mode(file: &File) -> io::Result<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o777)
+fn fault(file: &File, path: &Path) -> io::Result<Option<PrivateError>> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = file.metadata()?;
+    let (mode, owner, path) = (about.mode() & 0o777, about.uid(), path.to_owned());
+    // What is the administrator's is nobody's who could not read all of it anyway.
+    let is_trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    Ok(match (mode & 0o077, is_trusted) {
+        (0, true) => None,
+        (0, false) => Some(PrivateError::Foreign { path, owner }),
+        _ => Some(PrivateError::Exposed { path, mode }),
+    })
 }
 
 #[cfg(not(unix))]
-fn mode(_: &File) -> io::Result<u32> {
-    Ok(0o600)
+fn fault(_: &File, _: &Path) -> io::Result<Option<PrivateError>> {
+    Ok(None)
 }
 
 /// Writes it whole or not at all, in the place of what was there.
@@ -83,7 +98,7 @@ fn put(path: &Path, text: &str) -> io::Result<()> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -102,5 +117,25 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let said = read(&path).unwrap_err().to_string();
         assert_eq!(said, format!("{} can be read by others than its owner (mode 640)", path.display()));
+    }
+
+    #[test]
+    fn c_25_a_file_of_another_user_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write(&path, "secret").unwrap();
+        if !rustix::process::geteuid().is_root() {
+            // Nobody else can give a file away; whose it is is looked at all the same.
+            return assert_eq!(fs::metadata(&path).unwrap().uid(), rustix::process::geteuid().as_raw());
+        }
+        std::os::unix::fs::chown(&path, Some(12_345), None).unwrap();
+        assert!(matches!(read(&path), Err(PrivateError::Foreign { owner: 12_345, .. })));
+        let said = weakness(&path).unwrap().to_string();
+        assert!(
+            said.starts_with(&format!("{} belongs to another user (number 12345)", path.display())),
+            "{said}"
+        );
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        assert!(weakness(&path).is_none() && read(&path).unwrap().is_some());
     }
 }

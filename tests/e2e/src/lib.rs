@@ -94,6 +94,15 @@ impl Project {
         self.folder.path()
     }
 
+    /// Writes a file that is nobody else's business; where it is.
+    pub fn write_secret(&self, name: &str, content: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.write(name, content);
+        let path = self.path().join(name);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is this one's");
+        path
+    }
+
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder can be made");

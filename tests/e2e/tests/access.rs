@@ -1,6 +1,7 @@
 //! Tokens with roles and namespaces, and the log of who did what.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +19,10 @@ const DEFINITIONS: &str = r#"
 wasm = "lib/typed.wasm"
 [libraries.resources]
 wasm = "lib/resources.wasm"
+[libraries.text]
+wasm = "lib/text.wasm"
+[jobs.greets.steps.greet]
+op = "text.greet"
 [jobs.j.steps.numbers]
 op = "typed.numbers"
 config = { n = 3 }
@@ -55,7 +60,7 @@ struct Site {
 
 impl Site {
     fn start() -> Site {
-        let project = Project::with("", &["typed", "resources"]);
+        let project = Project::with("", &["typed", "resources", "text"]);
         project.write("cofferdam.toml", format!("{DEFINITIONS}{}", gate(&project)));
         let (cluster, serving) = Cluster::start_with(GRANTS);
         let worker = joined(cluster.worker("w", &["--slots", "2"]));
@@ -72,8 +77,7 @@ impl Site {
     /// A new token, in a file of the client.
     fn token(&self, name: &str, more: &[&str]) -> PathBuf {
         let made = self.here(&[&["token", "create", name], more].concat()).expect(0);
-        self.project.write(name, &made.stdout);
-        self.project.path().join(name)
+        self.project.write_secret(name, &made.stdout)
     }
 
     fn command(&self, token: &Path, args: &[&str]) -> Command {
@@ -228,6 +232,98 @@ fn h_109_a_run_of_another_namespace_is_not_there() {
     let taken = keyed(&a, "a");
     refused(&taken, "the idempotency key is in use");
     assert!(!format!("{taken:?}").contains(&of_b), "{taken:#?}");
+}
+
+/// Files below a folder in which a text stands.
+fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("it is there").flatten().map(|entry| entry.path());
+    let has = |path: &Path| {
+        let bytes = fs::read(path).unwrap_or_default();
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => holding(&path, text),
+            false if has(&path) => vec![path],
+            false => vec![],
+        })
+        .collect()
+}
+
+#[test]
+fn i_22_nothing_of_a_namespace_is_given_to_another_whatever_is_asked_for() {
+    let site = Site::start();
+    let both = ["a", "b"].map(|namespace| {
+        let token = site.token(namespace, &["--role", "operator", "--namespace", namespace]);
+        let (canary, tag) = (format!("canary-of-{namespace}"), format!("cofferdam/namespace={namespace}"));
+        // In the config, in a log line, and in a value that is too large for the run log.
+        let name = format!("{canary}-{}", "x".repeat(80_000));
+        site.project.write("run.yaml", format!("ops: {{greet: {{config: {{name: {name}}}}}}}\n"));
+        let args =
+            ["run", "greets", "-c", "run.yaml", "--detach", "--tag", &tag, "--tag", &format!("of={canary}")];
+        let run = site.with(&token, &args).expect(0).stdout.trim().to_owned();
+        site.wait_for(&token, &run);
+        (token, run, canary)
+    });
+    let [(_, of_a, canary_of_a), (_, of_b, canary_of_b)] = &both;
+    let asked: [&[&str]; 24] = [
+        &["show", "RUN"],
+        &["show", "RUN", "--json"],
+        &["show", "RUN", "--events"],
+        &["show", "RUN", "--dagster-events"],
+        &["show", "RUN", "--export", "stolen"],
+        &["logs", "RUN"],
+        &["logs", "RUN", "--json"],
+        &["value", "show", "RUN", "greet"],
+        &["value", "lineage", "RUN", "greet"],
+        &["why", "RUN"],
+        &["why", "RUN", "greet"],
+        &["rerun", "RUN", "--detach"],
+        &["rerun", "RUN", "--select", "greet", "--detach"],
+        &["replay", "RUN", "greet"],
+        &["runs", "export", "RUN", "stolen.tar"],
+        &["runs", "pin", "RUN"],
+        &["cancel", "RUN"],
+        &["approve", "RUN", "greet"],
+        &["show"],
+        &["logs"],
+        &["runs"],
+        &["runs", "--json"],
+        &["workers", "--json"],
+        &["library", "channels"],
+    ];
+    for ((token, own, own_canary), (_, run, canary)) in [(&both[0], &both[1]), (&both[1], &both[0])] {
+        for args in asked {
+            let args: Vec<&str> =
+                args.iter().map(|arg| if *arg == "RUN" { run.as_str() } else { *arg }).collect();
+            let ended = site.with(token, &args);
+            let told = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(!told.contains(canary), "{args:?}: {told:.2000}");
+            let is_of_it = args.contains(&run.as_str());
+            assert!(
+                is_of_it == (ended.exit != 0) && (is_of_it || !told.contains(run)),
+                "{args:?}: {told:.2000}"
+            );
+        }
+        // What is its own it has.
+        for args in [&["value", "show", own, "greet"][..], &["logs", own]] {
+            let told = site.with(token, args).expect(0).stdout;
+            assert!(told.contains(own_canary), "{args:?}: {told:.2000}");
+        }
+    }
+    assert!(!["stolen", "stolen.tar"].iter().any(|name| site.project.path().join(name).exists()));
+    let state = site.cluster.state();
+    for (run, canary) in [(of_a, canary_of_a), (of_b, canary_of_b)] {
+        let found = holding(&state, canary);
+        let values = found.iter().filter(|path| path.starts_with(state.join("values")));
+        assert!(values.clone().count() >= 1, "{found:?}");
+        assert!(values.clone().all(|path| path.display().to_string().contains(run.as_str())), "{found:?}");
+        let others = found.iter().filter(|path| !path.starts_with(state.join("values")));
+        let is_log = |path: &&PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("runlog"))
+        };
+        assert!(others.clone().all(|path| is_log(&path)), "{found:?}");
+    }
 }
 
 #[test]

@@ -119,8 +119,7 @@ impl Drop for Over<'_> {
 /// A token for clients, in a file of the project.
 fn token(project: &Project, cluster: &Cluster, name: &str, more: &[&str]) -> PathBuf {
     let made = beside(project, cluster, &[&["token", "create", name], more].concat()).expect(0);
-    project.write(name, &made.stdout);
-    project.path().join(name)
+    project.write_secret(name, &made.stdout)
 }
 
 fn with(project: &Project, cluster: &Cluster, token: &Path, args: &[&str]) -> Ended {

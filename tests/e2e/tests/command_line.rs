@@ -5,10 +5,12 @@ use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_e2e::ask::{command, events, joined, json, until};
+use cofferdam_e2e::ask::{beside, command, events, joined, json, until};
 use cofferdam_e2e::cluster::{Cluster, Process};
 use cofferdam_e2e::look::{steps_of_type, text};
 use cofferdam_e2e::{Ended, Project, program};
@@ -285,6 +287,63 @@ fn c_12_a_port_that_is_taken_and_a_state_that_is_in_use_are_named_and_a_kill_lea
     assert!(ended.stderr.contains("in use by another cofferdam process"), "{ended:#?}");
     serving.kill();
     let _serving = cluster.serve_with(&[]);
+}
+
+fn mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is this one's");
+}
+
+#[test]
+fn c_25_a_secret_that_others_can_read_and_a_state_that_they_can_write_are_not_used() {
+    let (cluster, mut serving) = Cluster::start();
+    serving.kill();
+    let state = cluster.state();
+    let folder = state.display().to_string();
+    let serve = || cofferdam(["serve", "--listen", "127.0.0.1:0", "--state-dir", &folder]);
+    beside(&numbers(), &cluster, &["token", "create", "ci", "--role", "viewer"]).expect(0);
+    for name in ["authority.pem", "token", "api-tokens.json"] {
+        let path = state.join(name);
+        for (open, said) in [(0o644, "mode 644"), (0o660, "mode 660")] {
+            mode(&path, open);
+            let ended = serve().expect(3);
+            assert!(ended.stderr.contains(name) && ended.stderr.contains(said), "{ended:#?}");
+            assert!(ended.stderr.contains("`chmod 600 "), "{ended:#?}");
+        }
+        mode(&path, 0o600);
+        // Only the administrator can give a file away.
+        if std::os::unix::fs::chown(&path, Some(12_345), None).is_ok() {
+            let ended = serve().expect(3);
+            let said = format!("{name} belongs to another user (number 12345)");
+            assert!(ended.stderr.contains(&said) && ended.stderr.contains("`chown`"), "{ended:#?}");
+            std::os::unix::fs::chown(&path, Some(0), None).expect("it can be taken back");
+        }
+    }
+    mode(&state, 0o777);
+    let ended = serve().expect(3);
+    assert!(ended.stderr.contains("everybody can write into the state folder"), "{ended:#?}");
+    assert!(ended.stderr.contains("(mode 777)") && ended.stderr.contains("`chmod 700 "), "{ended:#?}");
+    mode(&state, 0o700);
+    let settings = state.join("instance.toml");
+    std::fs::write(&settings, "[run_log]\npostgres = \"postgres://me:hunter2@db.invalid/runs\"\n")
+        .expect("it can be written");
+    let ended = serve().expect(3);
+    assert!(ended.stderr.contains("holds a password, which stands here in clear"), "{ended:#?}");
+    assert!(!ended.stderr.contains("hunter2"), "{ended:#?}");
+    std::fs::remove_file(settings).expect("it is there");
+
+    let _serving = cluster.serve_with(&[]);
+    let project = numbers();
+    std::fs::copy(cluster.token_file(), project.path().join("copy")).expect("it can be carried");
+    for (permissions, is_told) in [(0o644, true), (0o600, false)] {
+        mode(&project.path().join("copy"), permissions);
+        let ended = project.run(["runs", "--cluster", &cluster.address, "--token-file", "copy"]).expect(0);
+        let told = "can be read by others than its owner (mode 644); a secret is its owner's alone: `chmod 600 copy`";
+        assert_eq!(ended.stderr.contains(told), is_told, "{ended:#?}");
+    }
+    project.run(["run", "j"]).expect(0);
+    mode(&project.path().join(".cofferdam"), 0o777);
+    let ended = project.run(["run", "j"]).expect(3);
+    assert!(ended.stderr.contains("everybody can write into the state folder"), "{ended:#?}");
 }
 
 #[test]

@@ -210,9 +210,10 @@ fn security(args: &args::Serve) -> Security {
 /// Why nobody could be let in.
 pub(crate) fn admission(error: &AdmissionError) -> Failed {
     let exit = match error {
-        AdmissionError::File(PrivateError::Exposed { .. })
+        AdmissionError::File(PrivateError::Exposed { .. } | PrivateError::Foreign { .. })
         | AdmissionError::ApiTokens(
-            ApiTokenError::File(PrivateError::Exposed { .. }) | ApiTokenError::Damaged { .. },
+            ApiTokenError::File(PrivateError::Exposed { .. } | PrivateError::Foreign { .. })
+            | ApiTokenError::Damaged { .. },
         )
         | AdmissionError::Token { .. }
         | AdmissionError::Authority { .. }
@@ -227,6 +228,10 @@ pub(crate) fn admission(error: &AdmissionError) -> Failed {
             "if nobody has read it: `chmod 600 {0}`; else remove it, and give every worker and client the token anew",
             path.display()
         )),
+        AdmissionError::File(PrivateError::Foreign { path, .. })
+        | AdmissionError::ApiTokens(ApiTokenError::File(PrivateError::Foreign { path, .. })) => {
+            failed.hint(format!("if it is yours all the same: `chown` {} to who serves", path.display()))
+        }
         AdmissionError::Authority { .. } => failed.hint(
             "restore the file; or remove it, then another authority is made, and every worker and client needs the token anew",
         ),
