@@ -26,6 +26,7 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox";
 
 /// A value as a page shows it.
+#[derive(Debug)]
 pub(crate) enum Shown {
     Json(Json),
     Text(String),
@@ -120,6 +121,11 @@ fn attachment(step: &str, output: &str, key: Option<&str>) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use cofferdam_io::ValueStore;
+    use cofferdam_model::{INLINE_BYTES_MAX, Name, Place};
+
     use super::*;
 
     #[test]
@@ -130,6 +136,66 @@ mod tests {
             of("a\"; x=\r\nb: ü/.."),
             "attachment; filename*=UTF-8''a%22%3B%20x%3D%0D%0Ab%3A%20%C3%BC%2F...table.k"
         );
+    }
+
+    fn looked_at(value: &ValueRef) -> Result<Shown, String> {
+        let store = ValueStore::memory(Name::new("default").unwrap());
+        let stores = Stores::new(store, PathBuf::new(), Arc::new(|_| None));
+        let running = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        running.block_on(show(value, &stores))
+    }
+
+    #[test]
+    fn h_050_what_is_packed_is_never_unpacked_and_what_is_large_never_read() {
+        // Nothing is stored there: who read it would fail.
+        let stored = |kind: &str, size: u64| ValueRef {
+            size,
+            place: Place::Stored("v1/default/nothing".to_owned()),
+            ..ValueRef::inline(kind, vec![])
+        };
+        for kind in [
+            "application/zstd",
+            "application/gzip",
+            "application/zip",
+            "application/pdf",
+            "application/vnd.apache.parquet",
+            "application/vnd.apache.arrow.stream",
+            "application/octet-stream",
+        ] {
+            for size in [100, u64::MAX] {
+                assert!(matches!(looked_at(&stored(kind, size)), Ok(Shown::Bytes)), "{kind}");
+            }
+        }
+        for kind in IMAGES {
+            assert!(matches!(looked_at(&stored(kind, u64::MAX)), Ok(Shown::Image)), "{kind}");
+        }
+        for kind in [CBOR, "application/json", "text/plain", "text/html; charset=gzip"] {
+            assert!(matches!(looked_at(&stored(kind, SHOWN_BYTES_MAX + 1)), Ok(Shown::Bytes)), "{kind}");
+            assert!(looked_at(&stored(kind, 100)).is_err(), "{kind} is read");
+        }
+        // One that has more bytes than it was said to have.
+        let long = ValueRef { size: 1, ..ValueRef::inline("text/plain", vec![b'x'; INLINE_BYTES_MAX]) };
+        assert!(looked_at(&long).is_err());
+    }
+
+    #[test]
+    fn h_050_structures_that_claim_or_nest_more_than_they_hold_are_refused() {
+        let cbor = |bytes: &[u8]| looked_at(&ValueRef::inline(CBOR, bytes.to_vec()));
+        let claims = |kind: u8| [&[kind][..], &u64::MAX.to_be_bytes()].concat();
+        // A list, a map, a text, bytes, of as many as can be counted.
+        for kind in [0x9b, 0xbb, 0x7b, 0x5b] {
+            assert!(cbor(&claims(kind)).is_err(), "{kind:x}");
+        }
+        assert!(cbor(&[0x81; INLINE_BYTES_MAX]).is_err() && cbor(&[0xd8; INLINE_BYTES_MAX]).is_err());
+        let json = |text: String| looked_at(&ValueRef::inline("application/json", text.into_bytes()));
+        assert!(json("[".repeat(INLINE_BYTES_MAX)).is_err());
+        let half = INLINE_BYTES_MAX / 2;
+        assert!(json("[".repeat(half) + &"]".repeat(half)).is_err());
+        // What is told of a value is of the order of its bytes.
+        let n = u16::try_from(INLINE_BYTES_MAX - 5).unwrap();
+        let list = [&[0x9a, 0, 0][..], &n.to_be_bytes(), &vec![0x20; n.into()]].concat();
+        let Shown::Json(told) = cbor(&list).unwrap() else { panic!("it has a structure") };
+        assert!(told.to_string().len() < 16 * INLINE_BYTES_MAX);
     }
 
     #[test]
