@@ -155,6 +155,64 @@ fn h_093_native_code_in_the_place_of_a_guest_reaches_nothing() {
     assert!(done + 1 >= outside.len() && outside.len() == 10, "{outside:?}");
 }
 
+/// What would go on when a cell has ended, or be found by the one after it. A file in memory is not: it goes with who has it
+/// open, and the engine needs it.
+fn remains() -> Tried {
+    let here = c_long::from(libc::AT_FDCWD);
+    let make = c_long::from(libc::IPC_CREAT | 0o600);
+    let (write, child) = (c_long::from(libc::O_RDWR | libc::O_CREAT), c_long::from(libc::SIGCHLD));
+    let unnamed = c_long::from(libc::O_TMPFILE | libc::O_RDWR);
+    vec![
+        ("make a process", call(libc::SYS_clone, &[child])),
+        (
+            "make a process that has another parent",
+            call(libc::SYS_clone, &[child | c_long::from(libc::CLONE_PARENT)]),
+        ),
+        ("make a process by the newer call", call(libc::SYS_clone3, &[0, 0])),
+        ("leave its session", call(libc::SYS_setsid, &[])),
+        ("leave its group", call(libc::SYS_setpgid, &[0, 0])),
+        ("outlive its supervisor", call(libc::SYS_prctl, &[c_long::from(libc::PR_SET_PDEATHSIG), 0])),
+        ("make a secret file in memory", call(libc::SYS_memfd_secret, &[0])),
+        ("make memory that is shared by number", call(libc::SYS_shmget, &[0x00c0_ffe4, 4096, make])),
+        ("make a queue by number", call(libc::SYS_msgget, &[0x00c0_ffe4, make])),
+        ("make semaphores by number", call(libc::SYS_semget, &[0x00c0_ffe4, 1, make])),
+        ("make a queue by name", call(libc::SYS_mq_open, &[text(b"cofferdam-wall\0"), write, 0o600, 0])),
+        (
+            "make shared memory by name",
+            call(libc::SYS_openat, &[here, text(b"/dev/shm/cofferdam-wall\0"), write, 0o600]),
+        ),
+        ("make a file without a name", call(libc::SYS_openat, &[here, text(b"/tmp\0"), unnamed, 0o600])),
+        (
+            "keep a key",
+            call(libc::SYS_add_key, &[text(b"user\0"), text(b"cofferdam-wall\0"), text(b"x\0"), 1, -3]),
+        ),
+    ]
+}
+
+#[test]
+fn h_097_native_code_in_the_place_of_a_guest_leaves_nothing_behind() {
+    match std::env::var(SIDE).as_deref() {
+        Ok("inside") => {
+            let wall = cofferdam_cell::close_wall().expect("the wall can be closed");
+            assert!(wall.is_whole(), "this host offers no Landlock");
+            return tell(remains());
+        }
+        // What leaves nothing when the process has ended.
+        Ok(_) => {
+            return tell(vec![
+                ("leave its group", call(libc::SYS_setpgid, &[0, 0])),
+                ("outlive its supervisor", call(libc::SYS_prctl, &[c_long::from(libc::PR_SET_PDEATHSIG), 0])),
+            ]);
+        }
+        Err(_) => {}
+    }
+    let this = "h_097_native_code_in_the_place_of_a_guest_leaves_nothing_behind";
+    let (inside, outside) = (on(&mut child(this, "inside")), on(&mut child(this, "outside")));
+    assert_eq!(inside.len(), 14);
+    assert_refused(&inside);
+    assert!(outside.len() == 2 && outside.values().all(|errno| *errno == 0), "{outside:?}");
+}
+
 /// What belongs to others and is of the same user: the files of a worker, and the cell beside this one.
 fn reaches_for_others(folder: &Path, neighbour: c_long) -> Tried {
     let open = |path: PathBuf, how: c_long| {
