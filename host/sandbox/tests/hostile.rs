@@ -3,11 +3,14 @@
 
 mod kit;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cofferdam_model::{
-    FailureKind, Limits, LogSource, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, MetadataValue, RetryAdvice,
+    FailureKind, Limits, LogLine, LogSource, MESSAGE_BYTES_MAX, METADATA_ENTRIES_MAX, MetadataValue, Name,
+    Progress, ResourceAnswer, ResourceCall, ResourceFault, RetryAdvice, Timestamp,
 };
+use cofferdam_sandbox::{IoError, StepIo};
 use insta::assert_snapshot;
 use kit::{Ran, Record, assert_serves, attempt, behaviours, counted, declared, run, run_with};
 
@@ -65,6 +68,101 @@ fn h_004_a_describe_that_never_returns_is_refused_within_its_time() {
     assert_eq!((failure.kind, failure.retry), (FailureKind::Library, RetryAdvice::Never));
     assert_snapshot!(failure.message, @"cannot describe itself: ran longer than its timeout of 5 s");
     assert!(behaviours().describe().is_ok(), "others are not affected");
+}
+
+/// A way out on which storing the result takes so long.
+struct Slow(kit::MemoryIo, Duration);
+
+impl StepIo for Slow {
+    fn read(&mut self, number: u32, offset: u64, length: u32) -> Result<Vec<u8>, IoError> {
+        self.0.read(number, offset, length)
+    }
+
+    fn create(&mut self) -> Result<u32, IoError> {
+        self.0.create()
+    }
+
+    fn write(&mut self, writer: u32, bytes: &[u8]) -> Result<(), IoError> {
+        self.0.write(writer, bytes)
+    }
+
+    fn finish(&mut self, writer: u32) -> Result<(), IoError> {
+        std::thread::sleep(self.1);
+        self.0.finish(writer)
+    }
+
+    fn call(
+        &mut self,
+        resource: &Name,
+        call: ResourceCall,
+        within: Option<Duration>,
+    ) -> Result<ResourceAnswer, ResourceFault> {
+        self.0.call(resource, call, within)
+    }
+
+    fn log(&mut self, line: LogLine) {
+        self.0.log(line);
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        self.0.progress(progress);
+    }
+
+    fn now(&mut self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+#[test]
+fn h_009_what_an_op_gives_after_its_deadline_is_not_taken_however_little_it_is_late() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+    let stores = |takes: Duration| {
+        let mut attempt = attempt("write_large", 100);
+        attempt.limits.timeout = Some(TIMEOUT);
+        let way_out = Slow(kit::MemoryIo(Arc::default()), takes);
+        behaviours().run(attempt, Box::new(way_out)).result
+    };
+    assert_eq!(stores(Duration::ZERO).expect("it is in time").outputs.len(), 1);
+    // The time has begun before: what takes all of it ends less than a tick late.
+    for late in [0, 1, 2, 5, 50] {
+        let failure = stores(TIMEOUT + Duration::from_millis(late)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Timeout, "{late} ms late: {}", failure.message);
+    }
+    assert_serves();
+}
+
+/// Of this process, in MiB: as much as it has, and as much as it ever had since that was reset.
+fn resident() -> [u64; 2] {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    })
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn h_021_memory_that_is_taken_and_given_back_again_and_again_is_never_more_than_the_caps() {
+    const CAP_MIB: u64 = 32;
+    let churn = || {
+        for op in ["memory_bomb", "memory_grow_loop", "scratch", "add_one"] {
+            let mut attempt = attempt(op, 0);
+            attempt.limits.memory_bytes_max = CAP_MIB * MIB;
+            assert!(run(attempt).usage.memory_bytes_peak <= CAP_MIB * MIB);
+        }
+    };
+    churn();
+    std::fs::write("/proc/self/clear_refs", "5").expect("a process may forget its own peak");
+    let [before, _] = resident();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| churn()));
+        }
+    });
+    let [after, peak] = resident();
+    assert!(after < before + 32, "from {before} MiB to {after} MiB in 800 attempts");
+    assert!(peak < before + 4 * CAP_MIB + 32, "{peak} MiB at its peak, {before} MiB before");
+    assert_serves();
 }
 
 #[test]

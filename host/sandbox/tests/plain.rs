@@ -225,3 +225,113 @@ fn relaxed_simd_gives_the_same_everywhere() {
     assert_eq!(made("fused", &[("a", 1.0 + e), ("b", 1.0 + e), ("c", -1.0 - 2.0 * e)]), json!(e * e));
     assert_eq!(made("truncated", &[("a", 1e300)]), json!(i32::MAX));
 }
+
+/// How the op `go` of a component ends, the last time of many.
+fn ends(component: &str) -> Ran {
+    let library = load(sandbox(), &wat::parse_str(component).unwrap());
+    let attempts = (0..100).map(|_| run_with(&library, call("go", &[]), Record::default()));
+    attempts.last().expect("there are some")
+}
+
+/// `go` lends a thing to a component beside it, which does this with it.
+fn lent(kept: &str) -> Ran {
+    ends(&format!(
+        r#"(component
+        (component $owner
+            (type $own (resource (rep i32)))
+            (export $thing "thing" (type $own))
+            (core func $new (canon resource.new $own))
+            (core module $m
+                (import "" "new" (func $new (param i32) (result i32)))
+                (func (export "make") (result i32) (call $new (i32.const 1))))
+            (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+            (func (export "make") (result (own $thing)) (canon lift (core func $i "make"))))
+        (component $keeper
+            (import "thing" (type $thing (sub resource)))
+            (core func $drop (canon resource.drop $thing))
+            (core module $m (import "" "drop" (func $drop (param i32))) (func (export "keep") (param i32) {kept}))
+            (core instance $i (instantiate $m (with "" (instance (export "drop" (func $drop))))))
+            (func (export "keep") (param "thing" (borrow $thing)) (canon lift (core func $i "keep"))))
+        (component $lender
+            (import "thing" (type $thing (sub resource)))
+            (import "make" (func $make (result (own $thing))))
+            (import "keep" (func $keep (param "thing" (borrow $thing))))
+            (core func $made (canon lower (func $make)))
+            (core func $kept (canon lower (func $keep)))
+            (core module $m
+                (import "" "make" (func $make (result i32)))
+                (import "" "keep" (func $keep (param i32)))
+                (func (export "go") (result i32) (call $keep (call $make)) (i32.const 7)))
+            (core instance $i (instantiate $m (with "" (instance
+                (export "make" (func $made)) (export "keep" (func $kept))))))
+            (func (export "go") (result u32) (canon lift (core func $i "go"))))
+        (instance $owner (instantiate $owner))
+        (alias export $owner "thing" (type $thing))
+        (instance $keeper (instantiate $keeper (with "thing" (type $thing))))
+        (instance $lender (instantiate $lender
+            (with "thing" (type $thing)) (with "make" (func $owner "make")) (with "keep" (func $keeper "keep"))))
+        (export "go" (func $lender "go")))"#
+    ))
+}
+
+#[test]
+fn h_031_a_borrow_that_is_kept_past_its_call_ends_the_attempt() {
+    let given_back = lent("(call $drop (local.get 0))");
+    assert!(given_back.result.is_ok(), "{}", given_back.words());
+    let kept = lent("");
+    assert_eq!(kept.failure().kind, FailureKind::Trap, "{}", kept.words());
+    assert!(kept.words().contains("borrow"), "{}", kept.words());
+    kit::assert_serves();
+}
+
+/// `go` does this with things of its own, at whose end that is done.
+fn owned(at_the_end: &str, body: &str) -> Ran {
+    ends(&format!(
+        r#"(component
+        (core module $end
+            (table (export "late") 2 funcref)
+            (type $drop (func (param i32)))
+            (type $new (func (param i32) (result i32)))
+            (func (export "end") (param i32) {at_the_end}))
+        (core instance $end (instantiate $end))
+        (type $thing (resource (rep i32) (dtor (core func $end "end"))))
+        (core func $new (canon resource.new $thing))
+        (core func $drop (canon resource.drop $thing))
+        (core module $late
+            (import "" "new" (func $new (param i32) (result i32)))
+            (import "" "drop" (func $drop (param i32)))
+            (import "" "late" (table 2 funcref))
+            (elem (i32.const 0) func $new $drop))
+        (core instance (instantiate $late (with "" (instance
+            (export "new" (func $new)) (export "drop" (func $drop)) (export "late" (table $end "late"))))))
+        (core module $go
+            (import "" "new" (func $new (param i32) (result i32)))
+            (import "" "drop" (func $drop (param i32)))
+            (func (export "go") (result i32) {body} (i32.const 7)))
+        (core instance $go (instantiate $go (with "" (instance
+            (export "new" (func $new)) (export "drop" (func $drop))))))
+        (func (export "go") (result u32) (canon lift (core func $go "go"))))"#
+    ))
+}
+
+const DROPPED: &str = "(call $drop (call $new (i32.const 1)))";
+
+#[test]
+fn h_032_a_destructor_that_traps_or_ends_others_in_a_circle_ends_its_attempt_alone() {
+    assert!(owned("", DROPPED).result.is_ok());
+    let traps = owned("unreachable", DROPPED);
+    assert_eq!(traps.failure().kind, FailureKind::Trap, "{}", traps.words());
+    assert!(traps.words().contains("unreachable"), "{}", traps.words());
+    // Each makes another one and ends that.
+    let another = "(call_indirect (type $drop) \
+        (call_indirect (type $new) (i32.const 1) (i32.const 0)) (i32.const 1))";
+    let circle = owned(another, DROPPED);
+    assert_eq!(circle.failure().kind, FailureKind::Trap, "{}", circle.words());
+    // It ends the one that is ending, by a number that is free already.
+    let itself = owned("(call_indirect (type $drop) (i32.const 1) (i32.const 1))", DROPPED);
+    assert_eq!(itself.failure().kind, FailureKind::Trap, "{}", itself.words());
+    // What traps when nobody ends it does so after the call as well, or never.
+    let left = owned("unreachable", "(drop (call $new (i32.const 1)))");
+    assert!(left.result.is_ok(), "{}", left.words());
+    kit::assert_serves();
+}

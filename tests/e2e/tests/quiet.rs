@@ -9,7 +9,6 @@ use cofferdam_e2e::Project;
 use cofferdam_e2e::ask::{beside, detach, events, gate, joined, json, n_at_the_gate, run, until};
 use cofferdam_e2e::cluster::Cluster;
 use cofferdam_e2e::look::{of_type, text};
-use serde_json::Value;
 
 const JOBS: &str = r#"
 [libraries.typed]
