@@ -159,7 +159,7 @@ fn h_108_a_browser_carries_its_token_where_no_script_reads_it_until_it_is_revoke
     let address = &served.pages.address;
     let token = served.token("viewer", &["--role", "viewer"]);
     let sign_in =
-        |token: &str| http(address, "POST /session", &[JSON], &json!({ "token": token }).to_string());
+        |token: &str| http(address, "POST /session", &[JSON], json!({ "token": token }).to_string());
     for wrong in ["", "hello", &format!("cofferdam_{}", "0".repeat(64))] {
         let (head, body) = sign_in(wrong);
         assert!(head.starts_with("HTTP/1.1 401 ") && !head.contains("set-cookie"), "{head}");

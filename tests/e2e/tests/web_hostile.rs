@@ -58,7 +58,7 @@ fn status(answer: &str) -> u16 {
 
 /// The answer to a question, as a program sends it.
 fn asked(pages: &Pages, request: &Value) -> Value {
-    let (head, body) = http(&pages.address, "POST /graphql", &[JSON], &request.to_string());
+    let (head, body) = http(&pages.address, "POST /graphql", &[JSON], request.to_string());
     assert_eq!(status(&head), 200, "{head}\n{body}");
     serde_json::from_str(&body).expect("it is JSON")
 }
