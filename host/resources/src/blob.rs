@@ -190,7 +190,7 @@ fn s3(
     if let Some(token) = resolver.optional("session_token", settings.session_token)? {
         builder = builder.with_token(token);
     }
-    crate::http::install_tls();
+    cofferdam_egress::install_tls();
     let store = builder.build().map_err(|error| {
         fault(
             FaultKind::Invalid,

@@ -1,21 +1,17 @@
 //! The kind `http`: requests to one origin, below one path. The op names a method, a path and headers; where the
 //! request goes, and with which credentials, is the operator's.
 
-mod address;
-
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_egress::{Guard, client, refused};
 use cofferdam_model::{FaultKind, HttpRequest, HttpResponse, ResourceAnswer, ResourceFault, TRACEPARENT_TAG};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use crate::fault::{fault, told};
-use crate::http::address::{Guard, Refused};
 use crate::settings::{Resolver, Span, Text, parse};
 
 /// Bytes of a body, either way; it is held in memory.
@@ -25,8 +21,6 @@ const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Redirects within the base URL that are followed for one request.
 const REDIRECTS_MAX: usize = 5;
-/// Time for a connection to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Headers that say how a message travels, which is the client's to say, or where it goes.
 const OWN_HEADERS: [&str; 12] = [
@@ -88,8 +82,10 @@ impl Http {
             })
         });
         let allow = allow.collect::<Result<Vec<_>, _>>()?;
-        let guard = Guard::new(&base, settings.allow_private)?;
-        let client = client(guard)?;
+        let guard = Guard::new(&base, settings.allow_private);
+        let guard = guard.map_err(|refused| fault(FaultKind::Denied, refused.to_string()))?;
+        let failed = |error| fault(FaultKind::Failed, format!("failed to make the client: {}", told(&error)));
+        let client = client(guard).map_err(failed)?;
         Ok(Http { client, base, headers, allow, timeout: settings.timeout.map(|span| span.0) })
     }
 
@@ -200,25 +196,6 @@ impl Http {
     }
 }
 
-/// TLS by ring for every client of this process that asks for none in particular. Doing it again changes nothing.
-pub(crate) fn install_tls() {
-    // It fails if another provider was installed before, and then there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-fn client(guard: Guard) -> Result<reqwest::Client, ResourceFault> {
-    install_tls();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .dns_resolver(Arc::new(guard))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("cofferdam/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| fault(FaultKind::Failed, format!("failed to make the client: {}", told(&error))))
-}
-
 fn base_url(text: &str) -> Result<Url, ResourceFault> {
     let wrong = |what: String| fault(FaultKind::Invalid, format!("`base_url` {what}"));
     let mut url = Url::parse(text).map_err(|error| wrong(format!("is not a URL: {error}")))?;
@@ -257,12 +234,8 @@ async fn read(mut response: reqwest::Response) -> Result<HttpResponse, ResourceF
 }
 
 fn unreached(error: &reqwest::Error) -> ResourceFault {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if let Some(refused) = inner.downcast_ref::<Refused>() {
-            return fault(FaultKind::Denied, refused.to_string());
-        }
-        cause = inner.source();
+    if let Some(refused) = refused(error) {
+        return fault(FaultKind::Denied, refused.to_string());
     }
     fault(FaultKind::Unavailable, format!("the request failed: {}", told(error)))
 }
@@ -273,16 +246,11 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(SHOWN_BYTES)]
 }
 
-/// The host of a base URL.
-fn host(url: &Url) -> Host<&str> {
-    url.host().expect("a base URL has a host")
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use futures::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -320,7 +288,6 @@ mod tests {
     /// A resource whose names are looked up by a server that gives these addresses, one after the other; and what it was
     /// asked for.
     fn under(port: u16, answers: &'static [&'static str]) -> (Http, Arc<Mutex<Vec<String>>>) {
-        install_tls();
         let asked = Arc::new(Mutex::new(vec![]));
         let names = asked.clone();
         let lookup = move |name: String| {
@@ -329,7 +296,7 @@ mod tests {
             names.push(name);
             async move { Ok(vec![SocketAddr::new(address.parse().unwrap(), 0)]) }.boxed()
         };
-        let guard = Guard { allow_private: true, lookup: Arc::new(lookup) };
+        let guard = Guard::over(Arc::new(lookup), true);
         let http = Http {
             client: client(guard).unwrap(),
             base: base_url(&format!("http://api.example:{port}/v1/")).unwrap(),
@@ -383,10 +350,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_to_a_private_address_is_refused_before_any_connection() {
-        let base = base_url("http://localhost:9/").unwrap();
+        let lookup = |_| async { Ok(vec![SocketAddr::from(([127, 0, 0, 1], 9))]) }.boxed();
         let http = Http {
-            client: client(Guard { allow_private: false, ..Guard::new(&base, true).unwrap() }).unwrap(),
-            base,
+            client: client(Guard::over(Arc::new(lookup), false)).unwrap(),
+            base: base_url("http://localhost:9/").unwrap(),
             headers: HeaderMap::new(),
             allow: vec![Method::GET],
             timeout: None,

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Outside crates (by the start of their names) that stay behind few of ours, so that they can be replaced there.
-const CONFINED: [(&str, &[&str]); 7] = [
+const CONFINED: [(&str, &[&str]); 8] = [
     ("wasmtime", &["sandbox"]),
     ("object_store", &["io", "depot", "resources", "client"]),
     ("rusqlite", &["runlog", "resources"]),
-    ("reqwest", &["client", "io", "oci", "resources", "telemetry"]),
+    ("reqwest", &["client", "egress", "io", "notify", "oci", "resources", "telemetry"]),
+    ("lettre", &["notify"]),
     ("tokio-postgres", &["postgres", "resources", "runlog"]),
     ("prost", &["wire", "tests/hostile"]),
     ("tonic", &["wire", "server", "client", "tests/hostile"]),

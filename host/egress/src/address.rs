@@ -1,17 +1,14 @@
 //! Which addresses a request may go to. Names are looked up here, once per connection, and the connection goes to
 //! what was checked, so an answer that changes between check and connection gains nothing.
 
+use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use cofferdam_model::{FaultKind, ResourceFault};
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
-
-use crate::fault::fault;
-use crate::http::host;
 
 /// Addresses of one name that are looked at; more is no honest answer.
 const ADDRESSES_MAX: usize = 16;
@@ -27,19 +24,19 @@ const METADATA: [IpAddr; 6] = [
 ];
 
 /// Asks for the addresses of a name.
-pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// Looks names up for one resource.
+/// Looks names up for one destination that an operator has named.
 #[derive(Clone)]
-pub(super) struct Guard {
-    pub(super) allow_private: bool,
-    pub(super) lookup: Lookup,
+pub struct Guard {
+    allow_private: bool,
+    lookup: Lookup,
 }
 
-/// An address that the resource may not reach.
+/// An address that may not be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("`{name}` leads to the address {address}, which is {what}; {way_out}")]
-pub(super) struct Refused {
+pub struct Refused {
     name: String,
     address: IpAddr,
     what: &'static str,
@@ -55,24 +52,33 @@ enum Reach {
 }
 
 impl Guard {
-    /// A base URL that names a private host by its address, or this machine as `localhost`, means it.
+    /// A URL that names a private host by its address, or this machine as `localhost`, means it.
     /// Fails if it names an address that is never reached.
-    pub(super) fn new(base: &Url, allow_private: bool) -> Result<Guard, ResourceFault> {
-        let literal = match host(base) {
-            Host::Ipv4(address) => Some(IpAddr::V4(address)),
-            Host::Ipv6(address) => Some(IpAddr::V6(address)),
-            Host::Domain(name) => {
-                let name = name.trim_end_matches('.');
-                let local = name == "localhost" || name.ends_with(".localhost");
-                return Ok(Guard { allow_private: allow_private || local, lookup: system() });
-            }
+    ///
+    /// # Panics
+    ///
+    /// If the URL has no host.
+    pub fn new(url: &Url, allow_private: bool) -> Result<Guard, Refused> {
+        let host = url.host().expect("who makes a guard has seen to it that there is a host");
+        let address = match host {
+            Host::Ipv4(address) => IpAddr::V4(address),
+            Host::Ipv6(address) => IpAddr::V6(address),
+            Host::Domain(_) => return Ok(Guard::over(system(), allow_private || is_this_machine(url))),
         };
-        let guard = Guard { allow_private: true, lookup: system() };
-        if let Some(address) = literal {
-            let name = host(base).to_string();
-            guard.check(&name, address).map_err(|refused| fault(FaultKind::Denied, refused.to_string()))?;
-        }
+        let guard = Guard::over(system(), true);
+        guard.check(&host.to_string(), address)?;
         Ok(guard)
+    }
+
+    /// One that looks names up in another way than this machine does.
+    pub fn over(lookup: Lookup, allow_private: bool) -> Guard {
+        Guard { allow_private, lookup }
+    }
+
+    /// The addresses of a host, for who connects without HTTP.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+        let found = (self.lookup)(host.to_owned()).await?;
+        Ok(self.admit(host, found.into_iter())?)
     }
 
     fn check(&self, name: &str, address: IpAddr) -> Result<(), Refused> {
@@ -81,7 +87,7 @@ impl Guard {
             Reach::Private if self.allow_private => return Ok(()),
             Reach::Private => (
                 "in a private network or on this machine",
-                "`allow_private = true` in the resource's settings would allow it",
+                "`allow_private = true` in its settings would allow it",
             ),
             Reach::Never(what) => (what, "no setting allows it"),
         };
@@ -102,10 +108,22 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = (guard.lookup)(name.as_str().to_owned()).await?;
-            let admitted: Addrs = Box::new(guard.admit(name.as_str(), found.into_iter())?.into_iter());
+            let admitted: Addrs = Box::new(guard.addresses(name.as_str()).await?.into_iter());
             Ok(admitted)
         })
+    }
+}
+
+/// Whether a URL leads to this machine, and says so: what goes there crosses no network.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
     }
 }
 
@@ -243,6 +261,6 @@ mod tests {
         };
         assert_eq!(answer(&["1.1.1.1", "2606:4700::1111"]).unwrap(), 2);
         let refused = answer(&["1.1.1.1", "10.0.0.7"]).unwrap_err();
-        insta::assert_snapshot!(refused, @"`api.example` leads to the address 10.0.0.7, which is in a private network or on this machine; `allow_private = true` in the resource's settings would allow it");
+        insta::assert_snapshot!(refused, @"`api.example` leads to the address 10.0.0.7, which is in a private network or on this machine; `allow_private = true` in its settings would allow it");
     }
 }
