@@ -3,6 +3,7 @@
 //! Owns the data and its invariants. Knows no format, no IO and no clock: a [`Timestamp`] is a number that
 //! somebody else read.
 
+mod alert;
 mod asset;
 mod attempt;
 pub mod builder;
@@ -39,6 +40,7 @@ mod value;
 mod wait;
 mod why;
 
+pub use alert::*;
 pub use asset::*;
 pub use attempt::*;
 pub use channel::*;

@@ -3,6 +3,7 @@
 use cofferdam_model::{Channel, LibraryDigest, RunId, Term, Tick};
 use tokio::sync::oneshot;
 
+use crate::alerts::AlertOp;
 use crate::ticks::TickOp;
 use crate::{AppendError, Batch, By, Error, LogRecord, NewRun};
 
@@ -19,6 +20,7 @@ pub(crate) enum Op {
     AppendLogs(Vec<LogRecord>),
     Change(Change),
     Tick(TickOp),
+    Alert(AlertOp),
 }
 
 /// A change that is no event.

@@ -5,6 +5,7 @@
 //! [`Memory`] for tests and runs that nobody wants to keep, [`Sqlite`] for one machine, [`Postgres`] where the log
 //! must outlive the machine of the scheduler. [`Remote`] reads one of them from afar.
 
+mod alerts;
 mod calls;
 mod catalog;
 mod error;
@@ -17,6 +18,7 @@ mod stored;
 mod summary;
 mod ticks;
 
+pub use alerts::{Alerts, News};
 pub use catalog::{By, Catalog, Checked, Materialized, Promotion};
 pub use error::{AppendError, Error, FindError};
 pub use memory::Memory;
@@ -91,6 +93,9 @@ pub trait RunLog: Send + Sync {
 
     /// What is known of schedules and sensors.
     fn automation(&self) -> &dyn Ticks;
+
+    /// What alerts are made of, and what becomes of them.
+    fn alerts(&self) -> &dyn Alerts;
 
     /// All events of a run from `from_seq` on, page by page.
     async fn history(&self, run: RunId, from_seq: u64) -> Result<Vec<Recorded>, Error> {

@@ -1,5 +1,6 @@
 //! The log in memory: for tests, and for runs that nobody wants to keep. The reference of the contract.
 
+mod alerts;
 mod catalog;
 mod ticks;
 
@@ -11,8 +12,8 @@ use cofferdam_model::{Known, Recorded, RunId, Term, ValueDigest};
 
 use crate::summary::check_batches;
 use crate::{
-    AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, PAGE_ROWS_MAX, RunFilter,
-    RunLog, RunSummary, StoredLog, Ticks,
+    Alerts, AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, PAGE_ROWS_MAX,
+    RunFilter, RunLog, RunSummary, StoredLog, Ticks,
 };
 
 /// A [`RunLog`] that ends with the process.
@@ -30,6 +31,7 @@ struct State {
     logs: u64,
     shared: catalog::Shared,
     automation: ticks::Automation,
+    told: alerts::Told,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl RunLog for Memory {
             for recorded in batch.events {
                 run.summary.apply(&recorded);
                 state.shared.apply(batch.run, &recorded);
+                state.told.apply(batch.run, &recorded);
                 run.events.push(recorded);
             }
         }
@@ -178,6 +181,10 @@ impl RunLog for Memory {
     }
 
     fn automation(&self) -> &dyn Ticks {
+        self
+    }
+
+    fn alerts(&self) -> &dyn Alerts {
         self
     }
 }

@@ -2,6 +2,7 @@
 //! asked. Everything can be read from there; of what is written only the choices of people (pins, dynamic partitions, channels),
 //! never histories. How questions travel is the business of [`Ask`].
 
+mod alerts;
 mod ticks;
 
 use async_trait::async_trait;
@@ -12,8 +13,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppendError, Batch, By, Catalog, Checked, Error, FindError, LogFilter, LogRecord, Materialized, NewRun,
-    PAGE_ROWS_MAX, Promotion, RunFilter, RunLog, RunSummary, StoredLog, Ticks,
+    Alerts, AppendError, Batch, By, Catalog, Checked, Error, FindError, LogFilter, LogRecord, Materialized,
+    NewRun, PAGE_ROWS_MAX, Promotion, RunFilter, RunLog, RunSummary, StoredLog, Ticks,
 };
 
 /// Rows of one answer: an event holds up to some hundreds of KiB of values, and an answer is held whole.
@@ -296,6 +297,10 @@ impl<A: Ask> RunLog for Remote<A> {
     }
 
     fn automation(&self) -> &dyn Ticks {
+        self
+    }
+
+    fn alerts(&self) -> &dyn Alerts {
         self
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use cofferdam_model::{
-    EVENT_VERSION, Event, Instigator, InstigatorStatus, InvalidChannel, InvalidDigest, InvalidInstigator,
-    LogLevel, Memo, Recorded, RunId, StepKey, Tick, Timestamp, ValueDigest,
+    Delivery, EVENT_VERSION, Event, Instigator, InstigatorStatus, InvalidChannel, InvalidDigest,
+    InvalidInstigator, LogLevel, Memo, Name, Recorded, RunId, StepKey, Tick, Timestamp, ValueDigest,
 };
 use serde::de::DeserializeOwned;
 
@@ -125,6 +125,19 @@ pub(crate) fn checked(number: u64, run: RunId, recorded: Recorded) -> Option<Che
 /// The tick of that number.
 pub(crate) fn tick(number: u64, text: &str) -> Result<Tick, Error> {
     Ok(Tick { number, ..parse(text, format_args!("tick {number}"))? })
+}
+
+/// The delivery of that number.
+pub(crate) fn delivery(number: u64, text: &str) -> Result<Delivery, Error> {
+    Ok(Delivery { number, ..parse(text, format_args!("delivery {number}"))? })
+}
+
+/// The target of deliveries.
+pub(crate) fn target(text: &str) -> Result<Name, Error> {
+    Name::new(text).map_err(|source| Error::Damaged {
+        what: format!("the alert target `{text}`"),
+        source: source.into(),
+    })
 }
 
 /// A schedule or a sensor as it is stored.

@@ -84,7 +84,7 @@ fn f_46_a_newer_schema_is_refused_and_the_file_stays_as_it_was() {
     let before = std::fs::read(&path).unwrap();
     for refused in [Sqlite::open(&path).err().unwrap(), Sqlite::open_read_only(&path).err().unwrap()] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 4; use a newer cofferdam");
+            insta::assert_snapshot!(words(&refused, folder.path()), @"the store `FOLDER/runs.db` has schema version 99, this program knows up to 5; use a newer cofferdam");
         }
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
@@ -173,7 +173,8 @@ fn back_to_version_1(path: &Path) {
     db.execute_batch(
         "DROP TABLE memos; DROP TABLE materializations; DROP TABLE latest_materializations; DROP TABLE checks;
         DROP TABLE partitions; DROP TABLE pins; DROP TABLE promotions;
-        DROP TABLE instigators; DROP TABLE ticks; DROP TABLE run_keys; DROP TABLE reservations; DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
+        DROP TABLE instigators; DROP TABLE ticks; DROP TABLE run_keys; DROP TABLE reservations; DROP TABLE news; DROP TABLE deliveries;
+        DROP INDEX runs_by_parent; DROP INDEX runs_by_root;
         ALTER TABLE runs DROP COLUMN parent; ALTER TABLE runs DROP COLUMN root; ALTER TABLE runs DROP COLUMN known;",
     )
     .unwrap();

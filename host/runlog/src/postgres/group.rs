@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error as SqlError, Row, Statement};
 use uuid::Uuid;
 
+use super::alerts;
 use super::place::Place;
 use super::read::int;
 use super::ticks;
@@ -87,6 +88,7 @@ pub(super) async fn carry_out(
         }
         [Op::Change(change)] => Ok(vec![self::change(link, place, change).await?]),
         [Op::Tick(op)] => Ok(vec![ticks::write(link, place, term, op).await?]),
+        [Op::Alert(op)] => Ok(vec![alerts::write(link, place, term, op).await?]),
         _ => {
             let keys = load(link, ops, known).await.map_err(place.failed("find runs"))??;
             let mut rows = Rows::default();
@@ -113,7 +115,7 @@ async fn load(
             }
             Op::Append(batches) => runs.extend(batches.iter().map(|batch| batch.run)),
             Op::AppendLogs(records) => runs.extend(records.iter().map(|record| record.run)),
-            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) => {}
+            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) | Op::Alert(_) => {}
         }
     }
     let missing: Vec<Uuid> = runs.iter().filter(|run| !known.contains_key(run)).map(|run| run.0).collect();
@@ -165,7 +167,7 @@ impl<'a> Rows<'a> {
                 self.logs.extend(records);
                 Ok(Reply::Done)
             }
-            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) => {
+            Op::TakeTerm(_) | Op::Change(_) | Op::Tick(_) | Op::Alert(_) => {
                 unreachable!("what cannot be shared is carried out alone")
             }
         }
@@ -211,6 +213,7 @@ impl<'a> Rows<'a> {
         if !self.events.is_empty() {
             self.write_events(link).await?;
             self.write_meanings(link).await?;
+            alerts::project(link, &self.events).await?;
         }
         if !self.changed.is_empty() {
             let of = |run: &RunId| &known[run];

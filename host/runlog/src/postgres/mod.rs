@@ -4,6 +4,7 @@
 //! The database may go and come back. Writing waits for it, for as long as the store was opened with; a COMMIT whose
 //! answer was lost is looked up, never repeated blindly. Reading answers an error at once.
 
+mod alerts;
 mod catalog;
 mod group;
 mod place;
@@ -25,7 +26,7 @@ use self::read::Readers;
 use self::write::Writer;
 use crate::calls::{Call, Op, Reply, plain};
 use crate::{
-    AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
+    Alerts, AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
     RunSummary, StoredLog, Ticks,
 };
 
@@ -130,6 +131,10 @@ impl RunLog for Postgres {
     }
 
     fn automation(&self) -> &dyn Ticks {
+        self
+    }
+
+    fn alerts(&self) -> &dyn Alerts {
         self
     }
 }

@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::Error;
 
 /// What each version adds to the one before; the version is kept in the table `office`.
-const MIGRATIONS: [&str; 3] = [SCHEMA, SCHEMA_2, SCHEMA_3];
+const MIGRATIONS: [&str; 4] = [SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4];
 #[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "a list that people write")]
 const SCHEMA_VERSION: i32 = MIGRATIONS.len() as i32;
 
@@ -149,6 +149,26 @@ CREATE TABLE cofferdam.reservations (
     at bigint NOT NULL,
     request text NOT NULL
 );
+"#;
+
+/// What version 4 adds: events that alerts may be about until somebody has looked at them, and alerts on their way.
+const SCHEMA_4: &str = r#"
+CREATE TABLE cofferdam.news (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run uuid NOT NULL,
+    seq bigint NOT NULL
+);
+CREATE TABLE cofferdam.deliveries (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key text COLLATE "C" NOT NULL UNIQUE,
+    target text COLLATE "C" NOT NULL,
+    -- One of them is there.
+    next bigint,
+    ended_at bigint,
+    delivery text NOT NULL
+);
+CREATE INDEX deliveries_pending ON cofferdam.deliveries (target, next) WHERE next IS NOT NULL;
+CREATE INDEX deliveries_ended ON cofferdam.deliveries (ended_at) WHERE ended_at IS NOT NULL;
 "#;
 
 /// Brings the tables up to date, in one transaction. To be called by the only writer.

@@ -1,6 +1,7 @@
 //! The log in one SQLite file: one writer thread that commits in groups, readers on connections of their
 //! own, so that neither waits for the other (WAL).
 
+mod alerts;
 mod catalog;
 mod open;
 mod read;
@@ -17,7 +18,7 @@ use rusqlite::Connection;
 use self::write::Writer;
 use crate::calls::{Op, Reply, plain};
 use crate::{
-    AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
+    Alerts, AppendError, Batch, Catalog, Error, FindError, LogFilter, LogRecord, NewRun, RunFilter, RunLog,
     RunSummary, StoredLog, Ticks,
 };
 
@@ -157,6 +158,10 @@ impl RunLog for Sqlite {
     }
 
     fn automation(&self) -> &dyn Ticks {
+        self
+    }
+
+    fn alerts(&self) -> &dyn Alerts {
         self
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Error;
 
 /// What each version adds to the one before; the version is kept in the file's `user_version`.
-const MIGRATIONS: [&str; 4] = [SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4];
+const MIGRATIONS: [&str; 5] = [SCHEMA, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5];
 #[expect(clippy::cast_possible_truncation, reason = "a list that people write")]
 const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
 /// How long a connection waits for another one's lock. Readers and the writer do not block each other in
@@ -159,6 +159,26 @@ CREATE TABLE reservations (
     at INTEGER NOT NULL,
     request TEXT NOT NULL
 ) STRICT;
+";
+
+/// What version 5 adds: events that alerts may be about until somebody has looked at them, and alerts on their way.
+const SCHEMA_5: &str = "
+CREATE TABLE news (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    target TEXT NOT NULL,
+    -- One of them is there.
+    next INTEGER,
+    ended_at INTEGER,
+    delivery TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveries_pending ON deliveries (target, next) WHERE next IS NOT NULL;
+CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 ";
 
 /// The one connection that writes, and the lock that makes it the only one. The lock is the kernel's: it

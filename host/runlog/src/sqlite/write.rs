@@ -9,6 +9,7 @@ use cofferdam_model::{EVENT_VERSION, RunId, Term};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::oneshot;
 
+use super::alerts;
 use super::catalog;
 use super::read::{sql, summary};
 use super::ticks;
@@ -122,6 +123,7 @@ impl Store {
                 catalog::change(&self.db, change).map(Reply::Count).map_err(AppendError::from)
             }
             Op::Tick(op) => ticks::write(&self.db, op),
+            Op::Alert(op) => alerts::write(&self.db, op),
         };
         match outcome {
             Err(AppendError::Store(error @ Error::Sql { .. })) => Err(error),
@@ -218,6 +220,7 @@ impl Store {
                 .execute(params![id, status, text])
         };
         insert().map_err(sql("append events"))?;
+        alerts::project(&self.db, id, &batch.events)?;
         catalog::project(&self.db, id, &batch.events)
     }
 

@@ -1,6 +1,7 @@
 //! One suite for all stores, and what only PostgreSQL can get wrong. A program of its own, because linking one for each
 //! part would cost more than running them all.
 
+mod alerts;
 mod catalog;
 mod faults;
 mod log;
@@ -70,4 +71,7 @@ cases! {
     ticks::i_21_a_scheduler_whose_term_has_passed_neither_opens_nor_ends_a_tick,
     ticks::i10_what_a_person_sets_holds_until_it_is_set_back,
     ticks::i2_a_schedule_that_is_watched_again_goes_on_and_one_with_other_times_begins_anew,
+    alerts::h11_news_waits_in_its_order_until_somebody_has_made_deliveries_of_it,
+    alerts::h11_a_delivery_is_pending_until_it_has_ended_and_is_forgotten_in_time,
+    alerts::i_21_a_scheduler_whose_term_has_passed_raises_and_notes_nothing,
 }

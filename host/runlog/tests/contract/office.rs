@@ -78,7 +78,7 @@ async fn f_46_a_database_of_a_newer_program_or_of_another_one_is_refused_and_sta
     }
     assert!(!told.concat().contains("hunter2"), "{told:?}");
     insta::assert_snapshot!(told.join("\n"), @r"
-        the store `postgres://127.0.0.1:PORT/newer` has schema version 99, this program knows up to 3; use a newer cofferdam
+        the store `postgres://127.0.0.1:PORT/newer` has schema version 99, this program knows up to 4; use a newer cofferdam
         the database of `postgres://127.0.0.1:PORT/other` has a schema `cofferdam` with tables of another program; use another database
         what was given is not the URL of a database of PostgreSQL; write for example `postgres://db.example/runs`: invalid connection string: unknown option `colour`
         ");
@@ -93,7 +93,7 @@ async fn a_database_of_version_1_is_brought_up_to_date_and_refused_by_readers_be
     let run = log.create_run(new_run(1)).await.unwrap();
     drop(log);
     let back = "DROP TABLE cofferdam.promotions, cofferdam.instigators, cofferdam.ticks, cofferdam.run_keys,
-        cofferdam.reservations; UPDATE cofferdam.office SET version = 1";
+        cofferdam.reservations, cofferdam.news, cofferdam.deliveries; UPDATE cofferdam.office SET version = 1";
     server.sql("runs", back);
     let refused = Postgres::open_read_only(&url).await.err().unwrap();
     assert!(matches!(&refused, Error::OlderSchema { .. }), "{refused}");

@@ -271,6 +271,9 @@ impl RunLog for Failing {
     fn automation(&self) -> &dyn Ticks {
         &self.inner
     }
+    fn alerts(&self) -> &dyn Alerts {
+        &self.inner
+    }
 }
 
 #[tokio::test]
