@@ -1,4 +1,5 @@
-//! When schedules and sensors tick, which of their ticks are to be evaluated, and what becomes of the answers.
+//! When schedules and sensors tick, which of their ticks are to be evaluated, and what becomes of the answers; and who is to be
+//! told of what ([`alerts`]).
 //!
 //! Pure: no clock ("now" is an argument), no randomness (ids are given), no IO. What is decided here is written by a loop in
 //! the scheduler, through the run log's `Ticks`. This page says in which order, and what is left if it dies in between.
@@ -50,6 +51,7 @@
 //! It launches exactly once unless the run is refused in step 6. What an op does outside while it is asked may be done twice: a
 //! sensor that reacts to what has happened moves its cursor even if it fails ([`Evaluation::Failed`], `passed`).
 
+pub mod alerts;
 mod answer;
 mod conclude;
 mod due;

@@ -45,6 +45,9 @@ pub const WORKER: &[&str] = &[
 /// Where what asks schedules and sensors can be ended.
 pub const DAEMON: &[&str] = &["tick.opened", "tick.closed", "tick.run_made"];
 
+/// Where what tells people can be ended.
+pub const ALERTS: &[&str] = &["alert.before_raise", "alert.raised", "alert.sent"];
+
 /// Where a collection of garbage can be ended.
 pub const GC: &[&str] = &["gc.marked", "gc.value_dropped", "gc.library_dropped"];
 
@@ -71,7 +74,7 @@ mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::{CRASH_AT, DAEMON, GC, SCHEDULER, WORKER};
+    use super::{ALERTS, CRASH_AT, DAEMON, GC, SCHEDULER, WORKER};
 
     pub(super) struct Armed {
         point: String,
@@ -87,7 +90,7 @@ mod armed {
 
     pub(super) fn reach(point: &'static str) {
         let Some(armed) = armed() else { return };
-        let known = [SCHEDULER, WORKER, DAEMON, GC].iter().any(|points| points.contains(&point));
+        let known = [SCHEDULER, WORKER, DAEMON, ALERTS, GC].iter().any(|points| points.contains(&point));
         assert!(known, "`{point}` is in none of the lists of this crate");
         if armed.point == point && armed.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             std::process::abort();

@@ -22,7 +22,7 @@ use crate::defined::{Defined, Instigators, When, ticks_by};
 /// Longest wait between two looks: the wall clock may be put forward while a timer runs.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Wait after the run log has failed and before it is tried again.
-const LOG_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const LOG_PAUSE: Duration = Duration::from_secs(5);
 /// Evaluations at once on a machine that does not say how many it can do.
 const EVALUATIONS_DEFAULT: usize = 2;
 /// How often skipped ticks are looked for that need not be kept.
@@ -376,7 +376,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn warn(error: &dyn std::error::Error, what: &str) {
+pub(crate) fn warn(error: &dyn std::error::Error, what: &str) {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
     tracing::warn!(why, "{what}");
