@@ -2,13 +2,14 @@
 //! so that there need be no such file. Reads no environment and no other file: that is for whoever uses a setting.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use cofferdam_model::{Diagnostic, Grant, Node, NodeKind, RunQueue, Signers, Span, Spanned};
 
+use crate::alerts::{AlertSettings, read_alerts};
+use crate::held::{Form, Held};
 use crate::namespaces::{NamespaceSettings, read_counts, read_namespaces};
 use crate::policies::read_limits_by_tag;
-use crate::reader::{FILE, Problems, Table, did_you_mean, text, wrong_type};
+use crate::reader::{FILE, Problems, Table, wrong_type};
 use crate::{Texts, toml};
 
 /// Name of the file with the settings of an instance, in the folder of its state.
@@ -28,6 +29,7 @@ pub struct InstanceSettings {
     pub namespaces: NamespaceSettings,
     pub grants: Vec<Grant>,
     pub signers: Vec<Signers>,
+    pub alerts: AlertSettings,
 }
 
 /// How many steps of a pool run at once, over all runs.
@@ -44,19 +46,8 @@ pub enum RunLogSettings {
     /// In a file in the folder of the state.
     #[default]
     Sqlite,
-    /// In a database of PostgreSQL.
-    Postgres(DatabaseUrl),
-}
-
-/// Where the URL of a database comes from. It may hold a password, which must not stand in a file of settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// From a variable of the process's environment.
-    Env(String),
-    /// From a file; a relative path starts at the folder of the settings.
-    File(PathBuf),
-    /// As it stands, without a password.
-    Literal(String),
+    /// In the database of PostgreSQL at this URL.
+    Postgres(Held),
 }
 
 /// Reads the settings of an instance. The text is kept in `texts`, so that the diagnostics can be shown. What is wrong
@@ -89,6 +80,7 @@ fn read_root(root: &Node, problems: &mut Problems) -> InstanceSettings {
         namespaces: read_namespaces(&mut table, problems).unwrap_or_default(),
         grants: read_list(&mut table, "grants", read_grant, problems),
         signers: read_list(&mut table, "signers", read_signers, problems),
+        alerts: read_alerts(&mut table, problems),
     };
     table.finish(problems);
     settings
@@ -179,88 +171,34 @@ fn read_grant(node: &Node, problems: &mut Problems) -> Option<Grant> {
 fn read_run_log(table: &mut Table<'_>, problems: &mut Problems) -> Option<RunLogSettings> {
     let node = table.get("run_log")?;
     let mut table = Table::new(node, "`run_log`", problems)?;
-    let postgres = table.get("postgres").and_then(|node| read_url(node, problems));
+    let form = Form {
+        what: "`postgres` of `run_log`",
+        is: "a URL",
+        examples: [EXAMPLE, "postgres = { file = \"database-url\" }"],
+        literal,
+    };
+    let postgres = table.get("postgres").and_then(|node| form.read(node, problems));
     table.finish(problems);
     postgres.map(RunLogSettings::Postgres)
 }
 
-fn read_url(node: &Node, problems: &mut Problems) -> Option<DatabaseUrl> {
-    match &node.kind {
-        NodeKind::Text(url) => literal(url, node.span.as_ref(), problems),
-        NodeKind::Map(entries) => read_reference(node, entries, problems),
-        _ => {
-            let problem = wrong_type("`postgres` of `run_log`", "a URL or where it is", node);
-            problems.push(problem.hint(format!("write for example `{EXAMPLE}`")));
-            None
-        }
-    }
-}
-
-/// `{ env = "NAME" }` or `{ file = "path" }`.
-fn read_reference(
-    node: &Node,
-    entries: &[(Spanned<String>, Node)],
-    problems: &mut Problems,
-) -> Option<DatabaseUrl> {
-    const WHAT: &str = "`postgres` of `run_log`";
-    let [(key, value)] = entries else {
-        problems.push(
-            Diagnostic::error(
-                "config::bad-value",
-                format!("{WHAT}: expected one key, found {}", entries.len()),
-            )
-            .at(node.span.as_ref(), "a URL is in one place")
-            .hint(format!("write `{EXAMPLE}` or `postgres = {{ file = \"database-url\" }}`")),
-        );
-        return None;
-    };
-    let make: fn(String) -> DatabaseUrl = match key.value.as_str() {
-        "env" => DatabaseUrl::Env,
-        "file" => |path| DatabaseUrl::File(path.into()),
-        _ => {
-            let problem =
-                Diagnostic::error("config::unknown-key", format!("{WHAT} has no key `{}`", key.value))
-                    .at(key.span.as_ref(), "unknown key");
-            problems.push(did_you_mean(problem, &key.value, ["env", "file"].into_iter()));
-            return None;
-        }
-    };
-    let found = text(value, &format!("`{}` of {WHAT}", key.value), problems)?;
-    if found.value.is_empty() || found.value.contains('\0') {
-        problems.push(
-            Diagnostic::error("config::bad-value", format!("`{}` of {WHAT} names nothing", key.value))
-                .at(found.span.as_ref(), "expected a name")
-                .hint(format!("write for example `{EXAMPLE}`")),
-        );
-        return None;
-    }
-    Some(make(found.value))
-}
-
-fn literal(url: &str, span: Option<&Span>, problems: &mut Problems) -> Option<DatabaseUrl> {
+/// The URL of a database as it stands, without a password.
+fn literal(form: &Form<'_>, url: &str, span: Option<&Span>) -> Result<Held, Diagnostic> {
     let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) else {
         // What stands there may be meant as a password or hold one.
-        problems.push(
-            Diagnostic::error("config::bad-value", "`postgres` of `run_log` is not a URL of PostgreSQL")
-                .at_secret(span, "expected `postgres://…`")
-                .hint(format!(
-                    "write for example `postgres = \"postgres://db.example/cofferdam\"`, or `{EXAMPLE}`"
-                )),
-        );
-        return None;
+        return Err(Diagnostic::error(
+            "config::bad-value",
+            format!("{} is not a URL of PostgreSQL", form.what),
+        )
+        .at_secret(span, "expected `postgres://…`")
+        .hint(format!(
+            "write for example `postgres = \"postgres://db.example/cofferdam\"`, or `{EXAMPLE}`"
+        )));
     };
     if has_password(rest) {
-        problems.push(
-            Diagnostic::error(
-                "config::secret-in-clear",
-                "`postgres` of `run_log` holds a password, which stands here in clear",
-            )
-            .at_secret(span, "a secret")
-            .hint(format!("write `{EXAMPLE}`, a variable of `cofferdam serve`, or `{{ file = \"…\" }}`")),
-        );
-        return None;
+        return Err(form.in_clear("holds a password", span));
     }
-    Some(DatabaseUrl::Literal(url.to_owned()))
+    Ok(Held::Literal(url.to_owned()))
 }
 
 /// Whether a URL, from behind its scheme, holds a password: `user:password@host`, or as a parameter.
@@ -308,12 +246,12 @@ mod tests {
             RunLogSettings::Postgres(url) => url,
             RunLogSettings::Sqlite => panic!("{text}"),
         };
-        assert_eq!(url("{ env = \"DATABASE\" }"), DatabaseUrl::Env("DATABASE".into()));
-        assert_eq!(url("{ file = \"secrets/db\" }"), DatabaseUrl::File("secrets/db".into()));
+        assert_eq!(url("{ env = \"DATABASE\" }"), Held::Env("DATABASE".into()));
+        assert_eq!(url("{ file = \"secrets/db\" }"), Held::File("secrets/db".into()));
         for literal in
             ["postgres://db", "postgresql://me@db:5432/runs?sslmode=require", "postgres:///runs?host=/run/pg"]
         {
-            assert_eq!(url(&format!("{literal:?}")), DatabaseUrl::Literal(literal.into()));
+            assert_eq!(url(&format!("{literal:?}")), Held::Literal(literal.into()));
         }
     }
 

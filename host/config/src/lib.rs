@@ -4,12 +4,14 @@
 //! reads definitions works on that tree. Leaves resolving of names and checking against ops to `plan`.
 //! Nothing in a text is expanded: no environment variables, no includes, no merge keys.
 
+mod alerts;
 mod assets;
 mod automation;
 mod definitions;
 mod discover;
 mod expectations;
 mod graphs;
+mod held;
 mod instance;
 mod jobs;
 mod limits;
@@ -31,11 +33,11 @@ mod yaml;
 #[cfg(test)]
 mod yaml_suite;
 
+pub use alerts::{AlertSettings, AlertTarget};
 pub use definitions::read_definitions;
 pub use discover::{DEFINITIONS_FILE, find_definitions};
-pub use instance::{
-    DatabaseUrl, INSTANCE_FILE, InstanceSettings, PoolSettings, RunLogSettings, read_instance,
-};
+pub use held::Held;
+pub use instance::{INSTANCE_FILE, InstanceSettings, PoolSettings, RunLogSettings, read_instance};
 pub use namespaces::NamespaceSettings;
 pub use render::{ERRORS_SHOWN_MAX, render, render_json};
 pub use run_config::read_run_config;

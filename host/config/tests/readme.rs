@@ -113,6 +113,9 @@ fn the_reference_of_an_instance_has_examples_that_are_read_and_names_every_key()
         "namespaces = { zzzzzzzz = 1 }",
         "grants = [{ zzzzzzzz = 1 }]",
         "signers = [{ keys = [], zzzzzzzz = 1 }]",
+        "alerts = { a = { on = \"run_failed\", to = [], zzzzzzzz = 1 } }",
+        "alert_targets = { a = { webhook = \"https://x\", secret = { env = \"A\" }, zzzzzzzz = 1 } }",
+        "alert_targets = { a = { email = [], from = \"a\", smtp = \"smtp://a\", zzzzzzzz = 1 } }",
     ] {
         let (_, found) = read_instance(&mut Texts::default(), "x.toml", place);
         let known = found[0].hint.as_deref().unwrap().strip_prefix("known: ").expect(place);
