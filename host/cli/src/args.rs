@@ -91,6 +91,8 @@ pub(crate) enum Command {
     /// Look after the tokens of the cluster whose state is here.
     #[command(subcommand)]
     Token(Token),
+    /// Show who is told of what by the instance whose state is here, and what became of it; or send a trial.
+    Alerts(crate::commands::alerts::Alerts),
     /// Show who did what on the cluster whose state is here, and that nothing was changed in that log.
     Audit,
     /// Ask for the end of a run on a cluster.

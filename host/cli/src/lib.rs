@@ -4,6 +4,7 @@
 //! a plan, `instance` opens what a run needs. Meaning goes to stdout, talk to stderr, the outcome into the
 //! exit code.
 
+mod alerts;
 mod archive;
 mod args;
 mod background;
@@ -115,6 +116,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<Exit> {
         Command::Drain(args) => commands::drain::run(args, state().ok(), output).await?,
         Command::Revoke(args) => commands::revoke::run(args, state().ok(), output).await?,
         Command::Token(args) => commands::token::run(args, &state()?, output).await?,
+        Command::Alerts(args) => commands::alerts::run(args, &state()?, output).await?,
         Command::Audit => commands::audit::run(&state()?, output)?,
         Command::Cancel(args) => commands::cancel::run(args, state().ok(), output).await?,
         Command::Approve(args) => commands::review::run(args, true, state().ok(), output).await?,

@@ -33,6 +33,14 @@ impl<M> Metrics<M> {
         Some(Metrics { exposed, address, counts })
     }
 
+    /// What is counted, for one more who counts.
+    pub(crate) fn counts(&self) -> M
+    where
+        M: Clone,
+    {
+        self.counts.clone()
+    }
+
     async fn listen(self, refresh: cofferdam_telemetry::Refresh, output: Output) -> Result<Listening> {
         let listening = listen(self.address, self.exposed, refresh).await;
         let (address, listening) =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_config::{
-    DatabaseUrl, InstanceSettings, NamespaceSettings, RunLogSettings, Texts, read_instance,
+    AlertSettings, Held, InstanceSettings, NamespaceSettings, RunLogSettings, Texts, read_instance,
 };
 use cofferdam_model::{Grant, Signers};
 use cofferdam_runlog::{Error, Postgres, RunLog, Sqlite};
@@ -101,6 +101,11 @@ pub(crate) fn signers(state: &StateDir) -> Result<Vec<Signers>> {
     Ok(read_settings(state, &state.settings())?.signers)
 }
 
+/// Who is told of what.
+pub(crate) fn alerts(state: &StateDir) -> Result<AlertSettings> {
+    Ok(read_settings(state, &state.settings())?.alerts)
+}
+
 fn open<L: RunLog + 'static>(opened: std::result::Result<L, Error>) -> Result<Arc<dyn RunLog>> {
     Ok(Arc::new(opened.doing(Exit::Unreachable, "open the run log")?))
 }
@@ -110,7 +115,10 @@ fn place(state: &StateDir) -> Result<Place> {
     let settings = read_settings(state, &path)?;
     match settings.run_log {
         RunLogSettings::Sqlite => Ok(Place::Sqlite(state.run_log())),
-        RunLogSettings::Postgres(url) => url_of(&url, &path).map(Place::Postgres),
+        RunLogSettings::Postgres(url) => {
+            let set = "postgres://USER:PASSWORD@HOST/DATABASE";
+            held(&url, &path, "the run log's URL", set).map(Place::Postgres)
+        }
     }
 }
 
@@ -123,17 +131,15 @@ fn read_settings(state: &StateDir, path: &Path) -> Result<InstanceSettings> {
     if found.is_empty() { Ok(settings) } else { Err(Failed::diagnosed(texts, found)) }
 }
 
-fn url_of(url: &DatabaseUrl, settings: &Path) -> Result<String> {
-    match url {
-        DatabaseUrl::Literal(url) => Ok(url.clone()),
-        DatabaseUrl::Env(name) => std::env::var(name).map_err(|_| {
-            Failed::invalid(format!(
-                "{} takes the run log's URL from `{name}`, which is not set",
-                shown(settings)
-            ))
-            .hint(format!("export {name}=postgres://USER:PASSWORD@HOST/DATABASE"))
+/// The value of a setting: `what` it is, and what its variable may be `set` to, for who forgot that.
+pub(crate) fn held(held: &Held, settings: &Path, what: &str, set: &str) -> Result<String> {
+    match held {
+        Held::Literal(text) => Ok(text.clone()),
+        Held::Env(name) => std::env::var(name).map_err(|_| {
+            Failed::invalid(format!("{} takes {what} from `{name}`, which is not set", shown(settings)))
+                .hint(format!("export {name}={set}"))
         }),
-        DatabaseUrl::File(path) => {
+        Held::File(path) => {
             let path = settings.parent().unwrap_or(Path::new("")).join(path);
             warn_of(&path);
             Ok(read_text(&path)?.trim().to_owned())

@@ -195,6 +195,13 @@ pub(crate) const CATALOG: &[Metric] = &[
     metric(Scheduler, Gauge, "cofferdam_worker_slots", None, "Slots of the workers that are heard"),
     metric(Scheduler, Histogram, "cofferdam_run_log_append_seconds", None, "Time of one append of events"),
     metric(Scheduler, Histogram, "cofferdam_run_log_append_events", None, "Events of one append"),
+    metric(
+        Scheduler,
+        Counter,
+        "cofferdam_alert_attempts",
+        Some(("outcome", "sent, failed, given_up")),
+        "Attempts to tell somebody: it arrived, is tried again, or was tried often enough",
+    ),
     metric(Worker, Gauge, "cofferdam_cells", None, "Cells that the worker has: its slots"),
     metric(Worker, Counter, "cofferdam_cells_started", None, "Cells that were started"),
     metric(

@@ -44,6 +44,7 @@ pub struct SchedulerMetrics {
     slots: Gauge,
     append_seconds: Histogram,
     append_events: Histogram,
+    alerts: Counters,
     /// When the attempts that are under way were dispatched.
     under_way: Arc<Mutex<HashMap<RunId, HashMap<Fence, Timestamp>>>>,
 }
@@ -80,6 +81,7 @@ impl SchedulerMetrics {
             slots: exposed.gauge("cofferdam_worker_slots"),
             append_seconds: exposed.seconds("cofferdam_run_log_append_seconds"),
             append_events: exposed.events("cofferdam_run_log_append_events"),
+            alerts: exposed.counters("cofferdam_alert_attempts"),
             under_way: Arc::default(),
         }
     }
@@ -199,6 +201,11 @@ impl SchedulerMetrics {
     pub fn lines(&self, n_lines: usize, kept: bool) {
         let counter = if kept { &self.lines_kept } else { &self.lines_lost };
         counter.inc_by(n_lines as u64);
+    }
+
+    /// An attempt to tell somebody has come to its end.
+    pub fn alert(&self, outcome: &'static str) {
+        self.alerts.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// How things stand now.

@@ -64,6 +64,11 @@ impl Process {
         }
     }
 
+    /// The lines that nobody has waited for, of one that has ended.
+    pub fn rest(&self) -> Vec<String> {
+        self.said.iter().collect()
+    }
+
     /// Its number for the system.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -156,7 +161,8 @@ impl Cluster {
         Cluster::begin("", &[], variables)
     }
 
-    fn begin(settings: &str, more: &[&str], variables: &[(&'static str, String)]) -> (Cluster, Process) {
+    /// The same with all of that.
+    pub fn begin(settings: &str, more: &[&str], variables: &[(&'static str, String)]) -> (Cluster, Process) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let address = format!("127.0.0.1:{}", port::steady());
         let cluster = Cluster { folder, address, variables: variables.to_vec() };

@@ -59,6 +59,7 @@ const WATCH: &str = "watch-a-cluster";
 const ROLL_OUT: &str = "roll-out-and-back";
 const WAIT: &str = "wait";
 const SERVED: &str = "serve-for-others";
+const ALERTS: &str = "alerts";
 /// What it starts in the background ends with its network.
 const AUTOMATION: &str = "schedules-and-sensors";
 
@@ -75,6 +76,14 @@ fn the_guide_to_schedules_and_sensors_is_true() {
     alone("the_guide_to_schedules_and_sensors_is_true", || {
         loopback();
         follow(AUTOMATION);
+    });
+}
+
+#[test]
+fn the_guide_to_alerts_is_true() {
+    alone("the_guide_to_alerts_is_true", || {
+        loopback();
+        follow(ALERTS);
     });
 }
 
@@ -135,7 +144,7 @@ fn every_guide_is_followed_is_one_page_and_is_listed() {
     }
     found.sort();
     let mut followed =
-        [GUIDES, &[DOC_TEST, CLUSTER, OTHERS, WATCH, WAIT, ROLL_OUT, AUTOMATION, SERVED]].concat();
+        [GUIDES, &[DOC_TEST, CLUSTER, OTHERS, WATCH, WAIT, ROLL_OUT, AUTOMATION, SERVED, ALERTS]].concat();
     followed.sort_unstable();
     assert_eq!(found, followed);
     let builder = workspace().join("host/model/src/builder/mod.rs");

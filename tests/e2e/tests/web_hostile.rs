@@ -641,6 +641,33 @@ fn c_66_the_pages_are_in_nobodys_frame() {
 }
 
 /// Live pages of as many people as a server may have, while others ask it.
+/// The other half, hooks that lead inside, is a test of `host/notify`.
+#[test]
+fn c_68_a_link_to_the_pages_sends_nobody_on_to_where_it_says() {
+    let (_project, pages) = pages();
+    for to in
+        ["//evil.example", "https://evil.example", "/\\evil.example", "%2f%2fevil.example", "%5cevil.example"]
+    {
+        let names = ["next", "return_to", "redirect", "url"].map(|name| format!("{name}={to}"));
+        let paths = ["/", "/signin", "/session", "/runs"].map(|path| format!("{path}?{}", names.join("&")));
+        for path in paths.into_iter().chain([to.to_owned(), format!("/{to}"), format!("/runs/{to}")]) {
+            for method in ["GET", "HEAD", "POST"] {
+                let request = format!(
+                    "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                    pages.address
+                );
+                let answer = raw(&pages.address, request.as_bytes());
+                let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+                assert!(!(300..400).contains(&status(head)), "{request}{head}");
+                let named = |name: &str| head.to_lowercase().contains(&format!("\r\n{name}:"));
+                assert!(!named("location") && !named("refresh"), "{request}{head}");
+                assert!(!body.contains("evil.example"), "{request}{body}");
+            }
+        }
+    }
+    is_served(&pages);
+}
+
 #[test]
 fn f_62_a_thousand_sockets_that_are_never_read_cost_little_and_hold_up_nobody() {
     let (_project, pages) = pages();

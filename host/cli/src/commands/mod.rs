@@ -1,5 +1,6 @@
 //! One command per file.
 
+pub(crate) mod alerts;
 pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod automation;

@@ -14,6 +14,7 @@ use cofferdam_telemetry::SchedulerMetrics;
 use cofferdam_web::PublicUrl;
 use cofferdam_wire::private::PrivateError;
 
+use crate::alerts;
 use crate::args;
 use crate::args::{Global, PAGES_AT};
 use crate::compiled::Compiling;
@@ -44,6 +45,8 @@ pub(crate) async fn run(args: &args::Serve, global: &Global, state: &StateDir, o
     let limits =
         Settings { patience: PATIENCE, quotas: settings::quotas(state)?, observer, ..Settings::default() };
     let scheduler = Arc::new(instance::take_office(log.clone(), &values, limits).await?);
+    let counts = metrics.as_ref().map(Metrics::counts);
+    let alerts = alerts::open(state, log.clone(), scheduler.clone(), counts)?;
     let admission = Admission::open(state.folder(), security(args), system_clock());
     let admission = Arc::new(admission.map_err(|error| self::admission(&error))?);
     let parts = Parts {
@@ -92,16 +95,19 @@ pub(crate) async fn run(args: &args::Serve, global: &Global, state: &StateDir, o
     tokio::select! {
         served = server.serve(async move { ending.asked().await }) => served.doing(Exit::Unreachable, "serve")?,
         ended = show => match ended? {},
-        why = scheduler.stopped() => {
-            return Err(Failed::new(Exit::Unreachable, "failed to go on").because(&why).hint(
-                "nothing is lost: `cofferdam serve`, started again, goes on with every run",
-            ));
-        }
+        why = alerts.run() => return Err(over(&why)),
+        why = scheduler.stopped() => return Err(over(&why)),
     }
     output.say(&format!(
         "{CYAN}ending{CYAN:#}; runs that have not ended go on with the next `cofferdam serve`"
     ));
     Ok(())
+}
+
+/// Why there is no going on.
+fn over(why: &dyn std::error::Error) -> Failed {
+    let hint = "nothing is lost: `cofferdam serve`, started again, goes on with every run";
+    Failed::new(Exit::Unreachable, "failed to go on").because(why).hint(hint)
 }
 
 /// What the pages of a cluster show, and to whom.

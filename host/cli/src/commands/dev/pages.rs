@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cofferdam_scheduler::system_clock;
 use cofferdam_server::{Admission, Audit, CERTIFICATE_LIFE, Security, Server};
 
+use crate::alerts;
 use crate::args;
 use crate::args::Global;
 use crate::commands;
@@ -44,6 +45,7 @@ pub(crate) async fn run(args: &args::Dev, global: &Global, output: Output) -> Re
     let _ = std::fs::remove_file(state.workspace());
     let instance = Instance::start(&state, state.project(), offer.clone()).await?;
     resume_all(&*instance.log, &instance.scheduler, output).await?;
+    let alerts = alerts::open(&state, instance.log.clone(), instance.scheduler.clone(), None)?;
     let over = Over {
         name: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         log: instance.log.clone(),
@@ -63,6 +65,7 @@ pub(crate) async fn run(args: &args::Dev, global: &Global, output: Output) -> Re
     tokio::select! {
         ended = pages.serve(output) => match ended? {},
         served = server.serve(std::future::pending()) => served.doing(Exit::Unreachable, "serve commands")?,
+        why = alerts.run() => return Err(Failed::new(Exit::Unreachable, "failed to go on").because(&why)),
         why = instance.scheduler.stopped() => {
             return Err(Failed::new(Exit::Unreachable, "failed to go on").because(&why));
         }
