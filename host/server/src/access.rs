@@ -79,6 +79,7 @@ pub enum Deed {
     SeeLibraries,
     SeeAssets,
     SeeWorkers,
+    SeeQueues,
     SendLibrary,
     SendValue,
     SubmitRun,
@@ -96,12 +97,13 @@ pub enum Deed {
 
 impl Deed {
     #[cfg(test)]
-    pub(crate) const ALL: [Deed; 18] = [
+    pub(crate) const ALL: [Deed; 19] = [
         Deed::SeeRuns,
         Deed::SeeValues,
         Deed::SeeLibraries,
         Deed::SeeAssets,
         Deed::SeeWorkers,
+        Deed::SeeQueues,
         Deed::SendLibrary,
         Deed::SendValue,
         Deed::SubmitRun,
@@ -125,6 +127,7 @@ impl Deed {
             Deed::SeeLibraries => (Role::Viewer, "see libraries", "library.see"),
             Deed::SeeAssets => (Role::Viewer, "see assets", "asset.see"),
             Deed::SeeWorkers => (Role::Viewer, "see workers", "worker.see"),
+            Deed::SeeQueues => (Role::Viewer, "see what waits", "queue.see"),
             Deed::SendLibrary => (Role::Launcher, "send libraries", "library.send"),
             Deed::SendValue => (Role::Launcher, "send values", "value.send"),
             Deed::SubmitRun => (Role::Launcher, "submit runs", "run.submit"),
@@ -158,6 +161,7 @@ impl Deed {
         !matches!(
             self,
             Deed::SeeAssets
+                | Deed::SeeQueues
                 | Deed::ChangePartitions
                 | Deed::TryTick
                 | Deed::ChangeAutomation

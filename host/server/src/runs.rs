@@ -117,7 +117,7 @@ impl Runs for Service {
     }
 
     async fn queues(&self, request: Request<QueuesRequest>) -> Result<Response<QueuesReply>, Status> {
-        self.access.check(&Caller::of(request.extensions()), Deed::SeeWorkers)?;
+        self.access.check(&Caller::of(request.extensions()), Deed::SeeQueues)?;
         let queues = self.parts.scheduler.queues().await;
         let queues = queues.map_err(|error| refuse::scheduler(&error))?;
         Ok(Response::new(QueuesReply { queues: encode(&queues) }))

@@ -54,6 +54,7 @@ fn calls() -> Vec<(&'static str, Whom, Bytes)> {
         ("Runs/Cancel", tokens(Launcher), run()),
         ("Runs/Review", tokens(Operator), run()),
         ("Runs/Why", tokens(Viewer), run()),
+        ("Runs/Queues", tokens(Viewer), nothing()),
         ("History/Ask", tokens(Viewer), first_field(&question)),
         ("Libraries/Missing", tokens_and_workers(Viewer), nothing()),
         ("Libraries/Upload", tokens(Launcher), nothing()),
