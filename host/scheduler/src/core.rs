@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cofferdam_engine::{self as engine, Action, Engine, Input, InvalidHistory, Quotas, Submission};
 use cofferdam_model::{
-    Event, Fence, LogLevel, LogLine, LogSource, Memo, Order, Plan, Recorded, Report, RunId, StepKey, Term,
-    Timestamp, UsedUp, WorkerId,
+    Event, FailureKind, Fence, LogLevel, LogLine, LogSource, Memo, Order, Plan, Recorded, Report, RunId,
+    StepKey, Term, Timestamp, UsedUp, WorkerId,
 };
 use cofferdam_runlog::{Batch, LogRecord};
 use tokio::time::Instant;
@@ -75,7 +75,15 @@ impl Core {
     /// The last line of an attempt whose worker is lost: what it had said last may have gone with that.
     fn cut_mark(&self, action: &Action, now: Now) -> Option<LogRecord> {
         let Action::Append { run, event } = action else { return None };
-        let Event::StepLost { step, attempt, .. } = &event.event else { return None };
+        let (step, attempt) = match &event.event {
+            Event::StepLost { step, attempt, .. } => (step, attempt),
+            Event::AttemptDropped { step, attempt, failure: Some(failure), .. }
+                if failure.kind == FailureKind::WorkerLost =>
+            {
+                (step, attempt)
+            }
+            _ => return None,
+        };
         let lost = self.engine.run(*run)?.step(step)?.attempts().find(|one| one.number == *attempt)?;
         lost.started_at?;
         let message = "the log of this attempt is cut here: its worker was lost".to_owned();

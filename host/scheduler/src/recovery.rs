@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cofferdam_engine::{Layout, Submission};
-use cofferdam_model::{Event, Fence, Plan, Recorded, RunId, ValueDigest};
+use cofferdam_model::{Event, Fence, Plan, Recorded, RunId, StepKey, ValueDigest};
 use cofferdam_runlog::{LogFilter, PAGE_ROWS_MAX, RunLog};
 
 use crate::handle::Error;
@@ -38,11 +38,17 @@ impl Recovery {
 
 /// How many lines are kept of each attempt that these events leave open.
 async fn kept_lines(log: &dyn RunLog, run: RunId, events: &[Recorded]) -> Result<HashMap<Fence, u64>, Error> {
-    let mut open = HashMap::new();
+    let mut open: HashMap<&StepKey, Vec<(u32, Fence)>> = HashMap::new();
     for recorded in events {
         match &recorded.event {
             Event::StepDispatched { step, attempt, fence, .. } => {
-                open.insert(step, (*attempt, *fence));
+                open.insert(step, vec![(*attempt, *fence)]);
+            }
+            Event::StepHedged { step, attempt, fence, .. } => {
+                open.entry(step).or_default().push((*attempt, *fence));
+            }
+            Event::AttemptDropped { step, fence, .. } => {
+                open.entry(step).or_default().retain(|(_, other)| other != fence);
             }
             Event::StepSucceeded { step, .. }
             | Event::StepFailed { step, .. }
@@ -56,6 +62,7 @@ async fn kept_lines(log: &dyn RunLog, run: RunId, events: &[Recorded]) -> Result
         }
     }
     let mut kept = HashMap::new();
+    let open = open.into_iter().flat_map(|(step, all)| all.into_iter().map(move |one| (step, one)));
     for (step, (attempt, fence)) in open {
         let filter = LogFilter { step: Some(step.clone()), attempt: Some(attempt), ..LogFilter::default() };
         let (mut next, mut count) = (0, 0);

@@ -218,7 +218,7 @@ inputs.numbers = { collect = "work" }
 fn c19_a_straggler_runs_twice_the_first_commit_wins_and_the_loss_of_one_of_both_costs_nothing() {
     let project = project(STRAGGLER);
     let (cluster, _serving) = Cluster::start();
-    let workers = ["one", "two"].map(|name| joined(cluster.worker(name, &["--slots", "1"])));
+    let workers = ["one", "two"].map(|name| cluster.worker(name, &["--slots", "1"]));
     let numbers = workers.each_ref().map(|worker| worker.wait_for("joined as worker "));
 
     // Both go on to the end of the first.

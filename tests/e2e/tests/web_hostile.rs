@@ -317,7 +317,8 @@ fn c_45_what_is_about_runs_is_kept_by_no_cache() {
     }
     let (head, page) = http(&pages.address, "GET /", &[], "");
     assert!(head.contains("cache-control: no-cache") && head.contains("vary: accept-encoding"), "{head}");
-    let built = page.split('"').find(|part| part.starts_with("/built/")).expect("a script");
+    let built =
+        page.split('"').find(|part| part.starts_with("/built/") && part.ends_with(".js")).expect("a script");
     let asked = |more: &str| {
         let host = &pages.address;
         raw(

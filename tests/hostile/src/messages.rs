@@ -13,7 +13,7 @@ macro_rules! all {
 }
 
 all! {
-    Chunk Packed Part Piece SubmitRequest SubmitReply WatchRequest WatchReply CancelRequest WhyRequest WhyReply QueuesRequest QueuesReply
+    Chunk Packed Part Piece SubmitRequest SubmitReply WatchRequest WatchReply CancelRequest QueuesRequest QueuesReply WhyRequest WhyReply
     CancelReply ReviewRequest ReviewReply Question MissingRequest MissingReply UploadRequest UploadReply ChunksRequest ChunkList
     CompiledRequest CompiledReply FetchChunksRequest FetchRequest SizeRequest SizeReply ReadRequest WriteRequest
     WriteReply DiscardRequest DiscardReply LocateRequest LocateReply Holder PeerRequest Holds Gives Hello
