@@ -305,7 +305,7 @@ fn what_is_wrong_with_a_cluster_is_said_with_a_way_out() {
     assert!(said(no_token, 2).contains("which token?"));
     let token = std::fs::read_to_string(cluster.token_file()).expect("there is a token");
     let (_, authority) = token.rsplit_once('.').expect("it names its authority");
-    project.write("token", format!("0123456789abcdef0123456789abcdef0123456789abcdef.{authority}"));
+    project.write_secret("token", &format!("0123456789abcdef0123456789abcdef0123456789abcdef.{authority}"));
     let wrong = project.run(["run", "j", "--cluster", &cluster.address, "--token-file", "token"]);
     let wrong = said(wrong, 2);
     assert!(wrong.contains("refuses the token") && !wrong.contains("0123456789abcdef"), "{wrong}");

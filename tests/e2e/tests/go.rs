@@ -89,7 +89,7 @@ fn the_same_source_makes_the_same_component_in_another_folder() {
 
 /// The value that the op gave, as JSON.
 fn result(folder: &Path) -> Value {
-    let ended = run(folder, &["run", "all", "--export", "out"]);
+    let ended = run(folder, &["run", "all", "--export", "out", "--force"]);
     assert_eq!(ended.exit, 0, "{ended:#?}");
     let text = fs::read_to_string(folder.join("out/go.json")).expect("it is exported");
     serde_json::from_str(&text).expect("it is JSON")

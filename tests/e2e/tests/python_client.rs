@@ -53,7 +53,7 @@ fn j9_a_program_with_a_token_submits_waits_and_reads_values_of_a_cluster() {
     let served = Served::start();
     let _worker = joined(served.cluster.worker("w", &[]));
     let [viewer, launcher] = ["viewer", "launcher"].map(|role| served.token(role, &["--role", role]));
-    served.folder.write("launcher.token", &launcher);
+    served.folder.write_secret("launcher.token", &launcher);
     let script = r#"
 from cofferdam_client import *
 client = Client()

@@ -161,9 +161,9 @@ fn who_may_not_call_hears_why_and_what_to_do() {
     let foreign = std::fs::read_to_string(other.token_file()).expect("there is a token");
     let hide = [(&*cluster.address, "HOST:PORT"), (authority(&token), "OWN"), (authority(&foreign), "OTHER")];
     let say = |token: &str, more: &[&str], exit: i32| {
-        project.write("given", token);
+        let given = project.write_secret("given", token);
         let args = [&["runs"], more].concat();
-        said(command(&project, &cluster, &project.path().join("given"), &args), exit, &hide)
+        said(command(&project, &cluster, &given, &args), exit, &hide)
     };
     let secret = foreign.split('.').next().expect("a secret");
     assert_eq!(
@@ -198,8 +198,7 @@ fn plaintext_is_what_both_sides_say_and_who_says_it_is_warned() {
     let list = command(&project, &cluster, &cluster.token_file(), &["workers", "--plaintext"]).output();
     assert!(Ended::from(list.expect("it starts")).expect(0).stdout.contains(" w "));
     // A token that names an authority encrypts.
-    project.write("given", format!("{}.{}", token.trim(), "0".repeat(64)));
-    let given = project.path().join("given");
+    let given = project.write_secret("given", &format!("{}.{}", token.trim(), "0".repeat(64)));
     let hide = [(&*cluster.address, "HOST:PORT")];
     assert_eq!(
         said(command(&project, &cluster, &given, &["workers"]), 2, &hide),
