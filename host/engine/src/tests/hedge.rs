@@ -73,7 +73,7 @@ fn c19_a_pure_straggler_has_one_more_attempt_elsewhere_and_the_first_commit_wins
         let (_, late) = attempt(&world, "b", 3 - first);
         ends(&mut world, "b", first, made(), Duration::from_secs(1));
         assert_eq!(ended(&world), RunStatus::Succeeded);
-        assert_eq!(world.cancels, [late.clone()], "the other is stopped");
+        assert_eq!(world.cancels, std::slice::from_ref(&late), "the other is stopped");
         let run = world.fold(RUN);
         let step = run.step(&StepKey::new("b")).unwrap();
         assert_eq!(step.attempts().last().unwrap().number, first, "who won stands last");
