@@ -128,7 +128,7 @@ fn signatures(plan: &Plan, there: &There, output: Output) -> Result<Vec<String>>
 }
 
 async fn plan(id: RunId, there: &There) -> Result<Arc<Plan>> {
-    let bytes = there.log().await?.plan(id).await.doing(Exit::Unreachable, "read the run log")?;
+    let bytes = there.patient_log().plan(id).await.doing(Exit::Unreachable, "read the run log")?;
     Plan::decode(&bytes).map(Arc::new).doing(Exit::Internal, format!("read the plan of run {id}"))
 }
 
@@ -151,10 +151,10 @@ pub(crate) async fn watch(
             return if seen.status().is_terminal() {
                 Ok(seen)
             } else {
-                show::load(&*there.log().await?, id).await
+                show::load(&*there.patient_log(), id).await
             };
         };
-        let next = there.log().await?.summary(next).await.doing(Exit::Unreachable, "read the run log")?;
+        let next = there.patient_log().summary(next).await.doing(Exit::Unreachable, "read the run log")?;
         say_retry(&next, output);
         id = next.run;
         plan = self::plan(id, there).await?;

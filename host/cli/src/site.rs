@@ -141,6 +141,11 @@ impl There {
         Ok(Arc::new(Remote(Asked(self.cluster.clone()))))
     }
 
+    /// The same for who has a run there: while the scheduler or its database is away, it is waited for.
+    pub(crate) fn patient_log(&self) -> Arc<dyn RunLog> {
+        Arc::new(Remote(Asked(self.cluster.patient())))
+    }
+
     fn depot(&self) -> Result<Depot> {
         let (objects, _) =
             cluster::stores(&self.cluster, self.fetched.path(), Some(u64::MAX), Path::new(""))?;

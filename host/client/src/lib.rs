@@ -50,6 +50,8 @@ pub struct Cluster {
     /// The workers that get nothing any more, as far as the scheduler has said so.
     cut_off: CutOff,
     address: Arc<str>,
+    /// Its run log is waited for while the scheduler is away.
+    is_patient: bool,
 }
 
 /// A connection, and what is shown over it, for people.
@@ -70,7 +72,7 @@ impl Cluster {
 
     fn showing(address: &str, proof: Proof<'_>) -> Result<Cluster, InvalidAddress> {
         let showing = Arc::new(RwLock::new(Showing::new(address, proof)?));
-        Ok(Cluster { showing, cut_off: CutOff::default(), address: address.into() })
+        Ok(Cluster { showing, cut_off: CutOff::default(), address: address.into(), is_patient: false })
     }
 
     /// From now on connections are made anew and show that; calls that are under way stay on the one that they were
@@ -78,6 +80,11 @@ impl Cluster {
     fn show(&self, proof: Proof<'_>) {
         let showing = Showing::new(&self.address, proof).expect("the address was one before");
         *self.showing.write().expect("nobody panics while holding it") = showing;
+    }
+
+    /// The same, for who has a run there: a scheduler or a run log that is away for a while is waited for.
+    pub fn patient(&self) -> Cluster {
+        Cluster { is_patient: true, ..self.clone() }
     }
 
     /// Where its scheduler is.

@@ -96,7 +96,7 @@ async fn submit_there(
         return Ok(Exit::Ok);
     }
     let last = cluster::watch(id, plan, there, &mut interrupts, watching.least(), output).await?;
-    let lineage = Lineage::of(&*there.log().await?, last.id()).await?;
+    let lineage = Lineage::of(&*there.patient_log(), last.id()).await?;
     finish(&last, &lineage, &there.stores()?, export, output).await
 }
 
